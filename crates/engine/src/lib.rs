@@ -1,0 +1,1 @@
+//! The data path: plan, copy, finish, verify, report

@@ -1,0 +1,613 @@
+//! Columns under construction: values go in exactly or not at all.
+
+use std::sync::Arc;
+
+use arrow_array::builder as b;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_buffer::{IntervalMonthDayNano, i256};
+use arrow_schema::{Schema, SchemaRef};
+
+use crate::cell::{Cell, Literal, parse_hex};
+use crate::logical::{LogicalType, Unit};
+use crate::{Code, Error, Result, calendar};
+
+/// Why a value was not taken. It never holds the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misfit {
+    /// The value is of another kind than the column.
+    Kind(&'static str),
+    /// The text is not one of the type's.
+    Text,
+    /// The value is outside the type's range, or has more digits than it keeps.
+    Range,
+}
+
+impl Misfit {
+    /// The words for a message that continues "a value …".
+    pub fn describe(self) -> String {
+        match self {
+            Misfit::Kind(kind) => format!("is of another kind ({kind})"),
+            Misfit::Text => "is not a text of this type".to_string(),
+            Misfit::Range => "is outside the range of this type".to_string(),
+        }
+    }
+}
+
+/// A column under construction.
+#[derive(Debug)]
+pub struct ColumnBuilder {
+    logical: LogicalType,
+    values: Values,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+enum Values {
+    Bool(b::BooleanBuilder),
+    I8(b::Int8Builder),
+    I16(b::Int16Builder),
+    I32(b::Int32Builder),
+    I64(b::Int64Builder),
+    U8(b::UInt8Builder),
+    U16(b::UInt16Builder),
+    U32(b::UInt32Builder),
+    U64(b::UInt64Builder),
+    F32(b::Float32Builder),
+    F64(b::Float64Builder),
+    Decimal(b::Decimal128Builder, u8, i8),
+    WideDecimal(b::Decimal256Builder, u8, i8),
+    Text(b::StringBuilder),
+    Variant(b::StringBuilder, String),
+    Bytes(b::BinaryBuilder),
+    Date(b::Date32Builder),
+    TimeMicro(b::Time64MicrosecondBuilder),
+    TimeNano(b::Time64NanosecondBuilder),
+    StampMicro(b::TimestampMicrosecondBuilder, bool),
+    StampNano(b::TimestampNanosecondBuilder, bool),
+    Interval(b::IntervalMonthDayNanoBuilder),
+    Uuid(b::FixedSizeBinaryBuilder),
+}
+
+impl ColumnBuilder {
+    /// An empty column of a type.
+    pub fn new(logical: &LogicalType) -> Self {
+        let values = match logical {
+            LogicalType::Boolean => Values::Bool(b::BooleanBuilder::new()),
+            LogicalType::Int { bits: 8, unsigned: false } => Values::I8(b::Int8Builder::new()),
+            LogicalType::Int { bits: 16, unsigned: false } => Values::I16(b::Int16Builder::new()),
+            LogicalType::Int { bits: 32, unsigned: false } => Values::I32(b::Int32Builder::new()),
+            LogicalType::Int { unsigned: false, .. } => Values::I64(b::Int64Builder::new()),
+            LogicalType::Int { bits: 8, .. } => Values::U8(b::UInt8Builder::new()),
+            LogicalType::Int { bits: 16, .. } => Values::U16(b::UInt16Builder::new()),
+            LogicalType::Int { bits: 32, .. } => Values::U32(b::UInt32Builder::new()),
+            LogicalType::Int { .. } => Values::U64(b::UInt64Builder::new()),
+            LogicalType::Float { bits: 32 } => Values::F32(b::Float32Builder::new()),
+            LogicalType::Float { .. } => Values::F64(b::Float64Builder::new()),
+            LogicalType::Decimal { precision, scale } if *precision <= 38 => Values::Decimal(
+                b::Decimal128Builder::new().with_data_type(logical.arrow()),
+                *precision,
+                *scale,
+            ),
+            LogicalType::Decimal { precision, scale } => Values::WideDecimal(
+                b::Decimal256Builder::new().with_data_type(logical.arrow()),
+                *precision,
+                *scale,
+            ),
+            LogicalType::Variant => Values::Variant(b::StringBuilder::new(), String::new()),
+            LogicalType::Number
+            | LogicalType::Text
+            | LogicalType::Json
+            | LogicalType::Opaque { .. } => Values::Text(b::StringBuilder::new()),
+            LogicalType::Bytes => Values::Bytes(b::BinaryBuilder::new()),
+            LogicalType::Date => Values::Date(b::Date32Builder::new()),
+            LogicalType::Time { unit: Unit::Micro } => {
+                Values::TimeMicro(b::Time64MicrosecondBuilder::new())
+            }
+            LogicalType::Time { unit: Unit::Nano } => {
+                Values::TimeNano(b::Time64NanosecondBuilder::new())
+            }
+            LogicalType::Timestamp { unit: Unit::Micro, utc } => Values::StampMicro(
+                b::TimestampMicrosecondBuilder::new().with_data_type(logical.arrow()),
+                *utc,
+            ),
+            LogicalType::Timestamp { unit: Unit::Nano, utc } => Values::StampNano(
+                b::TimestampNanosecondBuilder::new().with_data_type(logical.arrow()),
+                *utc,
+            ),
+            LogicalType::Interval => Values::Interval(b::IntervalMonthDayNanoBuilder::new()),
+            LogicalType::Uuid => Values::Uuid(b::FixedSizeBinaryBuilder::new(16)),
+        };
+        Self { logical: logical.clone(), values, bytes: 0 }
+    }
+
+    /// The column's type.
+    pub fn logical(&self) -> &LogicalType {
+        &self.logical
+    }
+
+    /// The bytes that the values take so far, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends NULL.
+    pub fn null(&mut self) {
+        self.bytes += 1;
+        match &mut self.values {
+            Values::Bool(v) => v.append_null(),
+            Values::I8(v) => v.append_null(),
+            Values::I16(v) => v.append_null(),
+            Values::I32(v) => v.append_null(),
+            Values::I64(v) => v.append_null(),
+            Values::U8(v) => v.append_null(),
+            Values::U16(v) => v.append_null(),
+            Values::U32(v) => v.append_null(),
+            Values::U64(v) => v.append_null(),
+            Values::F32(v) => v.append_null(),
+            Values::F64(v) => v.append_null(),
+            Values::Decimal(v, ..) => v.append_null(),
+            Values::WideDecimal(v, ..) => v.append_null(),
+            Values::Text(v) | Values::Variant(v, _) => v.append_null(),
+            Values::Bytes(v) => v.append_null(),
+            Values::Date(v) => v.append_null(),
+            Values::TimeMicro(v) => v.append_null(),
+            Values::TimeNano(v) => v.append_null(),
+            Values::StampMicro(v, _) => v.append_null(),
+            Values::StampNano(v, _) => v.append_null(),
+            Values::Interval(v) => v.append_null(),
+            Values::Uuid(v) => v.append_null(),
+        }
+    }
+
+    /// Appends a value of the column's own kind. Any width of integer is taken when the value
+    /// fits, 0 and 1 are taken as booleans, and text is read as by [`Self::parse`] in columns whose
+    /// kind is neither text nor a plain number. Nothing is rounded, cut or guessed.
+    #[inline]
+    pub fn append(&mut self, cell: Cell<'_>) -> Result<(), Misfit> {
+        let kind = Misfit::Kind(cell.kind());
+        self.bytes += 8;
+        match (&mut self.values, cell) {
+            (_, Cell::Null) => {
+                self.bytes -= 8;
+                self.null();
+            }
+            (Values::I64(v), Cell::Int(value)) => v.append_value(value),
+            (Values::F64(v), Cell::Float(value)) => v.append_value(value),
+            (Values::Text(v), Cell::Text(value)) => {
+                self.bytes += value.len();
+                v.append_value(value);
+            }
+            (Values::Bytes(v), Cell::Bytes(value)) => {
+                self.bytes += value.len();
+                v.append_value(value);
+            }
+            (Values::Variant(v, scratch), cell) => {
+                scratch.clear();
+                cell.write_literal(scratch);
+                self.bytes += scratch.len();
+                v.append_value(&*scratch);
+            }
+            (Values::Bool(v), Cell::Bool(value)) => v.append_value(value),
+            (Values::Bool(v), Cell::Int(value @ (0 | 1))) => v.append_value(value == 1),
+            (Values::F32(v), Cell::Float(value)) => {
+                #[expect(clippy::cast_possible_truncation, reason = "checked on the next line")]
+                let narrow = value as f32;
+                if f64::from(narrow).to_bits() != value.to_bits() && !value.is_nan() {
+                    return Err(Misfit::Range);
+                }
+                v.append_value(narrow);
+            }
+            (Values::Decimal(v, precision, scale), Cell::Decimal(value, from)) => {
+                let value = rescale(i256::from_i128(value), from, *precision, *scale)?;
+                v.append_value(value.to_i128().ok_or(Misfit::Range)?);
+            }
+            (Values::WideDecimal(v, precision, scale), Cell::Decimal(value, from)) => {
+                v.append_value(rescale(i256::from_i128(value), from, *precision, *scale)?);
+            }
+            (Values::Decimal(v, precision, scale), Cell::WideDecimal(value, from)) => {
+                let value = rescale(value, from, *precision, *scale)?;
+                v.append_value(value.to_i128().ok_or(Misfit::Range)?);
+            }
+            (Values::WideDecimal(v, precision, scale), Cell::WideDecimal(value, from)) => {
+                v.append_value(rescale(value, from, *precision, *scale)?);
+            }
+            (Values::Date(v), Cell::Date(value)) => v.append_value(value),
+            (Values::TimeMicro(v), Cell::Time(value, unit)) => {
+                v.append_value(convert_ticks(value, unit, Unit::Micro)?);
+            }
+            (Values::TimeNano(v), Cell::Time(value, unit)) => {
+                v.append_value(convert_ticks(value, unit, Unit::Nano)?);
+            }
+            (Values::StampMicro(v, utc), Cell::Timestamp(value, unit, zone)) if *utc == zone => {
+                v.append_value(convert_ticks(value, unit, Unit::Micro)?);
+            }
+            (Values::StampNano(v, utc), Cell::Timestamp(value, unit, zone)) if *utc == zone => {
+                v.append_value(convert_ticks(value, unit, Unit::Nano)?);
+            }
+            (Values::Interval(v), Cell::Interval(months, days, nanos)) => {
+                v.append_value(IntervalMonthDayNano::new(months, days, nanos));
+            }
+            (Values::Uuid(v), Cell::Uuid(value)) => {
+                v.append_value(value).map_err(|_| Misfit::Range)?;
+            }
+            (
+                Values::I8(_)
+                | Values::I16(_)
+                | Values::I32(_)
+                | Values::I64(_)
+                | Values::U8(_)
+                | Values::U16(_)
+                | Values::U32(_)
+                | Values::U64(_),
+                Cell::Int(_) | Cell::UInt(_),
+            ) => self.append_integer(cell)?,
+            (
+                Values::Bool(_)
+                | Values::Decimal(..)
+                | Values::WideDecimal(..)
+                | Values::Date(_)
+                | Values::TimeMicro(_)
+                | Values::TimeNano(_)
+                | Values::StampMicro(..)
+                | Values::StampNano(..)
+                | Values::Interval(_)
+                | Values::Uuid(_),
+                Cell::Text(text),
+            ) => return self.parse(text),
+            _ => return Err(kind),
+        }
+        Ok(())
+    }
+
+    /// Appends a value read from its canonical text ([`Cell::write_text`]).
+    pub fn parse(&mut self, text: &str) -> Result<(), Misfit> {
+        self.bytes += 8;
+        match &mut self.values {
+            Values::Text(v) => {
+                self.bytes += text.len();
+                v.append_value(text);
+            }
+            Values::Variant(v, _) => {
+                Literal::parse(text).ok_or(Misfit::Text)?;
+                self.bytes += text.len();
+                v.append_value(text);
+            }
+            Values::Bytes(v) => {
+                let bytes = text.strip_prefix("\\x").and_then(parse_hex).ok_or(Misfit::Text)?;
+                self.bytes += bytes.len();
+                v.append_value(bytes);
+            }
+            Values::Bool(v) => v.append_value(match text {
+                "true" | "t" | "1" => true,
+                "false" | "f" | "0" => false,
+                _ => return Err(Misfit::Text),
+            }),
+            Values::F32(v) => {
+                let value = parse_float(text)?;
+                let narrow: f32 = if value.is_nan() {
+                    f32::NAN
+                } else {
+                    text.parse().map_err(|_| Misfit::Text)?
+                };
+                if narrow.is_infinite() && !value.is_infinite() {
+                    return Err(Misfit::Range);
+                }
+                v.append_value(narrow);
+            }
+            Values::F64(v) => v.append_value(parse_float(text)?),
+            Values::Decimal(v, precision, scale) => {
+                let value = parse_decimal(text, *precision, *scale)?;
+                v.append_value(value.to_i128().ok_or(Misfit::Range)?);
+            }
+            Values::WideDecimal(v, precision, scale) => {
+                v.append_value(parse_decimal(text, *precision, *scale)?);
+            }
+            Values::Date(v) => {
+                let days = calendar::parse_date(text).ok_or(Misfit::Text)?;
+                v.append_value(i32::try_from(days).map_err(|_| Misfit::Range)?);
+            }
+            Values::TimeMicro(v) => {
+                v.append_value(calendar::parse_time(text, Unit::Micro).ok_or(Misfit::Text)?);
+            }
+            Values::TimeNano(v) => {
+                v.append_value(calendar::parse_time(text, Unit::Nano).ok_or(Misfit::Text)?);
+            }
+            Values::StampMicro(v, utc) => v.append_value(
+                calendar::parse_timestamp(text, Unit::Micro, *utc).ok_or(Misfit::Text)?,
+            ),
+            Values::StampNano(v, utc) => v.append_value(
+                calendar::parse_timestamp(text, Unit::Nano, *utc).ok_or(Misfit::Text)?,
+            ),
+            Values::Interval(v) => {
+                let (months, days, nanos) = calendar::parse_interval(text).ok_or(Misfit::Text)?;
+                v.append_value(IntervalMonthDayNano::new(months, days, nanos));
+            }
+            Values::Uuid(v) => {
+                v.append_value(parse_uuid(text).ok_or(Misfit::Text)?).map_err(|_| Misfit::Range)?;
+            }
+            Values::I8(_)
+            | Values::I16(_)
+            | Values::I32(_)
+            | Values::I64(_)
+            | Values::U8(_)
+            | Values::U16(_)
+            | Values::U32(_)
+            | Values::U64(_) => {
+                let cell = match text.parse::<i64>() {
+                    Ok(value) => Cell::Int(value),
+                    Err(_) => Cell::UInt(text.parse().map_err(|_| Misfit::Text)?),
+                };
+                self.append_integer(cell)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends a value converted to the column's type, as `types` in a migration asks for. The
+    /// conversion must be exact: `1.0` becomes the integer 1, `1.5` is a misfit.
+    pub fn cast(&mut self, cell: Cell<'_>) -> Result<(), Misfit> {
+        let mut text = String::new();
+        match (&self.values, cell) {
+            (_, Cell::Null) => {
+                self.null();
+                Ok(())
+            }
+            (Values::Variant(..), _) => self.append(cell),
+            (Values::Bytes(_), Cell::Text(value)) => self.append(Cell::Bytes(value.as_bytes())),
+            (Values::Text(_), Cell::Bytes(value)) => {
+                self.append(Cell::Text(std::str::from_utf8(value).map_err(|_| Misfit::Text)?))
+            }
+            (Values::Uuid(_), Cell::Bytes(value)) => {
+                self.append(Cell::Uuid(value.try_into().map_err(|_| Misfit::Range)?))
+            }
+            (Values::Text(_), cell) => {
+                cell.write_text(&mut text);
+                self.parse(&text)
+            }
+            (Values::F32(_) | Values::F64(_), Cell::Int(value)) => {
+                #[expect(clippy::cast_precision_loss, reason = "checked on the next line")]
+                let float = value as f64;
+                #[expect(clippy::cast_possible_truncation, reason = "compared in 128 bits")]
+                if float as i128 != i128::from(value) {
+                    return Err(Misfit::Range);
+                }
+                self.append(Cell::Float(float))
+            }
+            (
+                Values::I8(_)
+                | Values::I16(_)
+                | Values::I32(_)
+                | Values::I64(_)
+                | Values::U8(_)
+                | Values::U16(_)
+                | Values::U32(_)
+                | Values::U64(_)
+                | Values::Bool(_),
+                Cell::Float(value),
+            ) => {
+                #[expect(clippy::cast_possible_truncation, reason = "checked on the next line")]
+                let integer = value as i64;
+                #[expect(clippy::cast_precision_loss, reason = "compared with the original")]
+                if integer as f64 != value || integer == i64::MAX {
+                    return Err(Misfit::Range);
+                }
+                self.append(Cell::Int(integer))
+            }
+            (_, Cell::Text(value)) => self.parse(value.trim()),
+            (Values::Date(_), Cell::Timestamp(value, unit, _)) => {
+                let day = 86_400 * unit.per_second();
+                if value.rem_euclid(day) != 0 {
+                    return Err(Misfit::Range);
+                }
+                let days = value.div_euclid(day);
+                self.append(Cell::Date(i32::try_from(days).map_err(|_| Misfit::Range)?))
+            }
+            (
+                Values::Decimal(..) | Values::WideDecimal(..),
+                Cell::Int(_) | Cell::UInt(_) | Cell::Float(_),
+            ) => {
+                cell.write_text(&mut text);
+                self.parse(&text)
+            }
+            (Values::StampMicro(_, utc), Cell::Timestamp(value, unit, _)) => {
+                let cell = Cell::Timestamp(value, unit, *utc);
+                self.append(cell)
+            }
+            (Values::StampNano(_, utc), Cell::Timestamp(value, unit, _)) => {
+                let cell = Cell::Timestamp(value, unit, *utc);
+                self.append(cell)
+            }
+            _ => self.append(cell),
+        }
+    }
+
+    /// Ends the column and empties the builder.
+    pub fn finish(&mut self) -> ArrayRef {
+        self.bytes = 0;
+        match &mut self.values {
+            Values::Bool(v) => Arc::new(v.finish()),
+            Values::I8(v) => Arc::new(v.finish()),
+            Values::I16(v) => Arc::new(v.finish()),
+            Values::I32(v) => Arc::new(v.finish()),
+            Values::I64(v) => Arc::new(v.finish()),
+            Values::U8(v) => Arc::new(v.finish()),
+            Values::U16(v) => Arc::new(v.finish()),
+            Values::U32(v) => Arc::new(v.finish()),
+            Values::U64(v) => Arc::new(v.finish()),
+            Values::F32(v) => Arc::new(v.finish()),
+            Values::F64(v) => Arc::new(v.finish()),
+            Values::Decimal(v, ..) => Arc::new(v.finish()),
+            Values::WideDecimal(v, ..) => Arc::new(v.finish()),
+            Values::Text(v) | Values::Variant(v, _) => Arc::new(v.finish()),
+            Values::Bytes(v) => Arc::new(v.finish()),
+            Values::Date(v) => Arc::new(v.finish()),
+            Values::TimeMicro(v) => Arc::new(v.finish()),
+            Values::TimeNano(v) => Arc::new(v.finish()),
+            Values::StampMicro(v, _) => Arc::new(v.finish()),
+            Values::StampNano(v, _) => Arc::new(v.finish()),
+            Values::Interval(v) => Arc::new(v.finish()),
+            Values::Uuid(v) => Arc::new(v.finish()),
+        }
+    }
+
+    fn append_integer(&mut self, cell: Cell<'_>) -> Result<(), Misfit> {
+        let wide = match cell {
+            Cell::Int(value) => i128::from(value),
+            Cell::UInt(value) => i128::from(value),
+            _ => return Err(Misfit::Kind(cell.kind())),
+        };
+        fn fit<T: TryFrom<i128>>(value: i128) -> Result<T, Misfit> {
+            T::try_from(value).map_err(|_| Misfit::Range)
+        }
+        match &mut self.values {
+            Values::I8(v) => v.append_value(fit(wide)?),
+            Values::I16(v) => v.append_value(fit(wide)?),
+            Values::I32(v) => v.append_value(fit(wide)?),
+            Values::I64(v) => v.append_value(fit(wide)?),
+            Values::U8(v) => v.append_value(fit(wide)?),
+            Values::U16(v) => v.append_value(fit(wide)?),
+            Values::U32(v) => v.append_value(fit(wide)?),
+            Values::U64(v) => v.append_value(fit(wide)?),
+            _ => return Err(Misfit::Kind(cell.kind())),
+        }
+        Ok(())
+    }
+}
+
+/// A batch under construction: columns of one schema, counted in rows and bytes.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    schema: SchemaRef,
+    columns: Vec<ColumnBuilder>,
+    rows: usize,
+}
+
+impl BatchBuilder {
+    /// An empty batch with the given names and types; every column is nullable.
+    pub fn new<'a>(columns: impl IntoIterator<Item = (&'a str, &'a LogicalType)>) -> Self {
+        let (fields, columns): (Vec<_>, Vec<_>) = columns
+            .into_iter()
+            .map(|(name, logical)| (logical.field(name, true), ColumnBuilder::new(logical)))
+            .unzip();
+        Self { schema: Arc::new(Schema::new(fields)), columns, rows: 0 }
+    }
+
+    /// The schema of the batches.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The columns, to append one value to each.
+    pub fn columns(&mut self) -> &mut [ColumnBuilder] {
+        &mut self.columns
+    }
+
+    /// Counts a row, after every column got its value.
+    pub fn end_row(&mut self) {
+        self.rows += 1;
+    }
+
+    /// Rows so far.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes so far, about.
+    pub fn bytes(&self) -> usize {
+        self.columns.iter().map(ColumnBuilder::bytes).sum()
+    }
+
+    /// Ends the batch and empties the builder.
+    pub fn finish(&mut self) -> Result<RecordBatch> {
+        let arrays = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
+        let options = arrow_array::RecordBatchOptions::new()
+            .with_row_count(Some(std::mem::take(&mut self.rows)));
+        RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options).map_err(|error| {
+            Error::new(Code::Internal, "a batch does not fit its schema").because(error)
+        })
+    }
+}
+
+fn rescale(value: i256, from: i8, precision: u8, to: i8) -> Result<i256, Misfit> {
+    let mut value = value;
+    let ten = i256::from_i128(10);
+    let steps = i16::from(to) - i16::from(from);
+    for _ in 0..steps.unsigned_abs() {
+        if steps > 0 {
+            value = value.checked_mul(ten).ok_or(Misfit::Range)?;
+        } else {
+            if value.checked_rem(ten) != Some(i256::ZERO) {
+                return Err(Misfit::Range);
+            }
+            value = value.checked_div(ten).ok_or(Misfit::Range)?;
+        }
+    }
+    let limit = ten.checked_pow(u32::from(precision)).ok_or(Misfit::Range)?;
+    let magnitude = value.checked_abs().ok_or(Misfit::Range)?;
+    if magnitude < limit { Ok(value) } else { Err(Misfit::Range) }
+}
+
+/// Reads `[-]digits[.digits][e±n]` exactly.
+fn parse_decimal(text: &str, precision: u8, scale: i8) -> Result<i256, Misfit> {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => {
+            (mantissa, exponent.parse::<i32>().map_err(|_| Misfit::Text)?)
+        }
+        None => (text, 0),
+    };
+    let (negative, mantissa) = match mantissa.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, mantissa.strip_prefix('+').unwrap_or(mantissa)),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0');
+    if whole.is_empty() && fraction.is_empty()
+        || [whole, fraction].iter().any(|part| part.bytes().any(|b| !b.is_ascii_digit()))
+    {
+        return Err(Misfit::Text);
+    }
+    let ten = i256::from_i128(10);
+    let mut value = i256::ZERO;
+    for digit in whole.bytes().chain(fraction.bytes()) {
+        value = value
+            .checked_mul(ten)
+            .and_then(|value| value.checked_add(i256::from_i128(i128::from(digit - b'0'))))
+            .ok_or(Misfit::Range)?;
+    }
+    if value == i256::ZERO {
+        return Ok(value);
+    }
+    let digits = i32::try_from(fraction.len()).map_err(|_| Misfit::Range)?;
+    let from = i8::try_from(digits.saturating_sub(exponent)).map_err(|_| Misfit::Range)?;
+    let value = rescale(value, from, precision, scale)?;
+    Ok(if negative { value.wrapping_neg() } else { value })
+}
+
+fn parse_float(text: &str) -> Result<f64, Misfit> {
+    match text {
+        "NaN" | "nan" => Ok(f64::NAN),
+        "Infinity" | "inf" => Ok(f64::INFINITY),
+        "-Infinity" | "-inf" => Ok(f64::NEG_INFINITY),
+        _ => {
+            let value: f64 = text.parse().map_err(|_| Misfit::Text)?;
+            if value.is_finite() { Ok(value) } else { Err(Misfit::Range) }
+        }
+    }
+}
+
+fn parse_uuid(text: &str) -> Option<Vec<u8>> {
+    let plain = text.replace('-', "");
+    (plain.len() == 32 && matches!(text.len(), 32 | 36)).then(|| parse_hex(&plain)).flatten()
+}
+
+fn convert_ticks(value: i64, from: Unit, to: Unit) -> Result<i64, Misfit> {
+    match (from, to) {
+        (Unit::Micro, Unit::Nano) => value.checked_mul(1000).ok_or(Misfit::Range),
+        (Unit::Nano, Unit::Micro) if value % 1000 == 0 => Ok(value / 1000),
+        (Unit::Nano, Unit::Micro) => Err(Misfit::Range),
+        _ => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! The table of error codes: stable, append-only; `longshore explain` and the reference come from it.
+
+use std::fmt;
+
+/// The kind of an error: decides exit code and HTTP status, at the edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The command line or the migration file is wrong.
+    Usage,
+    /// Something named does not exist.
+    NotFound,
+    /// The system refused access.
+    Permission,
+    /// The world is not as the plan needs it.
+    Precondition,
+    /// Somebody else holds it.
+    Busy,
+    /// The system cannot do this.
+    Unsupported,
+    /// A value cannot be moved as planned.
+    Data,
+    /// Source and target differ.
+    Difference,
+    /// The machine or the network failed.
+    System,
+    /// Stopped on request.
+    Cancelled,
+    /// A defect of longshore itself.
+    Internal,
+}
+
+/// One row of the table of error codes.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The stable identifier, such as `LS0201`.
+    pub id: &'static str,
+    /// The kind.
+    pub kind: Kind,
+    /// A short title.
+    pub title: &'static str,
+    /// What to do next, in one sentence.
+    pub hint: &'static str,
+    /// Cause and cure at length.
+    pub explanation: &'static str,
+}
+
+macro_rules! codes {
+    ($($name:ident $id:literal $kind:ident $title:literal, $hint:literal, $explanation:literal;)*) => {
+        /// A stable error code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code { $(#[doc = $title] $name,)* }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Code] = &[$(Code::$name),*];
+
+            /// The code's row in the table.
+            pub fn entry(self) -> Entry {
+                match self { $(Code::$name => Entry {
+                    id: $id, kind: Kind::$kind, title: $title, hint: $hint, explanation: $explanation,
+                },)* }
+            }
+        }
+    };
+}
+
+codes! {
+    Usage "LS0001" Usage "the command line is wrong",
+        "Run the command with --help to see what it takes.",
+        "A flag or an argument has a value that the command cannot use.";
+    SpecInvalid "LS0002" Usage "the migration file is wrong",
+        "Correct the line that is named; `longshore init FROM TO` writes a valid file to start from.",
+        "The migration file is YAML with the keys described in the reference. Unknown keys are errors, so that a misspelt rule is never ignored. The message names the file, the line and the column.";
+    SpecNoMatch "LS0003" Usage "a rule matches nothing",
+        "Correct the name; `longshore plan` lists the tables and columns that exist.",
+        "A rule of the migration names a table or a column that the source does not have. A rule that matches nothing is most often a misspelling, and the data it was meant for would have been moved without it.";
+    SecretMissing "LS0004" Usage "a secret is not set",
+        "Set the environment variable of that name, or put the value into a file named by NAME_FILE.",
+        "`${secret:NAME}` in a migration is a reference. It is resolved when the migration runs, from the environment variable NAME or the file that the variable NAME_FILE names. Secrets are never stored in plans, images, logs or reports.";
+    UrlInvalid "LS0005" Usage "an address is not understood",
+        "Write it as scheme:path or scheme://host/path, for instance sqlite:shop.db or file:out?format=parquet.",
+        "Source and target are addressed by URLs. The scheme names the system.";
+    UnknownSystem "LS0006" Usage "no connector knows this scheme",
+        "Use one of the schemes that the message lists.",
+        "The scheme of an address selects the connector. This build has no connector for the one given.";
+    NotFound "LS0101" NotFound "it does not exist",
+        "Check the path or the name.",
+        "A file, folder or database that the command needs is not there. Sources are never created.";
+    SourceChanged "LS0102" Precondition "the source changed since the plan was made",
+        "Make a new plan and start again, or restore the source.",
+        "A plan is made for one state of the source: its tables, columns and kinds of values. The source no longer fits it, so going on could lose data.";
+    ValueUnplanned "LS0103" Data "a value is of a kind that the plan did not see",
+        "Make a new plan: the source got values of a new kind since the old one was made.",
+        "Columns without enforced types are scanned when the plan is made, and the plan fixes how each column travels. A value of another kind appeared afterwards. Nothing was converted by guess; the chunk was rolled back.";
+    SourceUnreadable "LS0104" Data "the source cannot be read",
+        "Check the source with its own tools (for SQLite: PRAGMA integrity_check) and restore the damaged part.",
+        "The source returned data that is not well-formed: a damaged file, a ragged row, a truncated block. The position is in the message.";
+    TargetNotEmpty "LS0201" Precondition "the target already holds data",
+        "Choose what to do with it: `existing: append`, `truncate` or `replace` in the move, or --existing on the command line.",
+        "A migration never writes over data by default. append adds rows to the tables that are there; truncate empties them first; replace drops and makes them anew.";
+    TargetBusy "LS0202" Busy "another run holds the target",
+        "Wait for it to end, or stop it; the message names the holder.",
+        "Only one run at a time writes into a target. The lock is released by the operating system when its holder ends, however it ends.";
+    OtherPlan "LS0203" Precondition "the target holds an unfinished run of another plan",
+        "Finish that run with its own migration file, or start over with --existing replace.",
+        "The ledger in the target belongs to a run of another plan that has not ended. Mixing two plans would leave a target that neither describes.";
+    StorageFull "LS0204" System "no space is left",
+        "Free space and run the same command again: finished chunks are kept.",
+        "The target's disk or quota is full. The open chunk was rolled back; the ledger is intact.";
+    ValueRefused "LS0301" Data "a value cannot be kept exactly, and the policy is to fail",
+        "Set the policy that the message names, if the loss is acceptable, and make a new plan.",
+        "The target cannot hold this value as it is. Each kind of loss has a policy; its default is fail. The plan predicts these values with their number where the data was scanned.";
+    ValueInvalid "LS0302" Data "a value does not fit the type asked for",
+        "Correct the data, or ask for another type under `types`.",
+        "A rule under `types` asks for a conversion that this value does not allow, or a text file holds a value that is not of its column's type.";
+    TypeUnsupported "LS0303" Unsupported "a type cannot be moved",
+        "Drop the column under `columns`, or ask for another type under `types`.",
+        "The connector has no exact form for this type.";
+    Unsupported "LS0304" Unsupported "the system cannot do this",
+        "See the capabilities of the connector in the reference.",
+        "The migration asks for something that this source or target does not offer. It is refused when the plan is made, not ignored when it runs.";
+    Difference "LS0401" Difference "source and target differ",
+        "See the differences in the report; `longshore verify --repair` mends them.",
+        "Verification compared the fingerprints taken from the bytes that were read with what the target holds now, and they differ.";
+    LedgerMissing "LS0402" Precondition "the target has no ledger of this migration",
+        "Run the migration first, or compare both sides afresh with verify --independent.",
+        "Verification needs the fingerprints that a run left in the target's ledger.";
+    FidelityMismatch "LS0403" Difference "losses were not as predicted",
+        "Compare the three columns of the fidelity table in the report; a source that changed since the plan explains a difference.",
+        "Every loss is predicted by plan, counted by run and reconciled by verify. The three must agree.";
+    RowsUnattributed "LS0404" Unsupported "these rows cannot be repaired one by one",
+        "Run the migration again with --existing replace.",
+        "The differences could not be traced to rows that the source still has.";
+    Io "LS0501" System "the operating system failed",
+        "The cause is in the message; run the same command again when it is mended.",
+        "A read or a write failed below longshore. Finished chunks are kept; the same command goes on from there.";
+    PermissionDenied "LS0502" Permission "access was refused",
+        "Give the user that runs longshore the right that the message names.",
+        "The file system or the database refused access.";
+    Database "LS0503" System "the database failed",
+        "The cause is in the message; run the same command again when it is mended.",
+        "The database returned an error that is none of the more exact kinds.";
+    DatabaseBusy "LS0504" Busy "the database is locked",
+        "Stop what holds the lock and run the same command again.",
+        "Another process holds a lock for longer than the retries last.";
+    Cancelled "LS0601" Cancelled "stopped on request",
+        "Run the same command again to go on from here.",
+        "The run was stopped at a safe point. Finished chunks are kept.";
+    Internal "LS0901" Internal "a defect in longshore",
+        "Please report it with the message.",
+        "Something happened that the program holds to be impossible. Nothing was committed past the last finished chunk.";
+}
+
+impl Code {
+    /// Finds a code by its identifier, in any case.
+    pub fn find(id: &str) -> Option<Code> {
+        Self::ALL.iter().copied().find(|code| code.entry().id.eq_ignore_ascii_case(id))
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.entry().id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+
+    #[test]
+    fn identifiers_are_unique_and_found() {
+        for code in Code::ALL {
+            assert_eq!(Code::find(&code.entry().id.to_lowercase()), Some(*code));
+        }
+        assert_eq!(Code::find("LS9999"), None);
+    }
+}

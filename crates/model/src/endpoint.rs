@@ -1,0 +1,156 @@
+//! Addresses of sources and targets.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::{Code, Error, Result};
+
+/// An address: `scheme:path?option=value`, or `scheme://user:password@host:port/path`. Secrets in
+/// it are resolved; `Display` and `Debug` print it without the password and without options that
+/// look secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    scheme: String,
+    rest: String,
+    options: BTreeMap<String, String>,
+}
+
+impl Endpoint {
+    /// Reads an address.
+    pub fn parse(text: &str) -> Result<Self> {
+        let wrong = |why: &str| Error::new(Code::UrlInvalid, format!("an address {why}"));
+        let (scheme, rest) = text.split_once(':').ok_or_else(|| wrong("has no scheme"))?;
+        let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+        if scheme.is_empty() || !scheme.chars().all(valid) {
+            return Err(wrong("has no scheme"));
+        }
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let mut options = BTreeMap::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, "true"));
+            let value = percent_decode(value).ok_or_else(|| wrong("has a wrong % escape"))?;
+            if options.insert(key.to_string(), value).is_some() {
+                return Err(wrong("names an option twice").with("option", key));
+            }
+        }
+        if rest.is_empty() || rest == "//" {
+            return Err(wrong("names nothing after its scheme").with("scheme", scheme));
+        }
+        Ok(Self { scheme: scheme.to_ascii_lowercase(), rest: rest.to_string(), options })
+    }
+
+    /// The scheme, in lower case.
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// The local path of systems that live in the file system: `sqlite:shop.db`,
+    /// `sqlite:///srv/shop.db`, `file://localhost/srv`.
+    pub fn path(&self) -> Result<String> {
+        let path = match self.rest.strip_prefix("//") {
+            None => self.rest.as_str(),
+            Some(rest) if rest.starts_with('/') => rest,
+            Some(rest) if rest.starts_with("localhost/") => &rest["localhost".len()..],
+            Some(_) => {
+                return Err(Error::new(
+                    Code::UrlInvalid,
+                    "an address of a local path names a host",
+                )
+                .with("address", self.to_string())
+                .hint(format!("Write {0}:relative/path or {0}:///absolute/path.", self.scheme)));
+            }
+        };
+        percent_decode(path)
+            .ok_or_else(|| Error::new(Code::UrlInvalid, "an address has a wrong % escape"))
+    }
+
+    /// The options after `?`.
+    pub fn options(&self) -> &BTreeMap<String, String> {
+        &self.options
+    }
+
+    /// Refuses options that are not in `known`.
+    pub fn allow_options(&self, known: &[&str]) -> Result<()> {
+        match self.options.keys().find(|key| !known.contains(&key.as_str())) {
+            None => Ok(()),
+            Some(key) => Err(Error::new(Code::UrlInvalid, "an address has an unknown option")
+                .with("option", key.clone())
+                .hint(format!("Known options of {}: {}.", self.scheme, known.join(", ")))),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rest = match self.rest.strip_prefix("//").and_then(|rest| rest.rsplit_once('@')) {
+            Some((user, host)) => match user.split_once(':') {
+                Some((user, _)) => format!("//{user}:***@{host}"),
+                None => self.rest.clone(),
+            },
+            None => self.rest.clone(),
+        };
+        write!(f, "{}:{rest}", self.scheme)?;
+        let secret = |key: &str| ["pass", "secret", "token", "key"].iter().any(|w| key.contains(w));
+        for (index, (key, value)) in self.options.iter().enumerate() {
+            let value = if secret(&key.to_ascii_lowercase()) { "***" } else { value };
+            write!(f, "{}{key}={value}", if index == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        if byte == b'%' {
+            let digit = |at: usize| char::from(*tail.get(at)?).to_digit(16);
+            bytes.push(u8::try_from(digit(0)? * 16 + digit(1)?).ok()?);
+            rest = &tail[2..];
+        } else {
+            bytes.push(byte);
+            rest = tail;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Endpoint;
+
+    #[test]
+    fn paths_and_options() {
+        for (text, path) in [
+            ("sqlite:shop.db", "shop.db"),
+            ("SQLITE:///srv/a%20b.db", "/srv/a b.db"),
+            ("file:out?format=csv", "out"),
+            ("file://localhost/srv", "/srv"),
+        ] {
+            assert_eq!(Endpoint::parse(text).and_then(|e| e.path()).expect(text), path);
+        }
+        for wrong in
+            ["", "shop.db", ":x", "sqlite:", "file://", "a b:c", "file:x?a=1&a=2", "file:x?a=%zz"]
+        {
+            assert!(Endpoint::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(Endpoint::parse("file://host/x").expect("an address").path().is_err());
+        let endpoint = Endpoint::parse("file:x?format=csv").expect("an address");
+        assert!(endpoint.allow_options(&["format"]).is_ok());
+        assert!(endpoint.allow_options(&["fmt"]).is_err());
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let endpoint = Endpoint::parse("postgres://me:hunter2@db/x?sslpassword=hunter2&a=b");
+        let shown = format!("{0} {0:?}", endpoint.expect("an address"));
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("me:***@db"), "{shown}");
+    }
+}

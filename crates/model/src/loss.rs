@@ -1,0 +1,108 @@
+//! Losses: the kinds of conversion that do not keep a value exactly, and the policies for them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Code, Error, Result};
+
+/// A kind of value that some target cannot hold as it is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossKind {
+    /// A float that is NaN, in a target that has no NaN.
+    Nan,
+    /// The float −0.0, in a target that stores it as 0.0.
+    NegativeZero,
+    /// A value that `types` asks to convert and that has no exact form in the type asked for.
+    InvalidCast,
+}
+
+/// What happens to a value of a [`LossKind`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// The run ends with an error. The default of every kind.
+    Fail,
+    /// The value becomes NULL, and is counted.
+    Null,
+    /// The value becomes 0.0, and is counted.
+    Zero,
+}
+
+/// The policy for each kind of loss; a kind that is not named fails.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Policies(BTreeMap<LossKind, Action>);
+
+/// How many values of each kind were lost.
+pub type LossCounts = BTreeMap<LossKind, u64>;
+
+impl LossKind {
+    /// Every kind.
+    pub const ALL: &'static [LossKind] =
+        &[LossKind::Nan, LossKind::NegativeZero, LossKind::InvalidCast];
+
+    /// The actions that make sense for it; the first is the default.
+    pub fn actions(self) -> &'static [Action] {
+        match self {
+            LossKind::Nan | LossKind::InvalidCast => &[Action::Fail, Action::Null],
+            LossKind::NegativeZero => &[Action::Fail, Action::Zero],
+        }
+    }
+
+    /// What it is, for people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            LossKind::Nan => "NaN, which the target does not have",
+            LossKind::NegativeZero => "-0.0, which the target stores as 0.0",
+            LossKind::InvalidCast => "a value without exact form in the type asked for",
+        }
+    }
+}
+
+impl Policies {
+    /// The action for a kind.
+    pub fn action(&self, kind: LossKind) -> Action {
+        self.0.get(&kind).copied().unwrap_or(Action::Fail)
+    }
+
+    /// Refuses actions that make no sense for their kind.
+    pub fn check(&self) -> Result<()> {
+        for (kind, action) in &self.0 {
+            if !kind.actions().contains(action) {
+                let allowed: Vec<_> = kind.actions().iter().map(ToString::to_string).collect();
+                return Err(Error::new(
+                    Code::SpecInvalid,
+                    format!("the policy {kind} cannot be {action}"),
+                )
+                .hint(format!("It can be {}.", allowed.join(" or "))));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for LossKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LossKind::Nan => "nan",
+            LossKind::NegativeZero => "negative-zero",
+            LossKind::InvalidCast => "invalid-cast",
+        })
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Action::Fail => "fail",
+            Action::Null => "null",
+            Action::Zero => "zero",
+        })
+    }
+}

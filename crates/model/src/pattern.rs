@@ -1,0 +1,70 @@
+//! Patterns over names: `*` stands for any text, `?` for one character.
+
+/// Whether `pattern` matches the whole of `name`.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        if p < pattern.len() && pattern[p] == '*' {
+            star = Some((p, n));
+            p += 1;
+        } else if p < pattern.len() && (pattern[p] == '?' || pattern[p] == name[n]) {
+            p += 1;
+            n += 1;
+        } else if let Some((star_p, star_n)) = star {
+            p = star_p + 1;
+            n = star_n + 1;
+            star = Some((star_p, star_n + 1));
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|&character| character == '*')
+}
+
+/// Whether a list of patterns selects a name: the last that matches decides, `!` excludes. An
+/// empty list selects everything, and so does a list of exclusions what it does not exclude.
+pub fn selects(patterns: &[String], name: &str) -> bool {
+    let mut selected = patterns.iter().all(|pattern| pattern.starts_with('!'));
+    for pattern in patterns {
+        match pattern.strip_prefix('!') {
+            Some(excluded) if matches(excluded, name) => selected = false,
+            None if matches(pattern, name) => selected = true,
+            _ => {}
+        }
+    }
+    selected
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{matches, selects};
+
+    #[test]
+    fn globs() {
+        for (pattern, name, expected) in [
+            ("*", "", true),
+            ("public.*", "public.users", true),
+            ("public.*", "other.users", false),
+            ("a*b*c", "aXbYbZc", true),
+            ("a*b", "aXbY", false),
+            ("?", "ä", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn selection() {
+        let list = |patterns: &[&str]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(selects(&[], "a"));
+        assert!(selects(&list(&["!b"]), "a"));
+        assert!(!selects(&list(&["!b"]), "b"));
+        assert!(!selects(&list(&["b"]), "a"));
+        assert!(!selects(&list(&["*", "!audit_*"]), "audit_x"));
+        assert!(selects(&list(&["*", "!audit_*", "audit_x"]), "audit_x"));
+    }
+}

@@ -1,0 +1,1 @@
+//! Conformance suite for connectors, value corpus, fault injection
