@@ -1,0 +1,113 @@
+//! The one stream of progress: the engine emits, and bars, logs, reports and metrics listen.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::report::{Outcome, Waits};
+
+/// Something that happened. Row counts and bytes are what was added since the last event of the
+/// same kind for the same table, so that consumers only add.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The study of a table began.
+    StudyStarted { table: String },
+    /// The study of a table ended.
+    StudyDone { table: String, rows: u64, bytes: u64, seconds: f64 },
+    /// A run began, or went on after an interruption.
+    RunStarted { run: String, name: String, version: String, plan: String, resumed: bool },
+    /// A move began. `tables` holds what the plan expects and what earlier attempts have brought in.
+    MoveStarted { index: usize, from: String, to: String, tables: Vec<TableTotals> },
+    /// A stage began: `prepare`, `copy`, `finish`, `verify` or `repair`.
+    StageStarted { stage: &'static str },
+    /// A stage ended.
+    StageDone { stage: &'static str, seconds: f64 },
+    /// A worker took a chunk.
+    ChunkStarted { table: String, chunk: usize, worker: usize },
+    /// A batch was accepted by the target.
+    Copied { table: String, worker: usize, rows: u64, bytes: u64 },
+    /// A chunk failed and is tried again: what `Copied` counted for it is taken back.
+    ChunkRetry {
+        table: String,
+        chunk: usize,
+        attempt: u32,
+        error: String,
+        pause_seconds: f64,
+        rows: u64,
+        bytes: u64,
+    },
+    /// A chunk and its ledger entry are in.
+    ChunkDone { table: String, chunk: usize, worker: usize, rows: u64, bytes: u64, seconds: f64, waits: Waits },
+    /// The source has changed since the interruption; this chunk is still the same in it.
+    ChunkConfirmed { table: String, chunk: usize },
+    /// The source has changed since the interruption, in this table: it is copied again.
+    TableReset { table: String },
+    /// A statement of the finish was run.
+    StatementDone { purpose: String },
+    /// Rows were read back from the target.
+    Checked { table: String, rows: u64 },
+    /// A table was verified.
+    TableVerified { table: String, rows: u64, matches: bool },
+    /// The run ended.
+    RunDone { outcome: Outcome, seconds: f64 },
+}
+
+/// A table's totals at the start of a move.
+#[derive(Debug, Clone, Serialize)]
+pub struct TableTotals {
+    /// The name in the target.
+    pub table: String,
+    /// Rows that the plan counted.
+    pub rows: u64,
+    /// Bytes, about.
+    pub bytes: u64,
+    /// Chunks.
+    pub chunks: usize,
+    /// Rows that are in already.
+    pub rows_in: u64,
+    /// Bytes of them.
+    pub bytes_in: u64,
+    /// Chunks that are in already.
+    pub chunks_in: usize,
+}
+
+/// Where events go.
+#[derive(Clone)]
+pub struct Events {
+    start: Instant,
+    listener: Arc<Listener>,
+}
+
+type Listener = dyn Fn(f64, &Event) + Send + Sync;
+
+impl Events {
+    /// Events go to `listener` with the seconds since now. It is called from any thread and must
+    /// not block.
+    pub fn new(listener: impl Fn(f64, &Event) + Send + Sync + 'static) -> Self {
+        Self { start: Instant::now(), listener: Arc::new(listener) }
+    }
+
+    /// Events go nowhere.
+    pub fn ignored() -> Self {
+        Self::new(|_, _| {})
+    }
+
+    /// Events go to `listener` too.
+    pub fn also(&self, listener: impl Fn(f64, &Event) + Send + Sync + 'static) -> Self {
+        let first = self.listener.clone();
+        Self {
+            start: self.start,
+            listener: Arc::new(move |at, event| {
+                first(at, event);
+                listener(at, event);
+            }),
+        }
+    }
+
+    /// Tells the listener.
+    pub fn emit(&self, event: Event) {
+        (self.listener)(self.start.elapsed().as_secs_f64(), &event);
+    }
+}
