@@ -26,8 +26,9 @@ pub enum Event {
     StageDone { stage: &'static str, seconds: f64 },
     /// A worker took a chunk.
     ChunkStarted { table: String, chunk: usize, worker: usize },
-    /// A batch was accepted by the target.
-    Copied { table: String, worker: usize, rows: u64, bytes: u64 },
+    /// A batch was accepted by the target. `held` is the time in seconds, up to now, for which the
+    /// worker had it in hand: from when the source gave it until the target took it.
+    Copied { table: String, worker: usize, rows: u64, bytes: u64, held: f64 },
     /// A chunk failed and is tried again: what `Copied` counted for it is taken back.
     ChunkRetry {
         table: String,
