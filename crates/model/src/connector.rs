@@ -278,7 +278,11 @@ pub trait Load: Send + Sync {
     /// Runs what is left of the plan's `finish`, makes the load visible to others and marks
     /// [`Stage::Finished`]. `done` is called with each statement's purpose. Repeating it is
     /// harmless.
-    async fn finish(&self, plan: &MovePlan, done: &(dyn Fn(&str) + Send + Sync)) -> Result<()>;
+    async fn finish(
+        &self,
+        plan: &MovePlan,
+        done: &(dyn for<'a> Fn(&'a str) + Send + Sync),
+    ) -> Result<()>;
 
     /// Marks a stage.
     async fn mark(&self, stage: Stage) -> Result<()>;
