@@ -1,0 +1,224 @@
+//! The listener that turns the stream of events into the figures of a report.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::event::Event;
+
+use super::{Performance, Sample, Step, Waits};
+
+/// The most samples that are kept; twice as far apart when they are full.
+const SAMPLES: usize = 400;
+
+/// The seconds between two samples at the start.
+const FIRST_INTERVAL: f64 = 0.05;
+
+/// The most separate spans of work that are kept to merge with later ones.
+const SPANS: usize = 4096;
+
+/// Listens to the events of one run. Clones share one record; every method may be called from any
+/// thread, and takes no longer than a few additions.
+#[derive(Debug, Clone, Default)]
+pub struct Recorder(Arc<Mutex<Record>>);
+
+#[derive(Debug, Default)]
+struct Record {
+    began: f64,
+    now: f64,
+    steps: Vec<Step>,
+    open: Option<(&'static str, f64)>,
+    curve: Curve,
+    busy: Busy,
+    waits: Waits,
+    table_seconds: HashMap<String, f64>,
+}
+
+/// What had arrived at moments with equal distances.
+#[derive(Debug)]
+struct Curve {
+    interval: f64,
+    samples: Vec<Sample>,
+    rows: u64,
+    bytes: u64,
+}
+
+/// The time in which at least one worker had a batch in hand: the union of all spans.
+#[derive(Debug, Default)]
+struct Busy {
+    settled: f64,
+    horizon: f64,
+    spans: Vec<(f64, f64)>,
+}
+
+impl Recorder {
+    /// Nothing has happened yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes one event; `at` is in seconds, on any clock that all events share.
+    pub fn listen(&self, at: f64, event: &Event) {
+        self.record().take(at, event);
+    }
+
+    /// The stages in the order of their first start; the time of stages of one name adds up. One
+    /// that has not ended counts up to the last event.
+    pub fn steps(&self) -> Vec<Step> {
+        let record = self.record();
+        let mut steps = record.steps.clone();
+        if let Some((name, since)) = record.open {
+            add_step(&mut steps, name, record.now - since);
+        }
+        steps
+    }
+
+    /// What had arrived over time, at even distances but for the last.
+    pub fn samples(&self) -> Vec<Sample> {
+        let record = self.record();
+        let mut samples = record.curve.samples.clone();
+        let last = Sample {
+            at: record.now - record.began,
+            rows: record.curve.rows,
+            bytes: record.curve.bytes,
+        };
+        if samples.last().is_none_or(|sample| sample.at < last.at) {
+            samples.push(last);
+        } else if let Some(sample) = samples.last_mut() {
+            *sample = last;
+        }
+        samples
+    }
+
+    /// How busy the workers were in the `copy` stage. A copy without any batch had nothing to be
+    /// idle from: its P is 1.
+    pub fn performance(&self) -> Performance {
+        let record = self.record();
+        let open = match record.open {
+            Some(("copy", since)) => record.now - since,
+            _ => 0.0,
+        };
+        let done = record.steps.iter().find(|step| step.name == "copy");
+        let total = done.map_or(0.0, |step| step.seconds) + open;
+        let busy = record.busy.seconds().min(total);
+        let (idle, ratio) = if busy > 0.0 { (total - busy, total / busy) } else { (0.0, 1.0) };
+        Performance { total, idle, ratio, waits: record.waits }
+    }
+
+    /// Seconds of workers in the chunks of a table, summed over all of them.
+    pub fn table_seconds(&self, table: &str) -> f64 {
+        self.record().table_seconds.get(table).copied().unwrap_or(0.0)
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    fn take(&mut self, at: f64, event: &Event) {
+        self.now = self.now.max(at);
+        match event {
+            Event::RunStarted { .. } => self.began = at,
+            Event::StageStarted { stage } => {
+                self.close(at);
+                self.open = Some((stage, at));
+            }
+            Event::StageDone { stage, seconds } => {
+                self.open = None;
+                add_step(&mut self.steps, stage, *seconds);
+            }
+            Event::Copied { rows, bytes, held, .. } => {
+                self.curve.advance(at - self.began);
+                self.curve.rows += rows;
+                self.curve.bytes += bytes;
+                if let Some(("copy", since)) = self.open {
+                    self.busy.add((at - held).max(since), at);
+                }
+            }
+            Event::ChunkRetry { rows, bytes, .. } => {
+                self.curve.advance(at - self.began);
+                self.curve.rows = self.curve.rows.saturating_sub(*rows);
+                self.curve.bytes = self.curve.bytes.saturating_sub(*bytes);
+            }
+            Event::ChunkDone { table, seconds, waits, .. } => {
+                self.waits.add(*waits);
+                *self.table_seconds.entry(table.clone()).or_default() += seconds;
+            }
+            Event::RunDone { .. } => {
+                self.close(at);
+                self.curve.advance(at - self.began);
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends a stage that an error cut off.
+    fn close(&mut self, at: f64) {
+        if let Some((name, since)) = self.open.take() {
+            add_step(&mut self.steps, name, at - since);
+        }
+    }
+}
+
+fn add_step(steps: &mut Vec<Step>, name: &str, seconds: f64) {
+    match steps.iter_mut().find(|step| step.name == name) {
+        Some(step) => step.seconds += seconds,
+        None => steps.push(Step { name: name.to_string(), seconds }),
+    }
+}
+
+impl Default for Curve {
+    fn default() -> Self {
+        Self { interval: FIRST_INTERVAL, samples: Vec::new(), rows: 0, bytes: 0 }
+    }
+}
+
+impl Curve {
+    /// Notes what had arrived at every sampling moment up to `at`.
+    fn advance(&mut self, at: f64) {
+        loop {
+            #[expect(clippy::cast_precision_loss, reason = "at most 400")]
+            let next = self.samples.len() as f64 * self.interval;
+            if next > at {
+                return;
+            }
+            self.samples.push(Sample { at: next, rows: self.rows, bytes: self.bytes });
+            if self.samples.len() == SAMPLES {
+                let mut even = false;
+                self.samples.retain(|_| {
+                    even = !even;
+                    even
+                });
+                self.interval *= 2.0;
+            }
+        }
+    }
+}
+
+impl Busy {
+    /// Adds a span. Spans come in the order of their ends, about.
+    fn add(&mut self, start: f64, end: f64) {
+        let (mut start, mut end) = (start.max(self.horizon), end);
+        if start >= end {
+            return;
+        }
+        while let Some(&(first, last)) = self.spans.last()
+            && last >= start
+        {
+            (start, end) = (start.min(first), end.max(last));
+            self.spans.pop();
+        }
+        self.spans.push((start, end));
+        if self.spans.len() > SPANS {
+            let old = self.spans.drain(..SPANS / 2);
+            let (sum, horizon) =
+                old.fold((0.0, self.horizon), |(sum, _), (start, end)| (sum + end - start, end));
+            self.settled += sum;
+            self.horizon = horizon;
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.settled + self.spans.iter().map(|(start, end)| end - start).sum::<f64>()
+    }
+}
