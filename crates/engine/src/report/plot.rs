@@ -76,7 +76,7 @@ fn total_at(samples: &[Sample], at: f64, count: &impl Fn(&Sample) -> u64) -> f64
 pub(super) fn area(curve: &Curve, labels: &Labels<'_>, unit: impl Fn(f64) -> String) -> String {
     let Labels { id, title, description } = labels;
     let (begin, end) = (curve.edges[0], curve.edges[curve.edges.len() - 1]);
-    let step = nice_step(curve.peak(), 4);
+    let step = nice_step(curve.peak(), 5);
     let top = (curve.peak() / step).ceil().max(1.0) * step;
     let x = |at: f64| 1000.0 * (at - begin) / (end - begin);
     let y = |value: f64| 300.0 - 300.0 * value / top;

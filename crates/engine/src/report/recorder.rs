@@ -23,7 +23,7 @@ pub struct Recorder(Arc<Mutex<Record>>);
 
 #[derive(Debug, Default)]
 struct Record {
-    began: f64,
+    began: Option<f64>,
     now: f64,
     steps: Vec<Step>,
     open: Option<(&'static str, f64)>,
@@ -56,7 +56,8 @@ impl Recorder {
         Self::default()
     }
 
-    /// Takes one event; `at` is in seconds, on any clock that all events share.
+    /// Takes one event; `at` is in seconds, on any clock that all events share. The first event is
+    /// the beginning of the run.
     pub fn listen(&self, at: f64, event: &Event) {
         self.record().take(at, event);
     }
@@ -77,7 +78,7 @@ impl Recorder {
         let record = self.record();
         let mut samples = record.curve.samples.clone();
         let last = Sample {
-            at: record.now - record.began,
+            at: record.now - record.began.unwrap_or(record.now),
             rows: record.curve.rows,
             bytes: record.curve.bytes,
         };
@@ -117,8 +118,8 @@ impl Recorder {
 impl Record {
     fn take(&mut self, at: f64, event: &Event) {
         self.now = self.now.max(at);
+        let since_began = at - *self.began.get_or_insert(at);
         match event {
-            Event::RunStarted { .. } => self.began = at,
             Event::StageStarted { stage } => {
                 self.close(at);
                 self.open = Some((stage, at));
@@ -128,7 +129,7 @@ impl Record {
                 add_step(&mut self.steps, stage, *seconds);
             }
             Event::Copied { rows, bytes, held, .. } => {
-                self.curve.advance(at - self.began);
+                self.curve.advance(since_began);
                 self.curve.rows += rows;
                 self.curve.bytes += bytes;
                 if let Some(("copy", since)) = self.open {
@@ -136,7 +137,7 @@ impl Record {
                 }
             }
             Event::ChunkRetry { rows, bytes, .. } => {
-                self.curve.advance(at - self.began);
+                self.curve.advance(since_began);
                 self.curve.rows = self.curve.rows.saturating_sub(*rows);
                 self.curve.bytes = self.curve.bytes.saturating_sub(*bytes);
             }
@@ -146,7 +147,7 @@ impl Record {
             }
             Event::RunDone { .. } => {
                 self.close(at);
-                self.curve.advance(at - self.began);
+                self.curve.advance(since_began);
             }
             _ => {}
         }

@@ -32,13 +32,7 @@ pub(super) fn headline(report: &Report) -> Headline {
             format!("Copied: {} of {tables} are in", counted(rows, "row")),
             "The target was not read back. longshore verify proves that it is equal.".to_string(),
         ),
-        Outcome::Different => (
-            "different",
-            "bad",
-            "≠",
-            format!("Different: {} of {tables} not equal to the source", unequal(report)),
-            "The differences are listed below. longshore verify --repair mends them.".to_string(),
-        ),
+        Outcome::Different => return different(report, &tables),
         Outcome::Failed => (
             "failed",
             "bad",
@@ -103,10 +97,25 @@ fn were(number: u64, noun: &str) -> String {
     format!("{} {}", counted(number, noun), if number == 1 { "was" } else { "were" })
 }
 
-fn unequal(report: &Report) -> String {
+/// A run whose proof failed, in the tables or in the count of losses.
+fn different(report: &Report, tables: &str) -> Headline {
     let all = report.moves.iter().filter_map(|one| one.verification.as_ref());
     let number = all.flat_map(|proof| &proof.tables).filter(|table| !table.matches).count();
-    count(number as u64)
+    let (title, detail) = match number {
+        0 => (
+            "Different: losses were not as predicted".to_string(),
+            "Every table is equal; the fidelity table below shows which count is off.".to_string(),
+        ),
+        _ => (
+            format!(
+                "Different: {} of {tables} {} not equal to the source",
+                count(number as u64),
+                if number == 1 { "is" } else { "are" }
+            ),
+            "The differences are listed below. longshore verify --repair mends them.".to_string(),
+        ),
+    };
+    Headline { word: "different", class: "bad", mark: "≠", title, detail }
 }
 
 /// The proof of a move.
@@ -150,7 +159,7 @@ fn verified_tables(proof: &Verification) -> String {
     if !proof.matches {
         columns.extend(["Missing", "Extra", "Different"].map(|title| (title, Align::Right)));
     }
-    columns.push(("Fingerprint", Align::Left));
+    columns.push(("Fingerprint found", Align::Left));
     let rows = proof.tables.iter().map(|table| {
         let mut cells = vec![
             name(&table.table),
@@ -161,7 +170,7 @@ fn verified_tables(proof: &Verification) -> String {
         if !proof.matches {
             cells.extend([table.missing, table.extra, table.different].map(count));
         }
-        cells.push(fingerprint(table));
+        cells.push(hash(&table.found));
         cells
     });
     table("Each table, and what was found in it", &columns, rows)
@@ -174,20 +183,18 @@ fn verdict(matches: bool) -> &'static str {
     }
 }
 
-fn fingerprint(table: &TableVerification) -> String {
-    if table.expected == table.found {
-        return format!("<code class=\"hash\">{}</code>", escape(&table.found));
-    }
-    format!(
-        "<code class=\"hash\">expected {}</code><br><code class=\"hash\">found {}</code>",
-        escape(&table.expected),
-        escape(&table.found)
-    )
+fn hash(fingerprint: &str) -> String {
+    format!("<code class=\"hash\">{}</code>", escape(fingerprint))
 }
 
 /// The rows of one table that differ, as far as they are known.
 fn differences(table: &TableVerification) -> String {
-    let mut html = format!("<h3>Differences in {}</h3>", name(&table.table));
+    let mut html = format!(
+        "<h3>Differences in {}</h3><p>Fingerprint expected: {}<br>Fingerprint found: {}</p>",
+        name(&table.table),
+        hash(&table.expected),
+        hash(&table.found)
+    );
     if let Some(note) = &table.note {
         let _ = write!(html, "<p>{}</p>", escape(note));
     }
@@ -214,8 +221,7 @@ fn differences(table: &TableVerification) -> String {
         ("Rows", Align::Right),
     ];
     let total = table.missing + table.extra + table.different;
-    let caption = format!("The first {} of {}", table.differences.len(), were(total, "row"));
-    let caption = caption.trim_end_matches(" was").trim_end_matches(" were").to_string();
+    let caption = format!("{} of {}", table.differences.len(), counted(total, "row"));
     html.push_str(&super::table::table(&caption, &columns, rows));
     html
 }
