@@ -40,8 +40,12 @@ impl Connectors {
             .find(|connector| connector.about().schemes.contains(&endpoint.scheme()))
             .cloned()
             .ok_or_else(|| {
-                let known: Vec<_> =
-                    self.0.iter().flat_map(|connector| connector.about().schemes).copied().collect();
+                let known: Vec<_> = self
+                    .0
+                    .iter()
+                    .flat_map(|connector| connector.about().schemes)
+                    .copied()
+                    .collect();
                 Error::new(Code::UnknownSystem, "no connector knows this scheme")
                     .with("scheme", endpoint.scheme())
                     .hint(format!("Known schemes: {}.", known.join(", ")))

@@ -40,7 +40,15 @@ pub enum Event {
         bytes: u64,
     },
     /// A chunk and its ledger entry are in.
-    ChunkDone { table: String, chunk: usize, worker: usize, rows: u64, bytes: u64, seconds: f64, waits: Waits },
+    ChunkDone {
+        table: String,
+        chunk: usize,
+        worker: usize,
+        rows: u64,
+        bytes: u64,
+        seconds: f64,
+        waits: Waits,
+    },
     /// The source has changed since the interruption; this chunk is still the same in it.
     ChunkConfirmed { table: String, chunk: usize },
     /// The source has changed since the interruption, in this table: it is copied again.

@@ -9,6 +9,7 @@ mod connectors;
 mod copy;
 mod event;
 mod finish;
+mod job;
 mod plan;
 mod prepare;
 pub mod report;
@@ -20,6 +21,8 @@ mod verify;
 pub use cancel::Cancel;
 pub use connectors::{Connectors, Link};
 pub use event::{Event, Events, TableTotals};
-pub use plan::{make as make_plan, describe as describe_plan};
-pub use run::{RunRequest, run};
+pub use plan::{
+    describe as describe_plan, in_target as plan_in_target, is_clean, make as make_plan,
+};
+pub use run::{RunEnd, RunRequest, run};
 pub use verify::{VerifyMode, VerifyRequest, verify};

@@ -2,6 +2,7 @@
 //!
 //! Version `longshore-report/v1`. It holds names, counts, positions and keys, no other values.
 
+mod fold;
 mod html;
 mod plot;
 mod recorder;
@@ -12,6 +13,7 @@ use longshore_model::catalog::NotMoved;
 use longshore_model::loss::{Action, LossKind};
 use longshore_model::spec::VerifyLevel;
 
+pub(crate) use fold::difference;
 pub use html::render as render_html;
 pub use recorder::Recorder;
 
@@ -257,3 +259,6 @@ impl Waits {
         self.limits += other.limits;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! Losses, predicted by doing to every value what the run will do, without a target.
+
+use longshore_model::Result;
+use longshore_model::connector::{ReadRequest, Snapshot};
+use longshore_model::plan::{ColumnPlan, LossForecast, TablePlan};
+
+use crate::transform::{Losses, OnFail, Transform};
+
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Reads every column that has a guard and counts what its guards would catch.
+pub(crate) async fn forecast(
+    snapshot: &dyn Snapshot,
+    tables: &[TablePlan],
+) -> Result<Vec<LossForecast>> {
+    let mut forecasts = Vec::new();
+    for table in tables {
+        let guarded: Vec<ColumnPlan> =
+            table.columns.iter().filter(|column| !column.guards.is_empty()).cloned().collect();
+        if guarded.is_empty() {
+            continue;
+        }
+        let losses = count(snapshot, table, guarded.clone()).await?;
+        for column in guarded {
+            for guard in &column.guards {
+                let count = losses.get(&column.source).and_then(|counts| counts.get(&guard.kind));
+                if let Some(&count) = count {
+                    forecasts.push(LossForecast {
+                        table: table.source.clone(),
+                        column: column.source.clone(),
+                        kind: guard.kind,
+                        action: guard.action,
+                        count,
+                    });
+                }
+            }
+        }
+    }
+    Ok(forecasts)
+}
+
+async fn count(
+    snapshot: &dyn Snapshot,
+    table: &TablePlan,
+    columns: Vec<ColumnPlan>,
+) -> Result<Losses> {
+    let transform = Transform::of_columns(table, columns, OnFail::Count);
+    let mut losses = Losses::new();
+    for chunk in &table.chunks {
+        let mut reader = snapshot
+            .read(&ReadRequest {
+                table: table.source.clone(),
+                columns: transform.reads(),
+                filter: table.filter.clone(),
+                range: Some(chunk.range.clone()),
+                batch_bytes: BATCH_BYTES,
+            })
+            .await?;
+        while let Some(batch) = reader.next().await? {
+            transform.apply(batch, &mut losses)?;
+        }
+    }
+    Ok(losses)
+}

@@ -1,0 +1,294 @@
+//! The plan: what will happen, worked out against the real systems, before anything does.
+
+mod losses;
+mod rules;
+mod text;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use longshore_model::catalog::{Catalog, NotMoved, Table};
+use longshore_model::connector::{Source, StudyRequest, Target};
+use longshore_model::loss::{Action, Policies};
+use longshore_model::plan::{FORMAT, MovePlan, Plan, TablePlan, digest};
+use longshore_model::spec::{Existing, Limits, Move, Spec};
+use longshore_model::{Code, Error, Result};
+
+use crate::cancel::Cancel;
+use crate::connectors::Link;
+use crate::event::{Event, Events};
+use rules::Draft;
+pub use text::describe;
+
+/// Works a migration out. `links` has one item for each move of the migration. Nothing is changed
+/// anywhere.
+pub async fn make(spec: &Spec, links: &[Link], events: &Events, cancel: &Cancel) -> Result<Plan> {
+    let mut moves = Vec::with_capacity(links.len());
+    for (one, link) in spec.moves.iter().zip(links) {
+        moves.push(cancel.guard(plan_move(one, spec, link, events)).await?);
+    }
+    Ok(Plan {
+        format: FORMAT.to_string(),
+        name: spec.name.clone(),
+        version: spec.version.clone(),
+        spec_digest: spec_digest(spec)?,
+        limits: spec.limits.clone(),
+        verify: spec.verify,
+        moves,
+    })
+}
+
+/// The plan of a run of this same migration that a target's ledger holds, finished or not: a run
+/// that is started again goes on with it.
+pub async fn in_target(spec: &Spec, links: &[Link]) -> Result<Option<Plan>> {
+    let wanted = spec_digest(spec)?;
+    for link in links {
+        let target = link.target.open_target(&link.to).await?;
+        if let Some(ledger) = target.ledger().await?
+            && ledger.header.spec_digest == wanted
+        {
+            return Plan::from_json(&ledger.header.plan).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// The digest of what a migration does; bounds and the level of verification do not change it.
+pub(crate) fn spec_digest(spec: &Spec) -> Result<String> {
+    let mut spec = spec.clone();
+    spec.limits = Limits { chunk: spec.limits.chunk, ..Limits::default() };
+    spec.verify = Default::default();
+    serde_json::to_vec(&spec)
+        .map(|bytes| digest(&bytes))
+        .map_err(|e| Error::new(Code::Internal, "the migration cannot be written").because(e))
+}
+
+async fn plan_move(one: &Move, spec: &Spec, link: &Link, events: &Events) -> Result<MovePlan> {
+    let source = link.source.open_source(&link.from).await?;
+    let target = link.target.open_target(&link.to).await?;
+    let snapshot = source.snapshot(1).await?;
+    let catalog = source.catalog().await?;
+    let same_dialect =
+        !catalog.dialect.is_empty() && catalog.dialect == link.target.about().target.dialect;
+
+    let drafts = rules::apply(one, &catalog, same_dialect)?;
+    if !link.source.about().source.filter && drafts.iter().any(|draft| draft.filter.is_some()) {
+        return Err(Error::new(Code::Unsupported, "the source cannot evaluate conditions")
+            .with("source", link.from.to_string()));
+    }
+    let studied = study_all(source.as_ref(), drafts, spec.limits.chunk.0, events).await?;
+    let mut not_moved = catalog.not_moved.clone();
+    let mut risks = Vec::new();
+    let mut tables = Vec::with_capacity(studied.len());
+    for (draft, study) in studied {
+        not_moved.extend(draft.not_moved.iter().cloned());
+        risks.extend(study.notes.iter().map(|note| format!("{}: {note}", draft.table.name)));
+        tables.push(table_plan(&draft, study, target.as_ref(), &spec.policies)?);
+    }
+    tables.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.target.cmp(&b.target)));
+
+    let design = target.design(&tables, &moving(&catalog, &tables))?;
+    not_moved.extend(design.not_moved);
+    let losses = losses::forecast(snapshot.as_ref(), &tables).await?;
+    risks.extend(general_risks(&tables, &losses));
+    risks.extend(target_risks(target.as_ref(), &tables, one.existing).await?);
+    Ok(MovePlan {
+        from: link.from.to_string(),
+        to: link.to.to_string(),
+        existing: one.existing,
+        position: snapshot.position().clone(),
+        tables,
+        prepare: design.prepare,
+        finish: design.finish,
+        losses,
+        not_moved,
+        risks,
+        restart: link.source.about().source.restart.to_string(),
+    })
+}
+
+type Studied = (Draft, longshore_model::connector::Study);
+
+/// Studies two tables at a time: a study is bound by one core.
+async fn study_all(
+    source: &dyn Source,
+    drafts: Vec<Draft>,
+    chunk_bytes: u64,
+    events: &Events,
+) -> Result<Vec<Studied>> {
+    let queue = Arc::new(std::sync::Mutex::new(drafts.into_iter().enumerate()));
+    let work = || async {
+        let mut done = Vec::new();
+        loop {
+            let next = queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
+            let Some((index, draft)) = next else { return Ok::<_, Error>(done) };
+            let study = study(source, &draft, chunk_bytes, events).await?;
+            done.push((index, draft, study));
+        }
+    };
+    let (one, two) = tokio::try_join!(work(), work())?;
+    let mut studied: Vec<_> = one.into_iter().chain(two).collect();
+    studied.sort_by_key(|(index, ..)| *index);
+    Ok(studied.into_iter().map(|(_, draft, study)| (draft, study)).collect())
+}
+
+async fn study(
+    source: &dyn Source,
+    draft: &Draft,
+    chunk_bytes: u64,
+    events: &Events,
+) -> Result<longshore_model::connector::Study> {
+    let table = draft.table.name.to_string();
+    events.emit(Event::StudyStarted { table: table.clone() });
+    let start = Instant::now();
+    let columns: Vec<String> = draft.columns.iter().map(|column| column.source.clone()).collect();
+    let study = source
+        .study(&StudyRequest {
+            table: &draft.table,
+            columns: &columns,
+            filter: draft.filter.as_deref(),
+            chunk_bytes,
+        })
+        .await?;
+    if study.types.len() != columns.len() || study.chunks.is_empty() {
+        return Err(Error::new(Code::Internal, "a study is incomplete").with("table", table));
+    }
+    events.emit(Event::StudyDone {
+        table,
+        rows: study.chunks.iter().map(|chunk| chunk.rows).sum(),
+        bytes: study.chunks.iter().map(|chunk| chunk.bytes).sum(),
+        seconds: start.elapsed().as_secs_f64(),
+    });
+    Ok(study)
+}
+
+fn table_plan(
+    draft: &Draft,
+    study: longshore_model::connector::Study,
+    target: &dyn Target,
+    policies: &Policies,
+) -> Result<TablePlan> {
+    let mut structure = draft.structure.clone();
+    let mut columns = Vec::with_capacity(draft.columns.len());
+    let mut converted = false;
+    for (column, from) in draft.columns.iter().zip(study.types) {
+        let plan = rules::column_plan(draft, column, from, target, policies)?;
+        let slot =
+            structure.columns.iter_mut().find(|c| c.name == column.target).ok_or_else(|| {
+                Error::new(Code::Internal, "a planned column is not in its table")
+                    .with("column", column.target.clone())
+            })?;
+        converted |= column.converts();
+        slot.logical = plan.to.clone();
+        if column.converts() {
+            slot.native = String::new();
+            slot.default = None;
+        }
+        columns.push(plan);
+    }
+    if converted {
+        structure.native = None;
+    }
+    let key: Vec<String> = structure.primary_key.clone();
+    let chunks = study.chunks;
+    Ok(TablePlan {
+        source: draft.table.name.clone(),
+        target: structure.name.clone(),
+        columns,
+        filter: draft.filter.clone(),
+        rows: chunks.iter().map(|chunk| chunk.rows).sum(),
+        bytes: chunks.iter().map(|chunk| chunk.bytes).sum(),
+        key: if key.iter().all(|name| draft.columns.iter().any(|c| c.target == *name)) {
+            key
+        } else {
+            Vec::new()
+        },
+        structure,
+        chunks,
+    })
+}
+
+/// The part of a catalog that goes with the tables that move.
+fn moving(catalog: &Catalog, tables: &[TablePlan]) -> Catalog {
+    let moves = |table: &&Table| tables.iter().any(|plan| plan.source == table.name);
+    Catalog { tables: catalog.tables.iter().filter(moves).cloned().collect(), ..catalog.clone() }
+}
+
+fn general_risks(
+    tables: &[TablePlan],
+    losses: &[longshore_model::plan::LossForecast],
+) -> Vec<String> {
+    let mut risks = Vec::new();
+    for loss in losses.iter().filter(|loss| loss.action == Action::Fail) {
+        risks.push(format!(
+            "{}.{}: {} values are {}; the policy {} is to fail, so the run will",
+            loss.table,
+            loss.column,
+            loss.count,
+            loss.kind.describe(),
+            loss.kind
+        ));
+    }
+    let keyless: Vec<_> = tables
+        .iter()
+        .filter(|table| table.key.is_empty() && table.rows > 0)
+        .map(|table| table.target.to_string())
+        .collect();
+    if !keyless.is_empty() {
+        risks.push(format!(
+            "without a primary key, differences can be shown by content only: {}",
+            keyless.join(", ")
+        ));
+    }
+    risks
+}
+
+async fn target_risks(
+    target: &dyn Target,
+    tables: &[TablePlan],
+    existing: Existing,
+) -> Result<Vec<String>> {
+    let names: Vec<_> = tables.iter().map(|table| table.target.clone()).collect();
+    let full: Vec<_> = target
+        .existing(&names)
+        .await?
+        .into_iter()
+        .filter(|table| table.has_rows)
+        .map(|table| table.name.to_string())
+        .collect();
+    if full.is_empty() {
+        return Ok(Vec::new());
+    }
+    let what = match existing {
+        Existing::Refuse => "the run will refuse to start",
+        Existing::Append => "rows are added to them",
+        Existing::Truncate => "their rows are deleted first",
+        Existing::Replace => "they are dropped and made anew",
+    };
+    Ok(vec![format!("the target holds rows in {}: {what}", full.join(", "))])
+}
+
+/// Whether a plan can run as it is without losing or refusing a value.
+pub fn is_clean(plan: &Plan) -> bool {
+    plan.moves.iter().all(|one| one.losses.is_empty() && one.not_moved.is_empty())
+}
+
+/// A thing of the source that stays behind by a rule of the migration.
+fn left_out(kind: &str, name: String, reason: impl Into<String>) -> NotMoved {
+    NotMoved { kind: kind.to_string(), name, reason: reason.into() }
+}
+
+/// Where a column's values are read and written, before they are studied.
+#[derive(Debug, Clone)]
+pub(crate) struct ColumnDraft {
+    source: String,
+    target: String,
+    cast: Option<longshore_model::LogicalType>,
+    mask: Option<longshore_model::spec::Mask>,
+}
+
+impl ColumnDraft {
+    fn converts(&self) -> bool {
+        self.cast.is_some() || self.mask.is_some()
+    }
+}

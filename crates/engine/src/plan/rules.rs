@@ -1,0 +1,342 @@
+//! The rules of a migration, applied to the catalog of its source.
+
+use std::collections::BTreeSet;
+
+use longshore_model::catalog::{Catalog, Column, ForeignKey, NotMoved, Table, TableName};
+use longshore_model::connector::Target;
+use longshore_model::loss::{LossKind, Policies};
+use longshore_model::plan::{ColumnPlan, Guard};
+use longshore_model::spec::{ColumnRules, Mask, Move};
+use longshore_model::{Code, Error, LogicalType, Result, pattern};
+
+use super::{ColumnDraft, left_out};
+
+/// A table that moves, with the rules applied, before its values are studied.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    /// The source's table.
+    pub table: Table,
+    /// The columns whose values move.
+    pub columns: Vec<ColumnDraft>,
+    /// The condition that rows must meet.
+    pub filter: Option<String>,
+    /// The table as the target will have it; types follow after the study.
+    pub structure: Table,
+    /// What the rules leave behind.
+    pub not_moved: Vec<NotMoved>,
+}
+
+/// Selects tables and applies every rule. A rule that matches nothing is an error. Where source and
+/// target speak the same dialect, generated columns are computed by the target; else their values
+/// move.
+pub(crate) fn apply(one: &Move, catalog: &Catalog, same_dialect: bool) -> Result<Vec<Draft>> {
+    check_patterns(one, catalog)?;
+    let selected: Vec<&Table> = catalog
+        .tables
+        .iter()
+        .filter(|table| pattern::selects(&one.tables, &table.name.to_string()))
+        .collect();
+    if selected.is_empty() {
+        return Err(Error::new(Code::SpecNoMatch, "no table is selected")
+            .with("source", one_source(catalog)));
+    }
+    let drafts: Vec<Draft> = selected
+        .iter()
+        .map(|table| draft(one, table, &selected, same_dialect))
+        .collect::<Result<_>>()?;
+    let mut names = BTreeSet::new();
+    for draft in &drafts {
+        if !names.insert(&draft.structure.name) {
+            return Err(Error::new(Code::SpecInvalid, "two tables get the same name")
+                .with("table", draft.structure.name.to_string())
+                .hint("Change one of them under `rename`."));
+        }
+    }
+    Ok(drafts)
+}
+
+/// The plan of one column, after its type was studied.
+pub(crate) fn column_plan(
+    draft: &Draft,
+    column: &ColumnDraft,
+    from: LogicalType,
+    target: &dyn Target,
+    policies: &Policies,
+) -> Result<ColumnPlan> {
+    let original = draft.table.column(&column.source).ok_or_else(|| {
+        Error::new(Code::Internal, "a planned column is not in its table")
+            .with("column", column.source.clone())
+    })?;
+    let wanted = match column.mask {
+        Some(Mask::Sha256 | Mask::Redact) => LogicalType::Text,
+        Some(Mask::Null) => from.clone(),
+        None => column.cast.clone().unwrap_or_else(|| from.clone()),
+    };
+    let native = if column.converts() { String::new() } else { original.native.clone() };
+    let mapped = Column { logical: wanted.clone(), native, ..original.clone() };
+    let mapping = target.map_column(&mapped).map_err(|error| {
+        error.with("table", draft.table.name.to_string()).with("column", column.source.clone())
+    })?;
+    let mut kinds = mapping.guards;
+    if wanted != from && column.mask.is_none() {
+        kinds.push(LossKind::InvalidCast);
+    }
+    Ok(ColumnPlan {
+        source: column.source.clone(),
+        target: column.target.clone(),
+        from,
+        to: mapping.logical,
+        native: mapping.native,
+        declared: original.native.clone(),
+        mask: column.mask,
+        guards: kinds
+            .into_iter()
+            .map(|kind| Guard { kind, action: policies.action(kind) })
+            .collect(),
+    })
+}
+
+fn draft(one: &Move, table: &Table, selected: &[&Table], same_dialect: bool) -> Result<Draft> {
+    let name = table.name.to_string();
+    let rules: Vec<&ColumnRules> = one
+        .columns
+        .iter()
+        .filter(|(wanted, _)| pattern::matches(wanted, &name))
+        .map(|(_, rules)| rules)
+        .collect();
+    let mut columns = Vec::new();
+    for column in &table.columns {
+        if !keeps(&rules, &column.name) || (column.generated.is_some() && same_dialect) {
+            continue;
+        }
+        let mask = rules.iter().find_map(|rules| rules.mask.get(&column.name)).copied();
+        if mask.is_some() && column.generated.is_some() {
+            return Err(Error::new(Code::Unsupported, "a generated column cannot be masked")
+                .with("table", name)
+                .with("column", column.name.clone())
+                .hint("Mask the columns that it is computed from, or drop it."));
+        }
+        columns.push(ColumnDraft {
+            source: column.name.clone(),
+            target: renamed(&rules, &column.name),
+            cast: cast(one, &name, &column.name),
+            mask,
+        });
+    }
+    let (structure, not_moved) = structure(one, table, &rules, selected);
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = columns.iter().find(|column| !seen.insert(&column.target)) {
+        return Err(Error::new(Code::SpecInvalid, "two columns get the same name")
+            .with("table", name)
+            .with("column", twice.target.clone()));
+    }
+    if columns.is_empty() && !table.columns.is_empty() {
+        return Err(Error::new(Code::SpecInvalid, "no column of a table is left")
+            .with("table", name)
+            .hint("Leave the table out under `tables` instead."));
+    }
+    let mut filters =
+        one.filter.iter().filter(|(wanted, _)| pattern::matches(wanted, &name)).map(|(_, sql)| sql);
+    let filter = filters.next().cloned();
+    if filters.next().is_some() {
+        return Err(Error::new(Code::SpecInvalid, "two conditions are given for one table")
+            .with("table", name));
+    }
+    Ok(Draft { table: table.clone(), columns, filter, structure, not_moved })
+}
+
+/// The table as the target will have it, and what that leaves out.
+fn structure(
+    one: &Move,
+    table: &Table,
+    rules: &[&ColumnRules],
+    selected: &[&Table],
+) -> (Table, Vec<NotMoved>) {
+    let name = table.name.to_string();
+    let mut not_moved = Vec::new();
+    let mut columns: Vec<Column> = table
+        .columns
+        .iter()
+        .filter(|column| keeps(rules, &column.name))
+        .map(|column| Column { name: renamed(rules, &column.name), ..column.clone() })
+        .collect();
+    let untouched = columns.len() == table.columns.len()
+        && columns.iter().zip(&table.columns).all(|(new, old)| new.name == old.name);
+    if !untouched {
+        // Expressions name the source's columns, which are no longer all there.
+        for column in columns.iter_mut().filter(|column| column.generated.is_some()) {
+            column.generated = None;
+            not_moved.push(left_out(
+                "generated column",
+                format!("{name}.{}", column.name),
+                "its table was changed by a rule, so its expression cannot be kept",
+            ));
+        }
+    }
+    let kept = |names: &[String]| names.iter().all(|column| keeps(rules, column));
+    let rename = |names: &[String]| -> Vec<String> {
+        names.iter().map(|column| renamed(rules, column)).collect()
+    };
+    let primary_key = if kept(&table.primary_key) {
+        rename(&table.primary_key)
+    } else {
+        not_moved.push(left_out("primary key", name.clone(), "one of its columns does not move"));
+        Vec::new()
+    };
+    let mut indexes = Vec::new();
+    for index in &table.indexes {
+        let simple = index.parts.iter().all(|part| part.column.is_some());
+        let names: Vec<String> =
+            index.parts.iter().filter_map(|part| part.column.clone()).collect();
+        if !kept(&names) || (!untouched && (!simple || index.condition.is_some())) {
+            not_moved.push(left_out(
+                "index",
+                index.name.clone(),
+                "a column it needs does not move as it is",
+            ));
+            continue;
+        }
+        let mut index = index.clone();
+        for part in &mut index.parts {
+            part.column = part.column.as_ref().map(|column| renamed(rules, column));
+        }
+        if !untouched {
+            index.native = None;
+        }
+        indexes.push(index);
+    }
+    let mut foreign_keys = Vec::new();
+    for key in &table.foreign_keys {
+        let referenced = selected.iter().find(|other| same_name(&other.name, &key.references));
+        match referenced {
+            Some(other) if kept(&key.columns) => {
+                let there: Vec<&ColumnRules> = rules_of(one, other);
+                foreign_keys.push(ForeignKey {
+                    columns: rename(&key.columns),
+                    references: target_name(one, &other.name),
+                    referenced: key.referenced.iter().map(|c| renamed(&there, c)).collect(),
+                    ..key.clone()
+                });
+            }
+            _ => not_moved.push(left_out(
+                "foreign key",
+                format!("{name} → {}", key.references),
+                "the table or a column it needs does not move",
+            )),
+        }
+    }
+    let all_keys = foreign_keys.len() == table.foreign_keys.len();
+    let structure = Table {
+        name: target_name(one, &table.name),
+        columns,
+        primary_key,
+        indexes,
+        foreign_keys,
+        native: table.native.clone().filter(|_| untouched && all_keys),
+        attributes: table.attributes.clone(),
+    };
+    (structure, not_moved)
+}
+
+fn rules_of<'a>(one: &'a Move, table: &Table) -> Vec<&'a ColumnRules> {
+    let name = table.name.to_string();
+    one.columns
+        .iter()
+        .filter(|(wanted, _)| pattern::matches(wanted, &name))
+        .map(|(_, rules)| rules)
+        .collect()
+}
+
+/// Names of tables in foreign keys are not case-sensitive in every system.
+fn same_name(one: &TableName, other: &TableName) -> bool {
+    one.name.eq_ignore_ascii_case(&other.name)
+        && (other.namespace.is_none() || one.namespace == other.namespace)
+}
+
+fn target_name(one: &Move, name: &TableName) -> TableName {
+    match one.rename.get(&name.to_string()) {
+        Some(new) => TableName { namespace: name.namespace.clone(), name: new.clone() },
+        None => name.clone(),
+    }
+}
+
+fn keeps(rules: &[&ColumnRules], column: &str) -> bool {
+    rules.iter().all(|rules| {
+        (rules.keep.is_empty() || rules.keep.iter().any(|kept| kept == column))
+            && !rules.drop.iter().any(|dropped| dropped == column)
+    })
+}
+
+fn renamed(rules: &[&ColumnRules], column: &str) -> String {
+    let new = rules.iter().find_map(|rules| rules.rename.get(column));
+    new.cloned().unwrap_or_else(|| column.to_string())
+}
+
+fn cast(one: &Move, table: &str, column: &str) -> Option<LogicalType> {
+    let name = format!("{table}.{column}");
+    one.types
+        .iter()
+        .filter(|(wanted, _)| pattern::matches(wanted, &name))
+        // An exact name wins over a pattern.
+        .max_by_key(|(wanted, _)| **wanted == name)
+        .map(|(_, logical)| logical.clone())
+}
+
+/// Refuses rules that match nothing.
+fn check_patterns(one: &Move, catalog: &Catalog) -> Result<()> {
+    let names: Vec<String> = catalog.tables.iter().map(|table| table.name.to_string()).collect();
+    let refuse = |what: &str, rule: &str| {
+        Error::new(Code::SpecNoMatch, format!("a rule under `{what}` matches nothing"))
+            .with("rule", rule)
+    };
+    let any_table = |wanted: &str| names.iter().any(|name| pattern::matches(wanted, name));
+    for wanted in &one.tables {
+        let plain = wanted.strip_prefix('!').unwrap_or(wanted);
+        if !any_table(plain) && !plain.contains(['*', '?']) {
+            return Err(refuse("tables", wanted));
+        }
+    }
+    for name in one.rename.keys() {
+        if !names.contains(name) {
+            return Err(refuse("rename", name));
+        }
+    }
+    if let Some(wanted) = one.filter.keys().find(|wanted| !any_table(wanted)) {
+        return Err(refuse("where", wanted));
+    }
+    for wanted in one.types.keys() {
+        let hit = catalog.tables.iter().any(|table| {
+            table
+                .columns
+                .iter()
+                .any(|c| pattern::matches(wanted, &format!("{}.{}", table.name, c.name)))
+        });
+        if !hit {
+            return Err(refuse("types", wanted));
+        }
+    }
+    for (wanted, rules) in &one.columns {
+        if !any_table(wanted) {
+            return Err(refuse("columns", wanted));
+        }
+        let named = rules
+            .keep
+            .iter()
+            .chain(&rules.drop)
+            .chain(rules.rename.keys())
+            .chain(rules.mask.keys());
+        for column in named {
+            let hit = catalog.tables.iter().any(|table| {
+                pattern::matches(wanted, &table.name.to_string()) && table.column(column).is_some()
+            });
+            if !hit {
+                return Err(refuse("columns", &format!("{wanted}: {column}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn one_source(catalog: &Catalog) -> String {
+    format!("{} tables", catalog.tables.len())
+}

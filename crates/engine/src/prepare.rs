@@ -1,0 +1,165 @@
+//! The start of a move: a new ledger, or the one that an interrupted run left.
+
+use std::collections::BTreeMap;
+
+use longshore_model::catalog::TableName;
+use longshore_model::connector::{Preparation, ReadRequest, Target};
+use longshore_model::ledger::{Header, Ledger, Stage};
+use longshore_model::plan::{Plan, TablePlan};
+use longshore_model::spec::Existing;
+use longshore_model::{Code, Error, Fingerprint, Result};
+
+use crate::copy::fingerprint_source;
+use crate::event::Event;
+use crate::job::Job;
+
+/// Makes the target ready and returns its ledger: the one of this plan when there is one, brought
+/// to the state of the source that the job reads.
+pub(crate) async fn prepare(job: &Job, plan: &Plan, index: usize, run: &str) -> Result<Ledger> {
+    let target = job.link.target.open_target(&job.link.to).await?;
+    let digest = plan.digest()?;
+    match target.ledger().await? {
+        Some(ledger) if ledger.header.plan_digest == digest && ledger.has(Stage::Prepared) => {
+            resume(job, target.as_ref(), ledger).await
+        }
+        Some(ledger)
+            if ledger.header.plan_digest != digest
+                && ledger.has(Stage::Prepared)
+                && !ledger.has(Stage::Finished)
+                && !matches!(job.plan.existing, Existing::Replace | Existing::Truncate) =>
+        {
+            Err(Error::new(Code::OtherPlan, "the target holds an unfinished run of another plan")
+                .with("target", job.plan.to.clone())
+                .with("run", ledger.header.run))
+        }
+        _ => {
+            let header = Header {
+                run: run.to_string(),
+                spec_digest: plan.spec_digest.clone(),
+                plan_digest: digest,
+                plan: plan.to_json()?,
+                move_index: index,
+                position: job.snapshot.position().clone(),
+                baselines: BTreeMap::new(),
+            };
+            begin(job, target.as_ref(), header).await
+        }
+    }
+}
+
+async fn begin(job: &Job, target: &dyn Target, mut header: Header) -> Result<Ledger> {
+    let names: Vec<TableName> = job.plan.tables.iter().map(|table| table.target.clone()).collect();
+    let existing = target.existing(&names).await?;
+    let mut preparations = Vec::with_capacity(names.len());
+    for (index, table) in job.plan.tables.iter().enumerate() {
+        let Some(there) = existing.iter().find(|there| there.name == table.target) else {
+            preparations.push(Preparation::Create);
+            continue;
+        };
+        let preparation = match job.plan.existing {
+            Existing::Replace => Preparation::Recreate,
+            Existing::Truncate => Preparation::Empty,
+            Existing::Append => Preparation::Keep,
+            Existing::Refuse if there.has_rows => {
+                return Err(Error::new(Code::TargetNotEmpty, "the target already holds rows")
+                    .with("target", job.plan.to.clone())
+                    .with("table", table.target.to_string()));
+            }
+            Existing::Refuse => Preparation::Keep,
+        };
+        if preparation != Preparation::Recreate {
+            check_columns(table, &there.columns)?;
+        }
+        if preparation == Preparation::Keep && there.has_rows {
+            header.baselines.insert(index, fingerprint_target(job, table).await?);
+        }
+        preparations.push(preparation);
+    }
+    job.load()?.begin(&header, &job.plan, &preparations).await?;
+    longshore_model::failpoint::hit("prepare.done")?;
+    Ok(Ledger { header, entries: Vec::new(), stages: vec![Stage::Prepared] })
+}
+
+/// Rows can be put into a table that is there only when it has just the planned columns.
+fn check_columns(table: &TablePlan, there: &[String]) -> Result<()> {
+    let planned: Vec<&String> = table.columns.iter().map(|column| &column.target).collect();
+    let lacking = planned.iter().find(|column| !there.contains(column));
+    match lacking {
+        None => Ok(()),
+        Some(column) => {
+            Err(Error::new(Code::TargetNotEmpty, "the table that is there lacks a column")
+                .with("table", table.target.to_string())
+                .with("column", (*column).clone())
+                .hint("Use `existing: replace` to make it anew, or drop the column from the move."))
+        }
+    }
+}
+
+/// Brings the ledger of an interrupted run to the state of the source that this run reads. Chunks
+/// whose rows are provably the same in it stay; tables with others are copied again.
+async fn resume(job: &Job, target: &dyn Target, mut ledger: Ledger) -> Result<Ledger> {
+    let position = job.snapshot.position();
+    if ledger.header.position == *position {
+        return Ok(ledger);
+    }
+    if ledger.has(Stage::Copied) {
+        // Everything is in and consistent at the older position; nothing of the newer is mixed in.
+        return Ok(ledger);
+    }
+    let mut changed = Vec::new();
+    for (index, table) in job.plan.tables.iter().enumerate() {
+        let entries: Vec<_> = ledger.entries.iter().filter(|e| e.table == index).collect();
+        for entry in entries {
+            job.cancel.check()?;
+            let now = fingerprint_source(job, table, Some(entry.chunk)).await?;
+            if now != entry.fingerprint {
+                changed.push(index);
+                break;
+            }
+            job.events.emit(Event::ChunkConfirmed {
+                table: table.target.to_string(),
+                chunk: entry.chunk,
+            });
+        }
+    }
+    for index in changed {
+        let table = &job.plan.tables[index];
+        if ledger.header.baselines.contains_key(&index) {
+            return Err(Error::new(
+                Code::SourceChanged,
+                "the source changed while the run was interrupted, and the target's table held \
+                 other rows before, so what was copied cannot be taken back",
+            )
+            .with("table", table.target.to_string())
+            .hint("Restore the target's table and start again with a new plan."));
+        }
+        job.load()?.reset_table(index, table).await?;
+        job.events.emit(Event::TableReset { table: table.target.to_string() });
+    }
+    job.load()?.set_position(position).await?;
+    ledger = target.ledger().await?.ok_or_else(|| {
+        Error::new(Code::LedgerMissing, "the ledger vanished while it was in use")
+            .with("target", job.plan.to.clone())
+    })?;
+    Ok(ledger)
+}
+
+/// What a table of the target holds now.
+async fn fingerprint_target(job: &Job, table: &TablePlan) -> Result<Fingerprint> {
+    let source = job.link.target.open_source(&job.link.to).await?;
+    let snapshot = source.snapshot(1).await?;
+    let mut reader = snapshot
+        .read(&ReadRequest {
+            table: table.target.clone(),
+            columns: table.columns.iter().map(|c| (c.target.clone(), c.to.clone())).collect(),
+            filter: None,
+            range: None,
+            batch_bytes: job.pace.batch_bytes,
+        })
+        .await?;
+    let mut fingerprint = Fingerprint::default();
+    while let Some(batch) = job.cancel.guard(reader.next()).await? {
+        fingerprint.add_batch(&batch)?;
+    }
+    Ok(fingerprint)
+}

@@ -1,0 +1,213 @@
+//! A run: from a plan to a verified target and a report.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use longshore_model::ledger::{Holder, Ledger};
+use longshore_model::plan::{MovePlan, Plan};
+use longshore_model::spec::{Limits, VerifyLevel};
+use longshore_model::{Code, Error, Kind, Result};
+
+use crate::cancel::Cancel;
+use crate::connectors::Link;
+use crate::event::{Event, Events, TableTotals};
+use crate::job::{self, Job};
+use crate::report::{self, MoveReport, Outcome, Recorder, Report};
+use crate::verify::{self, VerifyMode};
+use crate::{copy, finish, prepare};
+
+/// What a run needs.
+pub struct RunRequest {
+    /// The plan.
+    pub plan: Plan,
+    /// The two ends of each move of the plan.
+    pub links: Vec<Link>,
+    /// The bounds; they may differ from those that the plan was made with.
+    pub limits: Limits,
+    /// The run's id.
+    pub run: String,
+    /// Who runs it.
+    pub holder: Holder,
+    /// Where events go.
+    pub events: Events,
+    /// The request to stop.
+    pub cancel: Cancel,
+    /// How much is verified after the copy; `None` for nothing.
+    pub verify: Option<VerifyLevel>,
+    /// When it began, RFC 3339.
+    pub started: String,
+}
+
+/// How a run or a verification ended.
+pub struct RunEnd {
+    /// The report; there is always one.
+    pub report: Report,
+    /// The error that ended it.
+    pub error: Option<Error>,
+}
+
+/// Runs a plan to its end, from wherever an earlier attempt left it.
+pub async fn run(request: RunRequest) -> RunEnd {
+    let recorder = Arc::new(Recorder::new());
+    let listener = recorder.clone();
+    let events = request.events.also(move |at, event| listener.listen(at, event));
+    let start = Instant::now();
+    let mut moves = Vec::new();
+    let mut resumed = false;
+    let result = run_moves(&request, &events, &mut moves, &mut resumed).await;
+
+    let report = Report {
+        format: report::FORMAT.to_string(),
+        run: request.run,
+        name: request.plan.name.clone(),
+        version: request.plan.version.clone(),
+        plan: request.plan.digest().unwrap_or_default(),
+        outcome: Outcome::Failed,
+        error: Vec::new(),
+        started: request.started,
+        seconds: start.elapsed().as_secs_f64(),
+        resumed,
+        steps: Vec::new(),
+        performance: Default::default(),
+        samples: Vec::new(),
+        moves,
+    };
+    end(report, result, &recorder, &events)
+}
+
+/// Completes a report with how it ended and what was recorded on the way.
+pub(crate) fn end(
+    mut report: Report,
+    result: Result<()>,
+    recorder: &Recorder,
+    events: &Events,
+) -> RunEnd {
+    report.outcome = outcome(&result, &report.moves);
+    events.emit(Event::RunDone { outcome: report.outcome, seconds: report.seconds });
+    let error = result.err().or_else(|| report::difference(&report.moves));
+    report.error = error.as_ref().map(Error::chain).unwrap_or_default();
+    report.steps = recorder.steps();
+    report.performance = recorder.performance();
+    report.samples = recorder.samples();
+    report.moves = report.moves.into_iter().map(|one| one.with_seconds(recorder)).collect();
+    RunEnd { report, error }
+}
+
+async fn run_moves(
+    request: &RunRequest,
+    events: &Events,
+    moves: &mut Vec<MoveReport>,
+    resumed: &mut bool,
+) -> Result<()> {
+    if request.links.len() != request.plan.moves.len() {
+        return Err(Error::new(Code::OtherPlan, "the plan has other moves than the migration"));
+    }
+    for (index, (plan, link)) in request.plan.moves.iter().zip(&request.links).enumerate() {
+        let plan = Arc::new(plan.clone());
+        let job = job::open(plan, link, &request.limits, &request.holder, events, &request.cancel);
+        run_move(request, &request.cancel.guard(job).await?, index, moves, resumed).await?;
+    }
+    Ok(())
+}
+
+/// The whole of a move, on one screen.
+async fn run_move(
+    request: &RunRequest,
+    job: &Job,
+    index: usize,
+    moves: &mut Vec<MoveReport>,
+    resumed: &mut bool,
+) -> Result<()> {
+    let prepared = prepare::prepare(job, &request.plan, index, &request.run);
+    let ledger = stage(job, "prepare", prepared).await?;
+    *resumed |= ledger.header.run != request.run;
+    announce(request, job, &ledger, index, *resumed);
+
+    let copied = stage(job, "copy", copy::copy(job, &ledger)).await;
+    moves.push(report_move(job, &current_ledger(job).await?).await?);
+    copied?;
+    stage(job, "finish", finish::finish(job, &ledger)).await?;
+
+    let ledger = current_ledger(job).await?;
+    let mut done = report_move(job, &ledger).await?;
+    if let Some(level) = request.verify {
+        let mode = VerifyMode { level, independent: false, repair: false };
+        let proof =
+            stage(job, "verify", verify::verify_move(job, &ledger, mode, &request.run)).await?;
+        done.prove(proof);
+    }
+    *moves.last_mut().expect("pushed above") = done;
+    Ok(())
+}
+
+/// Runs a stage and tells how long it took, however it ends.
+pub(crate) async fn stage<T>(
+    job: &Job,
+    name: &'static str,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let start = Instant::now();
+    job.events.emit(Event::StageStarted { stage: name });
+    let result = work.await;
+    job.events.emit(Event::StageDone { stage: name, seconds: start.elapsed().as_secs_f64() });
+    result
+}
+
+/// The ledger as it stands in the target.
+pub(crate) async fn current_ledger(job: &Job) -> Result<Ledger> {
+    let target = job.link.target.open_target(&job.link.to).await?;
+    target.ledger().await?.ok_or_else(|| {
+        Error::new(Code::LedgerMissing, "the target has no ledger")
+            .with("target", job.plan.to.clone())
+    })
+}
+
+/// What a ledger and a plan say of a move, before it is verified.
+pub(crate) async fn report_move(job: &Job, ledger: &Ledger) -> Result<MoveReport> {
+    let now = job.snapshot.current_position().await?;
+    Ok(MoveReport::new(&job.plan, ledger, now == ledger.header.position))
+}
+
+fn announce(request: &RunRequest, job: &Job, ledger: &Ledger, index: usize, resumed: bool) {
+    if index == 0 {
+        job.events.emit(Event::RunStarted {
+            run: request.run.clone(),
+            name: request.plan.name.clone(),
+            version: request.plan.version.clone(),
+            plan: ledger.header.plan_digest.clone(),
+            resumed,
+        });
+    }
+    job.events.emit(Event::MoveStarted {
+        index,
+        from: job.plan.from.clone(),
+        to: job.plan.to.clone(),
+        tables: totals(&job.plan, ledger),
+    });
+}
+
+fn totals(plan: &MovePlan, ledger: &Ledger) -> Vec<TableTotals> {
+    let total = |(index, table): (usize, &longshore_model::plan::TablePlan)| {
+        let entries: Vec<_> = ledger.entries.iter().filter(|entry| entry.table == index).collect();
+        TableTotals {
+            table: table.target.to_string(),
+            rows: table.rows,
+            bytes: table.bytes,
+            chunks: table.chunks.len(),
+            rows_in: entries.iter().map(|entry| entry.fingerprint.rows).sum(),
+            bytes_in: entries.iter().map(|entry| entry.bytes).sum(),
+            chunks_in: entries.len(),
+        }
+    };
+    plan.tables.iter().enumerate().map(total).collect()
+}
+
+fn outcome(result: &Result<()>, moves: &[MoveReport]) -> Outcome {
+    match result {
+        Err(error) if error.kind() == Kind::Cancelled => Outcome::Cancelled,
+        Err(_) => Outcome::Failed,
+        Ok(()) if report::difference(moves).is_some() => Outcome::Different,
+        Ok(()) if moves.iter().all(|one| one.verification.is_some()) => Outcome::Verified,
+        Ok(()) => Outcome::Copied,
+    }
+}

@@ -1,0 +1,230 @@
+//! What the plan says of a table's columns, applied to batches: names, types, masks, guards.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, cast::AsArray, types as t};
+use arrow_schema::{Schema, SchemaRef};
+use longshore_model::loss::{Action, LossCounts, LossKind};
+use longshore_model::plan::{ColumnPlan, TablePlan, digest};
+use longshore_model::spec::Mask;
+use longshore_model::{Batch, Cell, Code, ColumnBuilder, ColumnView, Error, LogicalType, Result};
+
+/// The values lost, by the source's column.
+pub(crate) type Losses = BTreeMap<String, LossCounts>;
+
+/// A table's columns on their way from source to target.
+pub(crate) struct Transform {
+    table: String,
+    columns: Vec<ColumnPlan>,
+    schema: SchemaRef,
+    on_fail: OnFail,
+}
+
+/// What a value does whose policy is to fail.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnFail {
+    /// It ends the copy.
+    Stop,
+    /// It is counted: the plan asks how many there are.
+    Count,
+}
+
+impl Transform {
+    /// The transform of a table; batches come with the source's names and types.
+    pub(crate) fn new(table: &TablePlan, on_fail: OnFail) -> Self {
+        Self::of_columns(table, table.columns.clone(), on_fail)
+    }
+
+    /// The transform of some of a table's columns.
+    pub(crate) fn of_columns(table: &TablePlan, columns: Vec<ColumnPlan>, on_fail: OnFail) -> Self {
+        let fields: Vec<_> =
+            columns.iter().map(|column| column.to.field(&column.target, true)).collect();
+        Self {
+            table: table.source.to_string(),
+            columns,
+            schema: Arc::new(Schema::new(fields)),
+            on_fail,
+        }
+    }
+
+    /// The columns to read from the source.
+    pub(crate) fn reads(&self) -> Vec<(String, LogicalType)> {
+        self.columns.iter().map(|column| (column.source.clone(), column.from.clone())).collect()
+    }
+
+    /// Converts a batch and adds what was lost. Wire batches pass untouched: the plan asks for them
+    /// only where nothing is to be done.
+    pub(crate) fn apply(&self, batch: Batch, losses: &mut Losses) -> Result<Batch> {
+        let Batch::Rows(rows) = batch else { return Ok(batch) };
+        if rows.num_columns() != self.columns.len() {
+            return Err(Error::new(
+                Code::Internal,
+                "a batch has other columns than were asked for",
+            )
+            .with("table", self.table.clone()));
+        }
+        let arrays = self
+            .columns
+            .iter()
+            .zip(rows.columns())
+            .map(|(column, array)| self.convert(column, array, losses))
+            .collect::<Result<Vec<_>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let rows = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
+            .map_err(|error| {
+                Error::new(Code::Internal, "a batch does not fit the plan")
+                    .with("table", self.table.clone())
+                    .because(error)
+            })?;
+        Ok(Batch::Rows(rows))
+    }
+
+    fn convert(
+        &self,
+        column: &ColumnPlan,
+        array: &ArrayRef,
+        losses: &mut Losses,
+    ) -> Result<ArrayRef> {
+        let array = match column.mask {
+            Some(mask) => return masked(column, mask, array),
+            None if column.from == column.to => array.clone(),
+            None => self.cast(column, array, losses)?,
+        };
+        if suspects(column, &array) { self.guard(column, &array, losses) } else { Ok(array) }
+    }
+
+    fn cast(&self, column: &ColumnPlan, array: &ArrayRef, losses: &mut Losses) -> Result<ArrayRef> {
+        let view = ColumnView::new(&column.from, array)?;
+        let mut builder = ColumnBuilder::new(&column.to);
+        let literal = column.from == LogicalType::Variant;
+        for row in 0..array.len() {
+            let cell = view.cell(row);
+            let fits = if literal { cast_literal(&mut builder, cell) } else { builder.cast(cell) };
+            if let Err(misfit) = fits {
+                self.lose(column, LossKind::InvalidCast, losses)
+                    .map_err(|error| error.because(format!("the value {}", misfit.describe())))?;
+                builder.null();
+            }
+        }
+        Ok(builder.finish())
+    }
+
+    fn guard(
+        &self,
+        column: &ColumnPlan,
+        array: &ArrayRef,
+        losses: &mut Losses,
+    ) -> Result<ArrayRef> {
+        let view = ColumnView::new(&column.to, array)?;
+        let mut builder = ColumnBuilder::new(&column.to);
+        for row in 0..array.len() {
+            let cell = view.cell(row);
+            let caught = column.guards.iter().find(|guard| catches(guard.kind, cell));
+            let replaced = match caught {
+                None => builder.append(cell),
+                Some(guard) => {
+                    self.lose(column, guard.kind, losses)?;
+                    match guard.action {
+                        Action::Zero => builder.append(Cell::Float(0.0)),
+                        Action::Null | Action::Fail => builder.append(Cell::Null),
+                    }
+                }
+            };
+            replaced
+                .map_err(|_| Error::new(Code::Internal, "a value does not fit its own type"))?;
+        }
+        Ok(builder.finish())
+    }
+
+    fn lose(&self, column: &ColumnPlan, kind: LossKind, losses: &mut Losses) -> Result<()> {
+        let action = column
+            .guards
+            .iter()
+            .find(|guard| guard.kind == kind)
+            .map_or(Action::Fail, |guard| guard.action);
+        if action == Action::Fail && self.on_fail == OnFail::Stop {
+            let actions: Vec<_> = kind.actions()[1..].iter().map(ToString::to_string).collect();
+            return Err(Error::new(Code::ValueRefused, format!("a value is {}", kind.describe()))
+                .with("table", self.table.clone())
+                .with("column", column.source.clone())
+                .hint(format!(
+                    "Set `policies: {{ {kind}: {} }}` if the loss is acceptable, and make a new plan.",
+                    actions.join(" | ")
+                )));
+        }
+        *losses.entry(column.source.clone()).or_default().entry(kind).or_default() += 1;
+        Ok(())
+    }
+}
+
+/// Whether an array may hold a value that a guard catches: the fast way out for those that do not.
+fn suspects(column: &ColumnPlan, array: &ArrayRef) -> bool {
+    let watches = |kind| column.guards.iter().any(|guard| guard.kind == kind);
+    let (nan, zero) = (watches(LossKind::Nan), watches(LossKind::NegativeZero));
+    if !nan && !zero {
+        return false;
+    }
+    match &column.to {
+        LogicalType::Float { bits: 32 } => {
+            let values = array.as_primitive::<t::Float32Type>().values();
+            values.iter().any(|v| nan && v.is_nan() || zero && *v == 0.0 && v.is_sign_negative())
+        }
+        LogicalType::Float { .. } => {
+            let values = array.as_primitive::<t::Float64Type>().values();
+            values.iter().any(|v| nan && v.is_nan() || zero && *v == 0.0 && v.is_sign_negative())
+        }
+        _ => true,
+    }
+}
+
+fn catches(kind: LossKind, cell: Cell<'_>) -> bool {
+    match (kind, cell) {
+        (LossKind::Nan, Cell::Float(value)) => value.is_nan(),
+        (LossKind::NegativeZero, Cell::Float(value)) => value == 0.0 && value.is_sign_negative(),
+        _ => false,
+    }
+}
+
+fn cast_literal(
+    builder: &mut ColumnBuilder,
+    cell: Cell<'_>,
+) -> Result<(), longshore_model::Misfit> {
+    use longshore_model::{Literal, Misfit};
+    let Cell::Text(text) = cell else { return builder.cast(cell) };
+    match Literal::parse(text).ok_or(Misfit::Text)? {
+        Literal::Int(value) => builder.cast(Cell::Int(value)),
+        Literal::Float(value) => builder.cast(Cell::Float(value)),
+        Literal::Text(bytes) => {
+            builder.cast(Cell::Text(std::str::from_utf8(&bytes).map_err(|_| Misfit::Text)?))
+        }
+        Literal::Bytes(bytes) => builder.cast(Cell::Bytes(&bytes)),
+    }
+}
+
+fn masked(column: &ColumnPlan, mask: Mask, array: &ArrayRef) -> Result<ArrayRef> {
+    let view = ColumnView::new(&column.from, array)?;
+    let mut builder = ColumnBuilder::new(&column.to);
+    let mut text = String::new();
+    for row in 0..array.len() {
+        let cell = view.cell(row);
+        let result = match (mask, cell) {
+            (Mask::Null, _) | (_, Cell::Null) => builder.append(Cell::Null),
+            (Mask::Redact, _) => builder.append(Cell::Text("***")),
+            (Mask::Sha256, cell) => {
+                text.clear();
+                cell.write_text(&mut text);
+                let hash = digest(text.as_bytes());
+                builder.append(Cell::Text(hash.trim_start_matches("sha256:")))
+            }
+        };
+        result.map_err(|_| {
+            Error::new(Code::Internal, "a mask does not fit its column")
+                .with("column", column.source.clone())
+        })?;
+    }
+    Ok(builder.finish())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+use longshore_model::catalog::{Table, TableName};
+use longshore_model::loss::{Action, LossKind};
+use longshore_model::plan::{ColumnPlan, Guard, TablePlan};
+use longshore_model::spec::Mask;
+use longshore_model::{Batch, BatchBuilder, Code, ColumnView, Error, LogicalType};
+
+use super::{Losses, OnFail, Transform};
+
+fn column(from: &str, to: &str) -> ColumnPlan {
+    ColumnPlan {
+        source: "c".to_string(),
+        target: "d".to_string(),
+        from: from.parse().expect("a type"),
+        to: to.parse().expect("a type"),
+        native: String::new(),
+        declared: String::new(),
+        mask: None,
+        guards: Vec::new(),
+    }
+}
+
+fn table(column: ColumnPlan) -> TablePlan {
+    let name = TableName::plain("t");
+    TablePlan {
+        source: name.clone(),
+        target: name.clone(),
+        columns: vec![column],
+        filter: None,
+        rows: 0,
+        bytes: 0,
+        key: Vec::new(),
+        structure: Table {
+            name,
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+            native: None,
+            attributes: Default::default(),
+        },
+        chunks: Vec::new(),
+    }
+}
+
+/// The texts that come out; `-` is NULL.
+fn apply(
+    column: ColumnPlan,
+    values: &[&str],
+    on_fail: OnFail,
+) -> Result<(Vec<String>, Losses), Error> {
+    let (from, to) = (column.from.clone(), column.to.clone());
+    let mut builder = BatchBuilder::new([("c", &from)]);
+    for value in values {
+        let target = &mut builder.columns()[0];
+        if *value == "-" {
+            target.null()
+        } else {
+            target.parse(value).expect("a value")
+        }
+        builder.end_row();
+    }
+    let mut losses = Losses::new();
+    let transform = Transform::new(&table(column), on_fail);
+    let Batch::Rows(rows) = transform.apply(Batch::Rows(builder.finish()?), &mut losses)? else {
+        panic!("rows came back as wire bytes");
+    };
+    assert_eq!(rows.schema().field(0).name(), "d");
+    assert_eq!(LogicalType::of_field(rows.schema().field(0)), Some(to.clone()));
+    let view = ColumnView::new(&to, rows.column(0))?;
+    let texts = (0..rows.num_rows())
+        .map(|row| {
+            let mut text = String::new();
+            match view.cell(row) {
+                longshore_model::Cell::Null => text.push('-'),
+                cell => cell.write_text(&mut text),
+            }
+            text
+        })
+        .collect();
+    Ok((texts, losses))
+}
+
+#[test]
+fn guards_replace_and_count() {
+    let mut guarded = column("float64", "float64");
+    guarded.guards = vec![
+        Guard { kind: LossKind::Nan, action: Action::Null },
+        Guard { kind: LossKind::NegativeZero, action: Action::Zero },
+    ];
+    let (texts, losses) =
+        apply(guarded.clone(), &["NaN", "-0.0", "1.5", "-"], OnFail::Stop).expect("allowed");
+    assert_eq!(texts, ["-", "0.0", "1.5", "-"]);
+    assert_eq!(losses["c"], [(LossKind::Nan, 1), (LossKind::NegativeZero, 1)].into());
+
+    guarded.guards[0].action = Action::Fail;
+    let error = apply(guarded.clone(), &["NaN"], OnFail::Stop).expect_err("refused");
+    assert_eq!(error.code(), Code::ValueRefused);
+    let (_, losses) = apply(guarded, &["NaN", "NaN"], OnFail::Count).expect("counted");
+    assert_eq!(losses["c"], [(LossKind::Nan, 2)].into());
+}
+
+#[test]
+fn casts_are_exact_or_lost_by_policy() {
+    let (texts, _) =
+        apply(column("int64", "boolean"), &["0", "1", "-"], OnFail::Stop).expect("fits");
+    assert_eq!(texts, ["false", "true", "-"]);
+    assert!(apply(column("int64", "boolean"), &["5"], OnFail::Stop).is_err());
+    let mut lossy = column("variant", "int64");
+    lossy.guards = vec![Guard { kind: LossKind::InvalidCast, action: Action::Null }];
+    let (texts, losses) =
+        apply(lossy, &["1", "'2'", "3.0", "'x'", "x'00'"], OnFail::Stop).expect("allowed");
+    assert_eq!(texts, ["1", "2", "3", "-", "-"]);
+    assert_eq!(losses["c"], [(LossKind::InvalidCast, 2)].into());
+}
+
+#[test]
+fn masks_hide_values_and_keep_null() {
+    for (mask, to, expected) in [
+        (Mask::Redact, "text", ["***", "***", "-"]),
+        (Mask::Null, "int64", ["-", "-", "-"]),
+        (
+            Mask::Sha256,
+            "text",
+            [
+                "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+                "d4735e3a265e16eee03f59718b9b5d03019c07d8b6c51f90da3a666eec13ab35",
+                "-",
+            ],
+        ),
+    ] {
+        let mut masked = column("int64", to);
+        masked.mask = Some(mask);
+        let (texts, _) = apply(masked, &["1", "2", "-"], OnFail::Stop).expect("masked");
+        assert_eq!(texts, expected);
+    }
+}
