@@ -82,7 +82,11 @@ fn figures(report: &Report) -> String {
         ("Rows", count(rows), format::counted(tables().count() as u64, "table")),
         ("Data", bytes(about(size)), format!("{} bytes", count(size))),
         ("Duration", seconds(report.seconds), format!("{} of it the copy", seconds(time))),
-        ("Speed of the copy", row_rate(speed(copied)), byte_rate(speed(copied_bytes))),
+        (
+            "Speed of the copy",
+            row_rate(speed(copied)).replace("/s", "\u{a0}rows/s").replace("\u{a0}\u{a0}", "\u{a0}"),
+            byte_rate(speed(copied_bytes)),
+        ),
     ] {
         let _ = write!(html, "<div><dt>{title}</dt><dd>{value}<small>{note}</small></dd></div>");
     }
