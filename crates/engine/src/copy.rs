@@ -95,6 +95,9 @@ async fn copy_with_retry(job: &Job, worker: usize, table: usize, chunk: usize) -
             Err(error) => return Err(error.with("chunk", chunk.to_string())),
         };
         let (rows, bytes) = *accepted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if committed_all_the_same(job, table, chunk).await? {
+            return Ok(());
+        }
         job.events.emit(Event::ChunkRetry {
             table: name.clone(),
             chunk,
@@ -112,6 +115,13 @@ async fn copy_with_retry(job: &Job, worker: usize, table: usize, chunk: usize) -
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
     unreachable!("the loop ends by returning")
+}
+
+/// Whether a chunk whose writer failed is in: the commit was done and only its answer was lost.
+async fn committed_all_the_same(job: &Job, table: usize, chunk: usize) -> Result<bool> {
+    let target = job.link.target.open_target(&job.link.to).await?;
+    let ledger = target.ledger().await?;
+    Ok(ledger.is_some_and(|ledger| ledger.entry(table, chunk).is_some()))
 }
 
 async fn copy_chunk(

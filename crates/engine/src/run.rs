@@ -120,7 +120,7 @@ async fn run_move(
 ) -> Result<()> {
     let prepared = prepare::prepare(job, &request.plan, index, &request.run);
     let ledger = stage(job, "prepare", prepared).await?;
-    *resumed |= ledger.header.run != request.run;
+    *resumed |= ledger.header.run != request.run || !ledger.entries.is_empty();
     announce(request, job, &ledger, index, *resumed);
 
     let copied = stage(job, "copy", copy::copy(job, &ledger)).await;
