@@ -1,1 +1,42 @@
-fn main() {}
+//! Development tasks: `cargo x check`, `cargo x test`, `cargo x docs`, `cargo x services`.
+//!
+//! It starts other programs and reads their exit codes; it knows nothing of migrations.
+
+mod check;
+mod docs;
+mod services;
+mod steps;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Development tasks.
+
+cargo x check           formatting, lints, the architecture, and cargo deny where it is installed
+cargo x test            every test, the reference pages, and the demo as a release build
+cargo x docs            writes docs/reference anew
+cargo x docs --check    fails when docs/reference is stale
+cargo x services        starts the servers that tests need
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let passed = match words.as_slice() {
+        ["check"] => check::run(),
+        ["test"] => test::run(),
+        ["docs"] => docs::write(),
+        ["docs", "--check"] => docs::check(),
+        ["services"] => services::run(),
+        [] | ["help" | "--help" | "-h"] => {
+            steps::say(USAGE);
+            true
+        }
+        _ => {
+            steps::say(USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
