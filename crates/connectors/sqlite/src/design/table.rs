@@ -1,0 +1,214 @@
+//! `CREATE TABLE`: the source's own text where nothing changed, else one made from the structure.
+
+use longshore_model::catalog::{Column, ForeignKey, NotMoved, Table};
+use longshore_model::plan::{ColumnPlan, TablePlan};
+use longshore_model::{Literal, LogicalType};
+
+use super::not_moved;
+use crate::sql::{definition, quote, quote_all};
+use crate::types::{Affinity, affinity, is_plain_type};
+
+/// A table's definition.
+pub(super) struct Making {
+    pub(super) sql: String,
+    /// Whether it is the source's own text, but for the name.
+    pub(super) verbatim: bool,
+    /// The highest number given out, when the table has AUTOINCREMENT.
+    pub(super) sequence: Option<i64>,
+    pub(super) not_moved: Vec<NotMoved>,
+}
+
+/// Makes the definition of a table; `same` says that the source is SQLite too.
+pub(super) fn make(plan: &TablePlan, source: Option<&Table>, same: bool) -> Making {
+    let structure = &plan.structure;
+    let sequence = structure
+        .attributes
+        .get("autoincrement")
+        .filter(|_| same)
+        .and_then(|highest| highest.parse().ok());
+    if same
+        && let Some(native) = &structure.native
+        && let Some(sql) = verbatim(plan, source, native)
+    {
+        return Making { sql, verbatim: true, sequence, not_moved: Vec::new() };
+    }
+    let mut maker = Maker { plan, same, strict: false, not_moved: Vec::new() };
+    maker.strict = same && structure.attributes.contains_key("strict") && maker.can_be_strict();
+    if same && structure.attributes.contains_key("checks") {
+        let reason = "the rules of the migration change its table; add it by hand where it holds";
+        maker.lose("check constraint", &plan.target.name, reason);
+    }
+    let sql = maker.table();
+    let sequence = sequence.filter(|_| maker.alias().is_some());
+    Making { sql, verbatim: false, sequence, not_moved: maker.not_moved }
+}
+
+/// The source's text with the target's name, unless a foreign key must be written anew.
+fn verbatim(plan: &TablePlan, source: Option<&Table>, native: &str) -> Option<String> {
+    let unchanged = |one: &ForeignKey, two: &ForeignKey| {
+        one.references.name.eq_ignore_ascii_case(&two.references.name)
+            && one.referenced == two.referenced
+            && one.columns == two.columns
+    };
+    let (old, new) = (&source?.foreign_keys, &plan.structure.foreign_keys);
+    if old.len() != new.len() || !old.iter().zip(new).all(|(one, two)| unchanged(one, two)) {
+        return None;
+    }
+    let written = definition(native).name?;
+    let name = quote(&plan.target.name);
+    if plan.source == plan.target {
+        return Some(native.to_string());
+    }
+    Some(format!("{}{name}{}", &native[..written.start], &native[written.end..]))
+}
+
+struct Maker<'a> {
+    plan: &'a TablePlan,
+    same: bool,
+    strict: bool,
+    not_moved: Vec<NotMoved>,
+}
+
+impl Maker<'_> {
+    fn table(&mut self) -> String {
+        let structure = &self.plan.structure;
+        let mut lines = Vec::new();
+        for column in &structure.columns {
+            lines.extend(self.column(column));
+        }
+        let key = &structure.primary_key;
+        let there = |name: &String| structure.columns.iter().any(|column| column.name == *name);
+        let keyed = !key.is_empty() && key.iter().all(there);
+        if keyed && self.alias().is_none() {
+            let names = quote_all(key.iter().map(String::as_str));
+            lines.push(format!("PRIMARY KEY ({names})"));
+        }
+        for foreign in &structure.foreign_keys {
+            lines.push(foreign_key(foreign));
+        }
+        let mut options = Vec::new();
+        if self.same && keyed && structure.attributes.contains_key("without-rowid") {
+            options.push("WITHOUT ROWID");
+        }
+        if self.strict {
+            options.push("STRICT");
+        }
+        let name = quote(&self.plan.target.name);
+        let options = options.join(", ");
+        let space = if options.is_empty() { "" } else { " " };
+        format!("CREATE TABLE {name} (\n  {}\n){space}{options}", lines.join(",\n  "))
+    }
+
+    fn column(&mut self, column: &Column) -> Option<String> {
+        let plan = self.plan.columns.iter().find(|plan| plan.target == column.name);
+        let computed = match (plan, &column.generated) {
+            (None, Some(generated)) if self.same => Some(generated),
+            (None, _) => return None,
+            (Some(_), _) => None,
+        };
+        let name = quote(&column.name);
+        if self.alias() == Some(column.name.as_str()) {
+            let auto = self.same && self.plan.structure.attributes.contains_key("autoincrement");
+            let auto = if auto { " AUTOINCREMENT" } else { "" };
+            return Some(format!("{name} INTEGER PRIMARY KEY{auto}"));
+        }
+        let declared = plan.map_or_else(|| column.native.clone(), |plan| self.declared(plan));
+        let mut text = name;
+        if !declared.is_empty() {
+            text.push(' ');
+            text.push_str(&declared);
+        }
+        if !column.nullable {
+            text.push_str(" NOT NULL");
+        }
+        if let Some(collation) = column.collation.as_ref().filter(|_| self.same) {
+            text.push_str(&format!(" COLLATE {}", quote(collation)));
+        }
+        if let Some(generated) = computed {
+            let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
+            text.push_str(&format!(" GENERATED ALWAYS AS ({}) {kind}", generated.expression));
+        } else if let Some(default) = &column.default {
+            if self.same || is_literal(default) {
+                text.push_str(&format!(" DEFAULT ({default})"));
+            } else {
+                let name = format!("{}.{}", self.plan.target, column.name);
+                self.lose("default", &name, "its expression is of another system");
+            }
+        }
+        Some(text)
+    }
+
+    /// The declared type: the source's own when values go from SQLite to SQLite as they are.
+    fn declared(&self, column: &ColumnPlan) -> String {
+        let any = column.declared.eq_ignore_ascii_case("ANY");
+        if !self.same || converts(column) || (any && !self.strict) {
+            return column.native.clone();
+        }
+        if column.declared.is_empty() || any || is_plain_type(&column.declared) {
+            return column.declared.clone();
+        }
+        let plain = match affinity(&column.declared) {
+            Affinity::Integer => "INTEGER",
+            Affinity::Text => "TEXT",
+            Affinity::Blob => "BLOB",
+            Affinity::Real => "REAL",
+            Affinity::Numeric => "NUMERIC",
+        };
+        plain.to_string()
+    }
+
+    /// The column that becomes the row's number.
+    fn alias(&self) -> Option<&str> {
+        let structure = &self.plan.structure;
+        let [only] = structure.primary_key.as_slice() else { return None };
+        let column = self.plan.columns.iter().find(|column| column.target == *only)?;
+        let fits = match self.same {
+            true => structure.attributes.contains_key("rowid-alias") && !converts(column),
+            false => true,
+        };
+        (fits && matches!(column.to, LogicalType::Int { .. })).then_some(only)
+    }
+
+    fn can_be_strict(&self) -> bool {
+        self.plan.columns.iter().all(|column| {
+            ["INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"]
+                .iter()
+                .any(|allowed| column.declared.eq_ignore_ascii_case(allowed))
+                && !converts(column)
+        })
+    }
+
+    fn lose(&mut self, kind: &str, name: &str, reason: &str) {
+        self.not_moved.push(not_moved(kind, name, reason.to_string()));
+    }
+}
+
+fn converts(column: &ColumnPlan) -> bool {
+    column.mask.is_some() || column.from != column.to
+}
+
+fn is_literal(default: &str) -> bool {
+    ["NULL", "TRUE", "FALSE", "CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME"]
+        .iter()
+        .any(|word| default.eq_ignore_ascii_case(word))
+        || Literal::parse(default).is_some()
+}
+
+fn foreign_key(key: &ForeignKey) -> String {
+    let columns = quote_all(key.columns.iter().map(String::as_str));
+    let mut text = format!("FOREIGN KEY ({columns}) REFERENCES {}", quote(&key.references.name));
+    if !key.referenced.is_empty() {
+        let referenced = quote_all(key.referenced.iter().map(String::as_str));
+        text.push_str(&format!(" ({referenced})"));
+    }
+    for (event, action) in [("DELETE", &key.on_delete), ("UPDATE", &key.on_update)] {
+        let known = ["CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT"];
+        if let Some(action) = known.iter().find(|known| action.eq_ignore_ascii_case(known)) {
+            text.push_str(&format!(" ON {event} {action}"));
+        }
+    }
+    if key.deferred {
+        text.push_str(" DEFERRABLE INITIALLY DEFERRED");
+    }
+    text
+}
