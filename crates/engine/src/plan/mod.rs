@@ -54,7 +54,7 @@ pub async fn in_target(spec: &Spec, links: &[Link]) -> Result<Option<Plan>> {
 }
 
 /// The digest of what a migration does; bounds and the level of verification do not change it.
-pub(crate) fn spec_digest(spec: &Spec) -> Result<String> {
+pub fn spec_digest(spec: &Spec) -> Result<String> {
     let mut spec = spec.clone();
     spec.limits = Limits { chunk: spec.limits.chunk, ..Limits::default() };
     spec.verify = Default::default();
