@@ -163,7 +163,7 @@ fn number(index: usize) -> Result<i64> {
     i64::try_from(index).map_err(|_| Error::new(Code::Internal, "an index is too large"))
 }
 
-/// The key of the header that says that a table's rows are no longer where the entries say.
+/// The key of the header that says that a table's rows are not all where the entries say.
 pub(crate) fn scattered(table: &str) -> String {
     format!("scattered:{table}")
 }

@@ -149,7 +149,11 @@ fn prepare(connection: &Connection, plan: &MovePlan, preparations: &[Preparation
         let name = quote(&table.target.name);
         match preparation {
             Preparation::Create => {}
-            Preparation::Keep => require_loadable(connection, table)?,
+            Preparation::Keep => {
+                require_loadable(connection, table)?;
+                // Whatever it holds is of no chunk.
+                ledger::put(connection, &ledger::scattered(&table.target.name), "true")?;
+            }
             Preparation::Empty => {
                 require_loadable(connection, table)?;
                 execute(connection, &format!("DELETE FROM {name}"), "empty a table")?;

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow_schema::DataType;
 use async_trait::async_trait;
 use longshore_model::connector::{ReadRequest, Reader};
 use longshore_model::{Batch, BatchBuilder, Code, Error, Misfit, Result};
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, InterruptHandle, Row};
 use tokio::sync::mpsc;
 
@@ -14,6 +15,7 @@ use crate::range::{self, Condition, Part};
 use crate::shape::Shape;
 use crate::snapshot::Loan;
 use crate::sql::quote;
+use crate::study::check_filter;
 use crate::value;
 
 /// Batches that wait for the consumer. With the one in the making and the one at the consumer, a
@@ -115,6 +117,7 @@ fn read(
     if let Some(missing) = names.iter().find(|name| shape.column(name).is_none()) {
         return Err(gone("column", &format!("{table}.{missing}")));
     }
+    check_filter(connection, &shape, request.filter.as_deref())?;
     let part = Part::of(request.range.as_ref())?;
     let query = select(&shape, &names, part.as_ref(), request.filter.as_deref())?;
     let mut statement = connection.prepare(&query.sql).map_err(database)?;
@@ -122,9 +125,21 @@ fn read(
         statement.query(rusqlite::params_from_iter(&query.parameters)).map_err(database)?;
     let mut builder =
         BatchBuilder::new(request.columns.iter().map(|(name, logical)| (name.as_str(), logical)));
+    let wide: Vec<usize> = (0..request.columns.len())
+        .filter(|index| {
+            matches!(request.columns[*index].1.arrow(), DataType::Utf8 | DataType::Binary)
+        })
+        .collect();
     let mut number = 0_u64;
     while let Some(row) = rows.next().map_err(database)? {
         number += 1;
+        let size = row_size(row, &wide).map_err(database)?;
+        if builder.rows() > 0
+            && builder.bytes() + size > request.batch_bytes
+            && sender.blocking_send(Ok(Batch::Rows(builder.finish()?))).is_err()
+        {
+            return Ok(());
+        }
         append_row(&mut builder, row).map_err(|(column, misfit)| {
             unplanned(request, column, misfit).with("row", number.to_string())
         })?;
@@ -140,6 +155,20 @@ fn read(
         let _ = sender.blocking_send(Ok(Batch::Rows(builder.finish()?)));
     }
     Ok(())
+}
+
+/// What the values without a fixed width will take in a batch, about.
+#[inline]
+fn row_size(row: &Row<'_>, wide: &[usize]) -> rusqlite::Result<usize> {
+    let mut size = 0;
+    for index in wide {
+        size += match row.get_ref(*index)? {
+            ValueRef::Text(bytes) => bytes.len(),
+            ValueRef::Blob(bytes) => 2 * bytes.len(),
+            _ => 8,
+        };
+    }
+    Ok(size)
 }
 
 #[inline]

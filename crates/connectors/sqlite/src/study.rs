@@ -62,7 +62,11 @@ fn declared<'a>(shape: &'a Shape, column: &str) -> &'a str {
 }
 
 /// Refuses a condition that SQLite does not take, in SQLite's words.
-fn check_filter(connection: &Connection, shape: &Shape, filter: Option<&str>) -> Result<()> {
+pub(crate) fn check_filter(
+    connection: &Connection,
+    shape: &Shape,
+    filter: Option<&str>,
+) -> Result<()> {
     let Some(filter) = filter else { return Ok(()) };
     let sql = format!("SELECT 1 FROM {} NOT INDEXED WHERE (\n{filter}\n)", quote(&shape.name));
     let prepared = connection.prepare(&sql);

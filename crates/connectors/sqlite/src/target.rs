@@ -83,17 +83,17 @@ impl Target for SqliteTarget {
     ) -> Result<Vec<TargetPart>> {
         let entries: Vec<Entry> =
             ledger.entries.iter().filter(|entry| entry.table == index).cloned().collect();
-        if ledger.header.baselines.contains_key(&index) {
-            return Ok(vec![TargetPart { range: None, chunk: None }]);
-        }
         let name = table.target.name.clone();
-        let numbered = self
-            .read(false, move |connection| {
+        let (numbered, scattered) = self
+            .read((false, false), move |connection| {
                 let shape = Shape::find(connection, &name)?;
                 let scattered = ledger::get(connection, &ledger::scattered(&name))?;
-                Ok(scattered.is_none() && shape.is_some_and(|shape| shape.rowid.is_some()))
+                Ok((shape.is_some_and(|shape| shape.rowid.is_some()), scattered.is_some()))
             })
             .await?;
+        if scattered || ledger.header.baselines.contains_key(&index) {
+            return Ok(vec![TargetPart { range: None, chunk: None }]);
+        }
         parts(&entries, numbered)
     }
 

@@ -1,0 +1,10 @@
+//! SQLite as source and target, against real files.
+
+use longshore_sqlite::Sqlite;
+use longshore_testkit::conformance::System;
+
+fn system() -> System {
+    System::new(Sqlite, |folder, name| format!("sqlite:{}/{name}.db", folder.display()))
+}
+
+longshore_testkit::conformance_tests!(conformance, system);
