@@ -1,1 +1,96 @@
-//! Folders of CSV, JSON Lines and Parquet files as source and as target
+//! Folders of CSV, JSON Lines and Parquet files as source and as target.
+//!
+//! It owns the layout of a folder of tables: data files, manifest, ledger and lock. It must never
+//! know the engine, another connector or a terminal.
+
+mod csv;
+mod describe;
+mod folders;
+mod infer;
+mod journal;
+mod jsonl;
+mod listing;
+mod load;
+mod lock;
+mod manifest;
+mod options;
+mod parquet;
+mod range;
+mod read;
+mod source;
+mod study;
+mod target;
+mod tree;
+mod write;
+
+use async_trait::async_trait;
+use longshore_model::connector::{
+    About, Connector, Repair, Source, SourceCapabilities, Target, TargetCapabilities,
+};
+use longshore_model::{Endpoint, Error, Result};
+
+/// Folders of files in the local file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Files;
+
+/// The connector.
+pub fn connector() -> Files {
+    Files
+}
+
+static ABOUT: About = About {
+    name: "files",
+    title: "Folders of Parquet, CSV and JSON Lines files",
+    schemes: &["file"],
+    example: "file:out?format=parquet",
+    options: &[
+        (
+            "format",
+            "parquet, csv or jsonl; a target writes parquet unless told otherwise, a source goes by the names of its files",
+        ),
+        ("compression", "of Parquet files written: zstd (the default), snappy or none"),
+        (
+            "header",
+            "whether CSV files read begin with a line of names: true (the default) or false",
+        ),
+        ("delimiter", "the character between the fields of CSV files read; a comma by default"),
+        ("null", "the unquoted text that means NULL in CSV files read; the empty text by default"),
+    ],
+    source: SourceCapabilities {
+        filter: false,
+        dialect: "",
+        restart: "sizes and times of all files prove the source unchanged; a run goes on where it \
+                  stopped as long as they are the same",
+    },
+    target: TargetCapabilities { writers: None, repair: Repair::Chunks, dialect: "" },
+};
+
+#[async_trait]
+impl Connector for Files {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    async fn open_source(&self, endpoint: &Endpoint) -> Result<Box<dyn Source>> {
+        let options = options::ReadOptions::parse(endpoint)?;
+        let path = endpoint.path()?.into();
+        let source = blocking(move || source::FileSource::open(path, options)).await?;
+        Ok(Box::new(source))
+    }
+
+    async fn open_target(&self, endpoint: &Endpoint) -> Result<Box<dyn Target>> {
+        let options = options::WriteOptions::parse(endpoint)?;
+        let root = endpoint.path()?.into();
+        Ok(Box::new(blocking(move || target::FileTarget::open(root, options)).await?))
+    }
+}
+
+/// Runs file work on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        Error::new(longshore_model::Code::Internal, "a thread of file work ended early")
+            .because(error)
+    })?
+}

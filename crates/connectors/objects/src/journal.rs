@@ -1,0 +1,126 @@
+//! The ledger in a target folder: `.longshore/ledger.json` holds the header and the stages,
+//! `.longshore/entries-N/` one small file for each chunk that is in.
+//!
+//! N is new for every load that begins, so that replacing `ledger.json` is the one moment at which
+//! an older ledger ends.
+
+use longshore_model::ledger::{Entry, Header, Ledger, Stage};
+use longshore_model::{Code, Error, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::tree::{Tree, join};
+
+/// The folder of longshore's own files.
+pub(crate) const FOLDER: &str = ".longshore";
+
+const FILE: &str = ".longshore/ledger.json";
+const FORMAT: &str = "longshore-ledger/v1";
+
+/// What `ledger.json` holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Journal {
+    format: String,
+    generation: u64,
+    pub(crate) header: Header,
+    pub(crate) stages: Vec<Stage>,
+    /// The folder of each table of the plan.
+    pub(crate) folders: Vec<String>,
+    /// What the names of each table's files begin with.
+    pub(crate) prefixes: Vec<String>,
+}
+
+impl Journal {
+    /// The journal of a load that begins, not written yet.
+    pub(crate) fn begin(
+        tree: &Tree,
+        header: &Header,
+        folders: Vec<String>,
+        prefixes: Vec<String>,
+    ) -> Result<Self> {
+        let last = tree
+            .list(FOLDER)?
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|item| generation_of(&item.name))
+            .max();
+        Ok(Self {
+            format: FORMAT.to_string(),
+            generation: last.map_or(0, |last| last + 1),
+            header: header.clone(),
+            stages: Vec::new(),
+            folders,
+            prefixes,
+        })
+    }
+
+    pub(crate) fn read(tree: &Tree) -> Result<Option<Self>> {
+        let journal: Option<Self> = tree.read_json(FILE)?;
+        match journal {
+            Some(journal) if journal.format != FORMAT => Err(Error::new(
+                Code::SourceUnreadable,
+                "the target's ledger is of an unknown version",
+            )
+            .with("path", tree.root().join(FILE).display().to_string())
+            .with("format", journal.format)
+            .hint(format!("This build reads {FORMAT}."))),
+            journal => Ok(journal),
+        }
+    }
+
+    /// Writes it; from here on it is the ledger.
+    pub(crate) fn write(&self, tree: &Tree) -> Result<()> {
+        tree.create_folder(&self.entries_folder())?;
+        tree.write_json(FILE, self)
+    }
+
+    /// Removes the entries of older loads.
+    pub(crate) fn remove_older(&self, tree: &Tree) -> Result<()> {
+        for item in tree.list(FOLDER)?.unwrap_or_default() {
+            if generation_of(&item.name).is_some_and(|number| number != self.generation) {
+                tree.remove_folder(&join(FOLDER, &item.name))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn entries(&self, tree: &Tree) -> Result<Vec<Entry>> {
+        let folder = self.entries_folder();
+        let mut entries = Vec::new();
+        for item in tree.list(&folder)?.unwrap_or_default() {
+            if item.name.ends_with(".json") && !item.name.starts_with('.') {
+                entries.extend(tree.read_json::<Entry>(&join(&folder, &item.name))?);
+            }
+        }
+        entries.sort_by_key(|entry| (entry.table, entry.chunk));
+        Ok(entries)
+    }
+
+    pub(crate) fn put(&self, tree: &Tree, entry: &Entry) -> Result<()> {
+        tree.write_json(&self.entry_name(entry.table, entry.chunk), entry)
+    }
+
+    pub(crate) fn remove(&self, tree: &Tree, table: usize, chunk: usize) -> Result<()> {
+        tree.remove_file(&self.entry_name(table, chunk))
+    }
+
+    pub(crate) fn entries_folder(&self) -> String {
+        format!("{FOLDER}/entries-{}", self.generation)
+    }
+
+    pub(crate) fn finished(&self) -> bool {
+        self.stages.contains(&Stage::Finished)
+    }
+
+    pub(crate) fn into_ledger(self, tree: &Tree) -> Result<Ledger> {
+        let entries = self.entries(tree)?;
+        Ok(Ledger { header: self.header, entries, stages: self.stages })
+    }
+
+    fn entry_name(&self, table: usize, chunk: usize) -> String {
+        format!("{}/{table}-{chunk}.json", self.entries_folder())
+    }
+}
+
+fn generation_of(name: &str) -> Option<u64> {
+    name.strip_prefix("entries-")?.parse().ok()
+}

@@ -1,0 +1,82 @@
+//! Splitting a file into lines, with memory for one line at a time.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+
+use longshore_model::{Code, Error, Result};
+
+const BUFFER: usize = 256 << 10;
+
+/// The lines of a file that are not blank.
+#[derive(Debug)]
+pub(super) struct Lines {
+    input: BufReader<File>,
+    name: String,
+    line: Vec<u8>,
+    offset: u64,
+    number: u64,
+}
+
+impl Lines {
+    pub(super) fn new(file: File, name: &str) -> Result<Self> {
+        let mut lines = Self {
+            input: BufReader::with_capacity(BUFFER, file),
+            name: name.to_string(),
+            line: Vec::new(),
+            offset: 0,
+            number: 1,
+        };
+        let io = |error| Error::io("read a file", name, error);
+        if lines.input.fill_buf().map_err(io)?.starts_with(b"\xef\xbb\xbf") {
+            lines.input.consume(3);
+            lines.offset = 3;
+        }
+        Ok(lines)
+    }
+
+    /// The place in the file at which the next line begins.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The number of the next line.
+    pub(super) fn line(&self) -> u64 {
+        self.number
+    }
+
+    /// Goes to the beginning of a line.
+    pub(super) fn seek(&mut self, offset: u64, number: u64) -> Result<()> {
+        self.input
+            .seek(SeekFrom::Start(offset))
+            .map_err(|error| Error::io("read a file", &self.name, error))?;
+        (self.offset, self.number) = (offset, number);
+        Ok(())
+    }
+
+    /// The next line that is not blank, and its number.
+    pub(super) fn next(&mut self) -> Result<Option<(&str, u64)>> {
+        loop {
+            self.line.clear();
+            self.line.shrink_to(4 * BUFFER);
+            let read = self
+                .input
+                .read_until(b'\n', &mut self.line)
+                .map_err(|error| Error::io("read a file", &self.name, error))?;
+            if read == 0 {
+                return Ok(None);
+            }
+            let number = self.number;
+            self.number += 1;
+            self.offset += read as u64;
+            if self.line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let text = std::str::from_utf8(&self.line).map_err(|_| {
+                Error::new(Code::SourceUnreadable, "a file holds text that is not UTF-8")
+                    .with("file", self.name.clone())
+                    .with("line", number.to_string())
+            })?;
+            return Ok(Some((text, number)));
+        }
+    }
+}

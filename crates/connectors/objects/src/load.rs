@@ -1,0 +1,414 @@
+//! A target folder, claimed by one run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use longshore_model::catalog::{Table, TableName};
+use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
+use longshore_model::ledger::{Entry, Header, Stage};
+use longshore_model::plan::{MovePlan, Plan, Position, TablePlan, digest};
+use longshore_model::{Code, Error, LogicalType, Result, failpoint};
+
+use crate::blocking;
+use crate::folders::assign;
+use crate::journal::{FOLDER, Journal};
+use crate::listing::table_files;
+use crate::lock::Lock;
+use crate::manifest::{Described, DescribedFile, Manifest, Programs};
+use crate::options::{Format, WriteOptions};
+use crate::parquet::ParquetFile;
+use crate::range::FileRange;
+use crate::target::MANIFEST;
+use crate::tree::{Tree, join};
+use crate::write::{ChunkWriter, Destination};
+
+/// A target folder, claimed by one run.
+pub(crate) struct FileLoad {
+    claim: Arc<Claim>,
+    options: WriteOptions,
+}
+
+/// The claim itself; writers keep it alive.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) tree: Tree,
+    journal: Mutex<Option<Journal>>,
+    _lock: Lock,
+}
+
+impl FileLoad {
+    /// Takes over a locked folder: what unfinished writers left is removed.
+    pub(crate) fn open(tree: Tree, options: WriteOptions, lock: Lock) -> Result<Self> {
+        let journal = Journal::read(&tree)?;
+        tree.remove_temporaries("")?;
+        tree.remove_temporaries(FOLDER)?;
+        if let Some(journal) = &journal {
+            tree.remove_temporaries(&journal.entries_folder())?;
+            for folder in &journal.folders {
+                tree.remove_temporaries(folder)?;
+            }
+        }
+        let claim = Claim { tree, journal: Mutex::new(journal), _lock: lock };
+        Ok(Self { claim: Arc::new(claim), options })
+    }
+}
+
+impl Claim {
+    fn lock_journal(&self) -> MutexGuard<'_, Option<Journal>> {
+        // A journal is replaced as a whole, so that one left by a panic is still whole.
+        self.journal.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    fn journal(&self) -> Result<Journal> {
+        self.lock_journal().clone().ok_or_else(not_begun)
+    }
+
+    /// Changes the journal, in the file first.
+    fn change(&self, change: impl FnOnce(&mut Journal)) -> Result<()> {
+        let mut guard = self.lock_journal();
+        let mut changed = guard.clone().ok_or_else(not_begun)?;
+        change(&mut changed);
+        changed.write(&self.tree)?;
+        *guard = Some(changed);
+        Ok(())
+    }
+
+    pub(crate) fn put_entry(&self, entry: &Entry) -> Result<()> {
+        self.journal()?.put(&self.tree, entry)
+    }
+}
+
+#[async_trait]
+impl Load for FileLoad {
+    async fn begin(
+        &self,
+        header: &Header,
+        plan: &MovePlan,
+        preparations: &[Preparation],
+    ) -> Result<()> {
+        let claim = self.claim.clone();
+        let (header, plan, preparations) = (header.clone(), plan.clone(), preparations.to_vec());
+        blocking(move || begin(&claim, &header, &plan.tables, &preparations)).await
+    }
+
+    async fn writer(&self, request: &WriteRequest<'_>) -> Result<Box<dyn Writer>> {
+        let path = self.file_of(request)?;
+        let destination = Destination {
+            claim: self.claim.clone(),
+            path,
+            columns: columns(request.table),
+            structure: structure(request.table),
+            options: self.options,
+            memory: request.memory,
+            keep_empty: request.chunk_index == 0,
+        };
+        let (table, chunk) = (request.table_index, request.chunk_index);
+        let claim = self.claim.clone();
+        blocking(move || claim.journal()?.remove(&claim.tree, table, chunk)).await?;
+        Ok(Box::new(ChunkWriter::start(destination)))
+    }
+
+    async fn reset_table(&self, index: usize, table: &TablePlan) -> Result<()> {
+        let claim = self.claim.clone();
+        let chunks = table.chunks.len();
+        blocking(move || {
+            let journal = claim.journal()?;
+            let (folder, prefix) = place(&journal, index)?;
+            // Entries first: an entry without its file would be a chunk that is in and is not.
+            for entry in journal.entries(&claim.tree)? {
+                if entry.table == index {
+                    journal.remove(&claim.tree, index, entry.chunk)?;
+                }
+            }
+            for chunk in 0..chunks {
+                journal.remove(&claim.tree, index, chunk)?;
+            }
+            claim.tree.sync_folder(&journal.entries_folder())?;
+            for file in table_files(&claim.tree, folder)? {
+                let name = file.path.rsplit('/').next().unwrap_or_default();
+                if name.starts_with(prefix) {
+                    claim.tree.remove_file(&file.path)?;
+                }
+            }
+            claim.tree.sync_folder(folder)
+        })
+        .await
+    }
+
+    async fn set_position(&self, position: &Position) -> Result<()> {
+        let (claim, position) = (self.claim.clone(), position.clone());
+        blocking(move || claim.change(|journal| journal.header.position = position)).await
+    }
+
+    async fn finish(
+        &self,
+        plan: &MovePlan,
+        done: &(dyn for<'a> Fn(&'a str) + Send + Sync),
+    ) -> Result<()> {
+        let (claim, plan) = (self.claim.clone(), plan.clone());
+        blocking(move || finish(&claim, &plan)).await?;
+        done(MANIFEST);
+        self.mark(Stage::Finished).await
+    }
+
+    async fn mark(&self, stage: Stage) -> Result<()> {
+        let claim = self.claim.clone();
+        blocking(move || {
+            claim.change(|journal| {
+                if !journal.stages.contains(&stage) {
+                    journal.stages.push(stage);
+                }
+            })
+        })
+        .await
+    }
+
+    async fn replace_rows(
+        &self,
+        table: &TablePlan,
+        _remove: &RecordBatch,
+        _add: &RecordBatch,
+    ) -> Result<()> {
+        Err(Error::new(Code::Unsupported, "files are mended by whole chunks, not by rows")
+            .with("table", table.target.to_string()))
+    }
+}
+
+impl FileLoad {
+    /// The file of a chunk: the same for the same chunk, whoever writes it.
+    fn file_of(&self, request: &WriteRequest<'_>) -> Result<String> {
+        let journal = self.claim.journal()?;
+        let (folder, prefix) = place(&journal, request.table_index)?;
+        let extension = self.options.format.extension();
+        Ok(join(folder, &format!("{prefix}{:05}.{extension}", request.chunk_index)))
+    }
+}
+
+/// Prepares the tables. The ledger's file comes first: from then on nothing is left of an older
+/// load, and a crash later is mended by beginning again.
+fn begin(
+    claim: &Claim,
+    header: &Header,
+    tables: &[TablePlan],
+    preparations: &[Preparation],
+) -> Result<()> {
+    let tree = &claim.tree;
+    let manifest = Manifest::read(tree)?;
+    let names: Vec<TableName> = tables.iter().map(|table| table.target.clone()).collect();
+    let folders = assign(&names, &known_folders(tree, manifest.as_ref())?);
+    let mut prefixes = Vec::with_capacity(tables.len());
+    for (index, folder) in folders.iter().enumerate() {
+        let kept = preparations.get(index) == Some(&Preparation::Keep);
+        if kept {
+            check_same_columns(tree, manifest.as_ref(), &tables[index], folder)?;
+        }
+        let appends = kept && !table_files(tree, folder)?.is_empty();
+        prefixes.push(if appends { run_prefix(&header.run) } else { "part-".to_string() });
+    }
+    let journal = Journal::begin(tree, header, folders, prefixes)?;
+    journal.write(tree)?;
+    *claim.lock_journal() = Some(journal.clone());
+    journal.remove_older(tree)?;
+    if let Some(manifest) = manifest {
+        forget_tables(tree, manifest, tables, preparations)?;
+    }
+    for (folder, preparation) in journal.folders.iter().zip(preparations) {
+        if *preparation != Preparation::Keep {
+            for file in table_files(tree, folder)? {
+                tree.remove_file(&file.path)?;
+            }
+        }
+        tree.create_folder(folder)?;
+        tree.remove_temporaries(folder)?;
+        tree.sync_folder(folder)?;
+    }
+    claim.change(|journal| journal.stages.push(Stage::Prepared))
+}
+
+/// Takes out of the manifest what is about to be removed, so that it never names files that are
+/// gone on purpose.
+fn forget_tables(
+    tree: &Tree,
+    mut manifest: Manifest,
+    tables: &[TablePlan],
+    preparations: &[Preparation],
+) -> Result<()> {
+    let gone: BTreeSet<&TableName> = tables
+        .iter()
+        .zip(preparations)
+        .filter(|(_, preparation)| **preparation != Preparation::Keep)
+        .map(|(table, _)| &table.target)
+        .collect();
+    let before = manifest.tables.len();
+    manifest.tables.retain(|table| !gone.contains(&table.structure.name));
+    if manifest.tables.len() == before {
+        return Ok(());
+    }
+    if manifest.tables.is_empty() {
+        tree.remove_file(crate::manifest::NAME)?;
+        return tree.sync_folder("");
+    }
+    manifest.write(tree)
+}
+
+/// Rows are only added to a table of the same columns and types.
+fn check_same_columns(
+    tree: &Tree,
+    manifest: Option<&Manifest>,
+    table: &TablePlan,
+    folder: &str,
+) -> Result<()> {
+    let wanted: BTreeMap<String, LogicalType> = columns(table).into_iter().collect();
+    let known: Option<BTreeMap<String, LogicalType>> =
+        match manifest.and_then(|manifest| manifest.table(&table.target)) {
+            Some(described) => Some(
+                described
+                    .structure
+                    .columns
+                    .iter()
+                    .map(|c| (c.name.clone(), c.logical.clone()))
+                    .collect(),
+            ),
+            None => match table_files(tree, folder)?.iter().find(|f| f.format == Format::Parquet) {
+                Some(file) => Some(
+                    ParquetFile::open(tree, &file.path)?
+                        .columns()
+                        .map(|(name, logical)| (name.to_string(), logical.clone()))
+                        .collect(),
+                ),
+                None => None,
+            },
+        };
+    if known.is_none_or(|known| known == wanted) {
+        return Ok(());
+    }
+    Err(Error::new(Code::Unsupported, "the table is there with other columns or types")
+        .with("table", table.target.to_string())
+        .hint("Choose `existing: replace`, or give the table another name."))
+}
+
+/// Writes the manifest: tables of other loads as they were, those of this one with every chunk.
+fn finish(claim: &Claim, plan: &MovePlan) -> Result<()> {
+    let tree = &claim.tree;
+    let journal = claim.journal()?;
+    let entries = journal.entries(tree)?;
+    let older = Manifest::read(tree)?;
+    let programs: Programs = match plan.finish.iter().find(|s| s.purpose == MANIFEST) {
+        Some(statement) => serde_json::from_str(&statement.sql).map_err(|error| {
+            Error::new(Code::SpecInvalid, "the plan's manifest is not valid").because(error)
+        })?,
+        None => Programs::default(),
+    };
+    let mut tables: Vec<Described> = Vec::new();
+    for (index, table) in plan.tables.iter().enumerate() {
+        let (folder, _) = place(&journal, index)?;
+        let known = older.as_ref().and_then(|older| older.table(&table.target));
+        let mut structure = known.map_or_else(|| structure(table), |known| known.structure.clone());
+        structure.name = table.target.clone();
+        let files =
+            describe_files(tree, folder, known, entries.iter().filter(|e| e.table == index))?;
+        let dialect = known.map_or(&programs.dialect, |known| &known.dialect).clone();
+        tables.push(Described { folder: folder.to_string(), dialect, structure, files });
+    }
+    let ours: BTreeSet<&TableName> = plan.tables.iter().map(|table| &table.target).collect();
+    let mut all = programs;
+    if let Some(older) = older {
+        let others = older.tables.into_iter().filter(|t| !ours.contains(&t.structure.name));
+        tables.extend(others);
+        merge_programs(&mut all, older.programs);
+    }
+    failpoint::hit("files.before-manifest")?;
+    Manifest::new(tables, all).write(tree)?;
+    failpoint::hit("files.after-manifest")
+}
+
+/// Views and triggers of older loads stay, unless this one brings its own of that name.
+fn merge_programs(programs: &mut Programs, older: Programs) {
+    if programs.items.is_empty() && programs.dialect != older.dialect && !older.items.is_empty() {
+        *programs = older;
+        return;
+    }
+    if programs.dialect == older.dialect {
+        let known: BTreeSet<String> = programs.items.iter().map(|p| p.name.clone()).collect();
+        let kept = older.items.into_iter().filter(|program| !known.contains(&program.name));
+        programs.items = kept.chain(std::mem::take(&mut programs.items)).collect();
+    }
+}
+
+/// The files of a table: older ones with what was known of them, then those of the entries.
+fn describe_files<'a>(
+    tree: &Tree,
+    folder: &str,
+    known: Option<&Described>,
+    entries: impl Iterator<Item = &'a Entry>,
+) -> Result<Vec<DescribedFile>> {
+    let mut written = BTreeMap::new();
+    for entry in entries {
+        if let Some(range) = &entry.range {
+            written.insert(FileRange::parse(range)?.file, entry.fingerprint);
+        }
+    }
+    let before: BTreeMap<&str, &DescribedFile> =
+        known.iter().flat_map(|k| &k.files).map(|file| (file.name.as_str(), file)).collect();
+    let describe = |file: crate::listing::DataFile| {
+        let name = file.path.rsplit('/').next().unwrap_or_default().to_string();
+        let of_entry = written.get(&file.path).copied();
+        let of_before = || before.get(name.as_str()).and_then(|file| file.fingerprint);
+        let fingerprint = of_entry.or_else(of_before);
+        DescribedFile { name, bytes: file.stamp.size, fingerprint }
+    };
+    Ok(table_files(tree, folder)?.into_iter().map(describe).collect())
+}
+
+/// Folders that tables have already: by the manifest, and by a load that has not ended.
+pub(crate) fn known_folders(
+    tree: &Tree,
+    manifest: Option<&Manifest>,
+) -> Result<BTreeMap<TableName, String>> {
+    let mut known = manifest.map(Manifest::folders).unwrap_or_default();
+    if let Some(journal) = Journal::read(tree)?
+        && let Ok(plan) = Plan::from_json(&journal.header.plan)
+        && let Some(moved) = plan.moves.get(journal.header.move_index)
+    {
+        for (table, folder) in moved.tables.iter().zip(&journal.folders) {
+            known.entry(table.target.clone()).or_insert_with(|| folder.clone());
+        }
+    }
+    Ok(known)
+}
+
+fn place(journal: &Journal, index: usize) -> Result<(&str, &str)> {
+    match (journal.folders.get(index), journal.prefixes.get(index)) {
+        (Some(folder), Some(prefix)) => Ok((folder, prefix)),
+        _ => Err(Error::new(Code::Internal, "a table is not one of the load's")),
+    }
+}
+
+/// Names of files that are added to older ones begin with their run.
+fn run_prefix(run: &str) -> String {
+    let hash = digest(run.as_bytes());
+    let hex = hash.rsplit(':').next().and_then(|hex| hex.get(..8)).unwrap_or_default();
+    format!("part-{hex}-")
+}
+
+fn columns(table: &TablePlan) -> Vec<(String, LogicalType)> {
+    table.columns.iter().map(|column| (column.target.clone(), column.to.clone())).collect()
+}
+
+/// The structure with the names and types that are written.
+fn structure(table: &TablePlan) -> Table {
+    let mut structure = table.structure.clone();
+    structure.name = table.target.clone();
+    for column in &mut structure.columns {
+        if let Some(planned) = table.columns.iter().find(|planned| planned.target == column.name) {
+            column.logical = planned.to.clone();
+        }
+    }
+    structure
+}
+
+fn not_begun() -> Error {
+    Error::new(Code::Internal, "the target was not prepared")
+}

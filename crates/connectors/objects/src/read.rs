@@ -1,0 +1,135 @@
+//! Reading parts of tables on a thread of their own.
+
+use std::collections::BTreeSet;
+
+use arrow_array::{RecordBatch, UInt64Array};
+use arrow_select::take::take_record_batch;
+use async_trait::async_trait;
+use longshore_model::connector::Reader;
+use longshore_model::{Batch, Code, Error, LogicalType, Result};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use crate::listing::DataFile;
+use crate::options::{CsvStyle, Format};
+use crate::parquet::ParquetFile;
+use crate::range::FileRange;
+use crate::tree::{Stamp, Tree};
+use crate::{csv, jsonl};
+
+/// Names and types of the columns to read.
+pub(crate) type Columns = [(String, LogicalType)];
+
+/// Takes batches; `false` says that no more are wanted.
+pub(crate) type Sink<'a> = dyn FnMut(RecordBatch) -> Result<bool> + 'a;
+
+/// What is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) tree: Tree,
+    pub(crate) parts: Vec<(FileRange, DataFile)>,
+    pub(crate) columns: Vec<(String, LogicalType)>,
+    pub(crate) batch_bytes: usize,
+    pub(crate) text: TextRules,
+}
+
+/// How text files are understood.
+#[derive(Debug, Clone)]
+pub(crate) struct TextRules {
+    pub(crate) csv: CsvStyle,
+    /// Whether longshore wrote the files: JSON and variants are strings in them.
+    pub(crate) own: bool,
+    /// The columns that the table has, where they are known: another key is an error.
+    pub(crate) known: Option<BTreeSet<String>>,
+}
+
+/// The reading end of a job.
+pub(crate) struct Stream {
+    batches: mpsc::Receiver<Result<Batch>>,
+}
+
+impl Stream {
+    /// Starts a job; it ends with its last batch, at its first error, or soon after the stream is
+    /// dropped. The permit is held until then.
+    pub(crate) fn start(job: Job, permit: OwnedSemaphorePermit) -> Self {
+        let (sender, batches) = mpsc::channel(1);
+        tokio::task::spawn_blocking(move || {
+            let result = job.run(&mut |batch| {
+                split(batch, job.batch_bytes, &mut |part| {
+                    Ok(sender.blocking_send(Ok(Batch::Rows(part))).is_ok())
+                })
+            });
+            if let Err(error) = result {
+                // A receiver that is gone wants no error either.
+                let _ = sender.blocking_send(Err(error));
+            }
+            drop(permit);
+        });
+        Self { batches }
+    }
+}
+
+#[async_trait]
+impl Reader for Stream {
+    async fn next(&mut self) -> Result<Option<Batch>> {
+        self.batches.recv().await.transpose()
+    }
+}
+
+impl Job {
+    /// Reads every part in order.
+    pub(crate) fn run(&self, sink: &mut Sink<'_>) -> Result<()> {
+        for (range, file) in &self.parts {
+            check_unchanged(&self.tree, &file.path, file.stamp)?;
+            let go_on = self.read(range, file.format, sink)?;
+            check_unchanged(&self.tree, &file.path, file.stamp)?;
+            if !go_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, range: &FileRange, format: Format, sink: &mut Sink<'_>) -> Result<bool> {
+        match format {
+            Format::Parquet => ParquetFile::open(&self.tree, &range.file)?.read(
+                &self.columns,
+                range.groups,
+                self.batch_bytes,
+                sink,
+            ),
+            Format::Csv => csv::read(self, range, sink),
+            Format::Jsonl => jsonl::read(self, range, sink),
+        }
+    }
+}
+
+/// Refuses a file that is not as it was listed.
+fn check_unchanged(tree: &Tree, path: &str, stamp: Stamp) -> Result<()> {
+    if tree.stamp(path)? == Some(stamp) {
+        return Ok(());
+    }
+    Err(Error::new(Code::SourceChanged, "a file changed while it was read").with("file", path))
+}
+
+/// Passes a batch on in pieces that are not much larger than `limit`, down to single rows.
+pub(crate) fn split(batch: RecordBatch, limit: usize, sink: &mut Sink<'_>) -> Result<bool> {
+    let size = batch.get_array_memory_size();
+    let rows = batch.num_rows();
+    if rows <= 1 || size <= limit.saturating_mul(2) {
+        return sink(batch);
+    }
+    let step = (rows / size.div_ceil(limit.max(1)).max(2)).max(1);
+    let mut start = 0;
+    while start < rows {
+        let end = (start + step).min(rows);
+        // A copy: a slice would keep the whole batch in memory.
+        let indices = UInt64Array::from_iter_values((start..end).map(|row| row as u64));
+        let part = take_record_batch(&batch, &indices)
+            .map_err(|e| Error::new(Code::Internal, "a batch cannot be split").because(e))?;
+        if !split(part, limit, sink)? {
+            return Ok(false);
+        }
+        start = end;
+    }
+    Ok(true)
+}

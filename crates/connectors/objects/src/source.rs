@@ -1,0 +1,204 @@
+//! A folder or a file as a source.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use async_trait::async_trait;
+use longshore_model::catalog::{Catalog, TableName};
+use longshore_model::connector::{ReadRequest, Reader, Snapshot, Source, Study, StudyRequest};
+use longshore_model::plan::Position;
+use longshore_model::{Code, Error, Result};
+use tokio::sync::Semaphore;
+
+use crate::infer::Inferred;
+use crate::listing::{DataFile, Listed, Listing};
+use crate::options::{Format, ReadOptions};
+use crate::range::FileRange;
+use crate::read::{Job, Stream, TextRules};
+use crate::tree::Tree;
+use crate::{blocking, describe, study};
+
+/// A folder or a file as a source.
+#[derive(Debug, Clone)]
+pub(crate) struct FileSource {
+    shared: Arc<Shared>,
+}
+
+/// What the source's parts have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) tree: Tree,
+    pub(crate) options: ReadOptions,
+    /// The one file that is meant, when it is not the whole folder.
+    only: Option<String>,
+    listing: OnceLock<Listing>,
+    /// The columns of JSON Lines tables without manifest, which only a scan finds.
+    pub(crate) inferred: Mutex<BTreeMap<TableName, Arc<Inferred>>>,
+}
+
+impl FileSource {
+    pub(crate) fn open(path: PathBuf, options: ReadOptions) -> Result<Self> {
+        let metadata = std::fs::metadata(&path)
+            .map_err(|error| Error::io("open the source", path.display(), error))?;
+        let (root, only) = if metadata.is_dir() {
+            (path, None)
+        } else {
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .ok_or_else(|| Error::new(Code::UrlInvalid, "an address does not name a file"))?;
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            (folder.map_or_else(|| PathBuf::from("."), PathBuf::from), Some(name.to_string()))
+        };
+        let shared = Shared {
+            tree: Tree::new(root),
+            options,
+            only,
+            listing: OnceLock::new(),
+            inferred: Mutex::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+}
+
+impl Shared {
+    /// The folder as it was when the catalog was read.
+    pub(crate) fn listing(&self) -> Result<&Listing> {
+        match self.listing.get() {
+            Some(listing) => Ok(listing),
+            None => {
+                let listing = self.list()?;
+                Ok(self.listing.get_or_init(|| listing))
+            }
+        }
+    }
+
+    /// The folder as it is now.
+    fn list(&self) -> Result<Listing> {
+        Listing::take(&self.tree, &self.options, self.only.as_deref())
+    }
+
+    /// How the text files of a table are understood.
+    pub(crate) fn text_rules(&self, listing: &Listing, table: Option<&Listed>) -> TextRules {
+        let described = table.and_then(|table| table.described.as_ref());
+        TextRules {
+            csv: self.options.csv.clone(),
+            own: listing.own,
+            known: described.map(|described| {
+                described.structure.columns.iter().map(|column| column.name.clone()).collect()
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Source for FileSource {
+    async fn catalog(&self) -> Result<Catalog> {
+        let shared = self.shared.clone();
+        blocking(move || describe::catalog(&shared)).await
+    }
+
+    async fn study(&self, request: &StudyRequest<'_>) -> Result<Study> {
+        let shared = self.shared.clone();
+        let table = request.table.clone();
+        let columns = request.columns.to_vec();
+        let filter = request.filter.map(str::to_string);
+        let chunk_bytes = request.chunk_bytes;
+        blocking(move || {
+            let request = StudyRequest {
+                table: &table,
+                columns: &columns,
+                filter: filter.as_deref(),
+                chunk_bytes,
+            };
+            study::study(&shared, &request)
+        })
+        .await
+    }
+
+    async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
+        let shared = self.shared.clone();
+        let listing = blocking(move || shared.list()).await?;
+        Ok(Box::new(FileSnapshot {
+            shared: self.shared.clone(),
+            position: listing.position(),
+            listing,
+            readers: Arc::new(Semaphore::new(readers.max(1))),
+        }))
+    }
+}
+
+/// The files as they were listed.
+struct FileSnapshot {
+    shared: Arc<Shared>,
+    listing: Listing,
+    position: Position,
+    readers: Arc<Semaphore>,
+}
+
+impl FileSnapshot {
+    fn job(&self, request: &ReadRequest) -> Result<Job> {
+        if request.filter.is_some() {
+            return Err(study::no_filter());
+        }
+        let table = self.listing.tables.iter().find(|table| table.name == request.table);
+        let parts = match &request.range {
+            None => {
+                let table = self.listing.table(&request.table)?;
+                study::check_complete(table)?;
+                let whole = |file: &DataFile| (FileRange::whole(file.path.clone()), file.clone());
+                table.files.iter().map(whole).collect()
+            }
+            Some(range) => {
+                let range = FileRange::parse(range)?;
+                if range.file.is_empty() { Vec::new() } else { vec![self.part(table, range)?] }
+            }
+        };
+        Ok(Job {
+            tree: self.shared.tree.clone(),
+            parts,
+            columns: request.columns.clone(),
+            batch_bytes: request.batch_bytes.max(1),
+            text: self.shared.text_rules(&self.listing, table),
+        })
+    }
+
+    /// A part of a file that was there when the snapshot was taken. While a target is being filled
+    /// its tables are not listed yet; the file itself is enough then.
+    fn part(&self, table: Option<&Listed>, range: FileRange) -> Result<(FileRange, DataFile)> {
+        let listed = table.and_then(|t| t.files.iter().find(|file| file.path == range.file));
+        if let Some(file) = listed {
+            return Ok((range, file.clone()));
+        }
+        let gone = || {
+            Error::new(Code::SourceChanged, "a file is not there any more")
+                .with("file", range.file.clone())
+        };
+        let format = self.shared.options.format.or_else(|| Format::of_name(&range.file));
+        let format = format.ok_or_else(gone)?;
+        let stamp = self.shared.tree.stamp(&range.file)?.ok_or_else(gone)?;
+        let path = range.file.clone();
+        Ok((range, DataFile { path, format, stamp }))
+    }
+}
+
+#[async_trait]
+impl Snapshot for FileSnapshot {
+    fn position(&self) -> &Position {
+        &self.position
+    }
+
+    async fn read(&self, request: &ReadRequest) -> Result<Box<dyn Reader>> {
+        let job = self.job(request)?;
+        let permit = self.readers.clone().acquire_owned().await.map_err(|error| {
+            Error::new(Code::Internal, "the snapshot's readers are closed").because(error)
+        })?;
+        Ok(Box::new(Stream::start(job, permit)))
+    }
+
+    async fn current_position(&self) -> Result<Position> {
+        let shared = self.shared.clone();
+        Ok(blocking(move || shared.list()).await?.position())
+    }
+}

@@ -1,0 +1,299 @@
+//! Studying a table: rows, exact types, chunks.
+
+use longshore_model::connector::{Study, StudyRequest};
+use longshore_model::plan::Chunk;
+use longshore_model::{Code, Error, LogicalType, Result};
+
+use crate::infer::TextKinds;
+use crate::listing::{DataFile, Listed};
+use crate::options::Format;
+use crate::parquet::ParquetFile;
+use crate::range::FileRange;
+use crate::source::Shared;
+use crate::{csv, describe, jsonl};
+
+/// A run of whole records in a text file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) offset: u64,
+    pub(crate) line: u64,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Cuts a text file into pieces of about one size.
+#[derive(Debug)]
+pub(crate) struct Cutter {
+    pieces: Vec<Piece>,
+    open: Piece,
+    chunk_bytes: u64,
+}
+
+impl Cutter {
+    /// Begins at the first record.
+    pub(crate) fn new(offset: u64, line: u64, chunk_bytes: u64) -> Self {
+        let open = Piece { offset, line, rows: 0, bytes: 0 };
+        Self { pieces: Vec::new(), open, chunk_bytes: chunk_bytes.max(1) }
+    }
+
+    /// Counts a record, given where the next one begins.
+    pub(crate) fn row(&mut self, next: u64, line: u64) {
+        self.open.rows += 1;
+        self.open.bytes = next - self.open.offset;
+        if self.open.bytes >= self.chunk_bytes {
+            let begun = Piece { offset: next, line, rows: 0, bytes: 0 };
+            self.pieces.push(std::mem::replace(&mut self.open, begun));
+        }
+    }
+
+    /// The pieces, at least one.
+    pub(crate) fn finish(mut self) -> Vec<Piece> {
+        if self.open.rows > 0 || self.pieces.is_empty() {
+            self.pieces.push(self.open);
+        }
+        self.pieces
+    }
+}
+
+/// Studies one table.
+pub(crate) fn study(shared: &Shared, request: &StudyRequest<'_>) -> Result<Study> {
+    let listing = shared.listing()?;
+    if listing.unfinished {
+        return Err(Error::new(
+            Code::SourceUnreadable,
+            "the folder holds a load that has not ended: its tables are not complete",
+        )
+        .hint("Run the migration that fills the folder again; it goes on from where it stopped."));
+    }
+    if request.filter.is_some() {
+        return Err(no_filter());
+    }
+    let listed = listing.table(&request.table.name)?;
+    check_complete(listed)?;
+    let mut work = Work::new(shared, listed, request)?;
+    for file in &listed.files {
+        match file.format {
+            Format::Parquet => work.parquet(file)?,
+            Format::Csv => work.csv(file)?,
+            Format::Jsonl => work.jsonl(file)?,
+        }
+    }
+    work.finish()
+}
+
+pub(crate) fn no_filter() -> Error {
+    Error::new(Code::Unsupported, "files cannot be read with a condition")
+}
+
+/// Refuses a table of which a file is gone.
+pub(crate) fn check_complete(listed: &Listed) -> Result<()> {
+    let Some(described) = &listed.described else { return Ok(()) };
+    for file in &described.files {
+        let path = format!("{}/{}", described.folder, file.name);
+        if !listed.files.iter().any(|present| present.path == path) {
+            return Err(Error::new(
+                Code::SourceUnreadable,
+                "a file that the manifest names is gone",
+            )
+            .with("table", listed.name.to_string())
+            .with("file", path));
+        }
+    }
+    Ok(())
+}
+
+/// A study under way.
+struct Work<'a> {
+    shared: &'a Shared,
+    listed: &'a Listed,
+    columns: Vec<&'a str>,
+    chunk_bytes: u64,
+    /// The types that are known, and where from.
+    types: Option<(Vec<LogicalType>, String)>,
+    kinds: Option<Vec<TextKinds>>,
+    chunks: Vec<Chunk>,
+    notes: Vec<String>,
+}
+
+impl<'a> Work<'a> {
+    fn new(shared: &'a Shared, listed: &'a Listed, request: &StudyRequest<'a>) -> Result<Self> {
+        let columns: Vec<&str> = request.columns.iter().map(String::as_str).collect();
+        let mut notes = Vec::new();
+        let types = match &listed.described {
+            None => None,
+            Some(described) => {
+                let extra = listed.files.len().saturating_sub(described.files.len());
+                if extra > 0 {
+                    notes.push(format!(
+                        "{} files are not in the folder's manifest; they are read as well",
+                        extra
+                    ));
+                }
+                let of_column = |name: &&str| {
+                    let column = described.structure.column(name);
+                    column.map(|column| column.logical.clone()).ok_or_else(|| missing(listed, name))
+                };
+                let types = columns.iter().map(of_column).collect::<Result<_>>()?;
+                Some((types, crate::manifest::NAME.to_string()))
+            }
+        };
+        let chunk_bytes = request.chunk_bytes.max(1);
+        Ok(Self {
+            shared,
+            listed,
+            columns,
+            chunk_bytes,
+            types,
+            kinds: None,
+            chunks: Vec::new(),
+            notes,
+        })
+    }
+
+    fn parquet(&mut self, file: &DataFile) -> Result<()> {
+        let open = ParquetFile::open(&self.shared.tree, &file.path)?;
+        let readable = |name: &&str| open.check_readable(name).cloned();
+        let types = self.columns.iter().map(readable).collect::<Result<Vec<_>>>()?;
+        self.agree(types, &file.path)?;
+        let groups: Vec<_> = open.groups().collect();
+        let mut pieces: Vec<(usize, u64, u64)> = Vec::new();
+        for (index, group) in groups.iter().enumerate() {
+            match pieces.last_mut() {
+                Some((_, rows, bytes)) if *bytes + group.bytes <= self.chunk_bytes => {
+                    *rows += group.rows;
+                    *bytes += group.bytes;
+                }
+                _ => pieces.push((index, group.rows, group.bytes)),
+            }
+        }
+        if pieces.len() <= 1 {
+            let (rows, bytes) = pieces.first().map_or((0, 0), |(_, rows, bytes)| (*rows, *bytes));
+            self.push(FileRange::whole(file.path.clone()), rows, bytes);
+            return Ok(());
+        }
+        for (place, (first, rows, bytes)) in pieces.iter().enumerate() {
+            let end = pieces.get(place + 1).map(|(next, ..)| *next);
+            let mut range = FileRange::whole(file.path.clone());
+            range.groups = Some((*first, end));
+            self.push(range, *rows, *bytes);
+        }
+        Ok(())
+    }
+
+    fn csv(&mut self, file: &DataFile) -> Result<()> {
+        if self.counted(file) {
+            return Ok(());
+        }
+        let (shared, chunk_bytes) = (self.shared, self.chunk_bytes);
+        if self.types.is_none() && self.kinds.is_none() {
+            self.kinds = Some(self.columns.iter().map(|_| TextKinds::default()).collect());
+        }
+        let style = &shared.options.csv;
+        if self.types.is_none() {
+            self.same_names(file)?;
+        }
+        let kinds = self.kinds.as_deref_mut();
+        let pieces = csv::scan(&shared.tree, &file.path, style, &self.columns, kinds, chunk_bytes)?;
+        self.push_pieces(file, &pieces);
+        Ok(())
+    }
+
+    fn jsonl(&mut self, file: &DataFile) -> Result<()> {
+        if self.counted(file) {
+            return Ok(());
+        }
+        if self.types.is_none() {
+            let inferred = describe::inferred(self.shared, self.listed)?;
+            let of_column = |name: &&str| {
+                let column = inferred.columns.iter().find(|(column, _)| column == name);
+                column.map(|(_, ty)| ty.clone()).ok_or_else(|| missing(self.listed, name))
+            };
+            let types = self.columns.iter().map(of_column).collect::<Result<_>>()?;
+            self.types = Some((types, file.path.clone()));
+        }
+        let pieces = jsonl::scan(&self.shared.tree, &file.path, self.chunk_bytes)?;
+        self.push_pieces(file, &pieces);
+        Ok(())
+    }
+
+    /// Takes the manifest's word for a file that still has the size it had: one chunk, no scan.
+    fn counted(&mut self, file: &DataFile) -> bool {
+        let Some(described) = &self.listed.described else { return false };
+        let name = file.path.rsplit('/').next().unwrap_or_default();
+        let known = described.files.iter().find(|known| known.name == name);
+        let Some(fingerprint) = known.and_then(|known| known.fingerprint) else { return false };
+        if known.is_none_or(|known| known.bytes != file.stamp.size) {
+            return false;
+        }
+        self.push(FileRange::whole(file.path.clone()), fingerprint.rows, file.stamp.size);
+        true
+    }
+
+    /// All files of a table have the same columns.
+    fn agree(&mut self, types: Vec<LogicalType>, file: &str) -> Result<()> {
+        let Some((known, first)) = &self.types else {
+            self.types = Some((types, file.to_string()));
+            return Ok(());
+        };
+        match known.iter().zip(&types).position(|(a, b)| a != b) {
+            None => Ok(()),
+            Some(place) => {
+                Err(Error::new(Code::SourceUnreadable, "two files of a table differ in a type")
+                    .with("one", first.clone())
+                    .with("type", known[place].to_string())
+                    .with("other", file)
+                    .with("type", types[place].to_string())
+                    .with("column", self.columns[place]))
+            }
+        }
+    }
+
+    /// Files without manifest must have the same names in their headers.
+    fn same_names(&self, file: &DataFile) -> Result<()> {
+        let Some(first) = self.listed.files.first() else { return Ok(()) };
+        let names = |path: &str| {
+            let mut names = csv::names(&self.shared.tree, path, &self.shared.options.csv)?;
+            names.sort();
+            Ok::<_, Error>(names)
+        };
+        if first.path == file.path || names(&first.path)? == names(&file.path)? {
+            return Ok(());
+        }
+        Err(Error::new(Code::SourceUnreadable, "two files of a table differ in their columns")
+            .with("one", first.path.clone())
+            .with("other", file.path.clone()))
+    }
+
+    fn push_pieces(&mut self, file: &DataFile, pieces: &[Piece]) {
+        for (place, piece) in pieces.iter().enumerate() {
+            let mut range = FileRange::whole(file.path.clone());
+            if pieces.len() > 1 {
+                range.bytes = Some((piece.offset, pieces.get(place + 1).map(|next| next.offset)));
+                range.line = Some(piece.line);
+            }
+            self.push(range, piece.rows, piece.bytes);
+        }
+    }
+
+    fn push(&mut self, range: FileRange, rows: u64, bytes: u64) {
+        self.chunks.push(Chunk { range: range.to_json(), rows, bytes });
+    }
+
+    fn finish(mut self) -> Result<Study> {
+        if self.chunks.is_empty() {
+            self.push(FileRange::whole(""), 0, 0);
+        }
+        let types = match (self.types, self.kinds) {
+            (Some((types, _)), _) => types,
+            (None, Some(kinds)) => kinds.iter().map(TextKinds::logical).collect(),
+            (None, None) => vec![LogicalType::Text; self.columns.len()],
+        };
+        Ok(Study { types, chunks: self.chunks, notes: self.notes })
+    }
+}
+
+fn missing(listed: &Listed, column: &str) -> Error {
+    Error::new(Code::SourceChanged, "a table lacks a column")
+        .with("table", listed.name.to_string())
+        .with("column", column)
+}

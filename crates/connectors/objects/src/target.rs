@@ -1,0 +1,219 @@
+//! A folder as a target.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use longshore_model::catalog::{Catalog, Column, NotMoved, TableName};
+use longshore_model::connector::{Design, ExistingTable, Load, Mapping, Part, Target};
+use longshore_model::ledger::{Holder, Ledger};
+use longshore_model::plan::{Statement, TablePlan};
+use longshore_model::{Code, Error, LogicalType, Result};
+
+use crate::folders::assign;
+use crate::journal::{FOLDER, Journal};
+use crate::listing::{DataFile, table_files};
+use crate::load::{FileLoad, known_folders};
+use crate::lock::Lock;
+use crate::manifest::{Manifest, Programs};
+use crate::options::{CsvStyle, Format, WriteOptions};
+use crate::parquet::ParquetFile;
+use crate::range::FileRange;
+use crate::tree::Tree;
+use crate::{blocking, csv, jsonl};
+
+/// The purpose of the statement that carries views and triggers to [`Load::finish`].
+pub(crate) const MANIFEST: &str = "manifest";
+
+/// A folder as a target.
+#[derive(Debug, Clone)]
+pub(crate) struct FileTarget {
+    tree: Tree,
+    options: WriteOptions,
+}
+
+impl FileTarget {
+    pub(crate) fn open(root: PathBuf, options: WriteOptions) -> Result<Self> {
+        if root.exists() && !root.is_dir() {
+            return Err(Error::new(Code::UrlInvalid, "the target is a file, not a folder")
+                .with("path", root.display().to_string()));
+        }
+        Ok(Self { tree: Tree::new(root), options })
+    }
+
+    fn existing_table(
+        &self,
+        manifest: Option<&Manifest>,
+        name: &TableName,
+        folder: &str,
+    ) -> Result<Option<ExistingTable>> {
+        let files = table_files(&self.tree, folder)?;
+        let described = manifest.and_then(|manifest| manifest.table(name));
+        if files.is_empty() && described.is_none() {
+            return Ok(None);
+        }
+        let columns = match (described, files.first()) {
+            (Some(described), _) => {
+                described.structure.columns.iter().map(|column| column.name.clone()).collect()
+            }
+            (None, Some(file)) => self.column_names(file, &files)?,
+            (None, None) => Vec::new(),
+        };
+        let mut has_rows = false;
+        for file in &files {
+            has_rows = has_rows || self.has_rows(file)?;
+        }
+        Ok(Some(ExistingTable { name: name.clone(), columns, has_rows }))
+    }
+
+    fn column_names(&self, file: &DataFile, files: &[DataFile]) -> Result<Vec<String>> {
+        match file.format {
+            Format::Parquet => {
+                let open = ParquetFile::open(&self.tree, &file.path)?;
+                Ok(open.columns().map(|(name, _)| name.to_string()).collect())
+            }
+            Format::Csv => csv::names(&self.tree, &file.path, &CsvStyle::default()),
+            Format::Jsonl => {
+                let found = jsonl::infer(&self.tree, files)?;
+                Ok(found.columns.into_iter().map(|(name, _)| name).collect())
+            }
+        }
+    }
+
+    fn has_rows(&self, file: &DataFile) -> Result<bool> {
+        match file.format {
+            Format::Parquet => Ok(ParquetFile::open(&self.tree, &file.path)?.rows() > 0),
+            Format::Csv => csv::has_rows(&self.tree, &file.path, &CsvStyle::default()),
+            Format::Jsonl => jsonl::has_rows(&self.tree, &file.path),
+        }
+    }
+}
+
+#[async_trait]
+impl Target for FileTarget {
+    fn map_column(&self, column: &Column) -> Result<Mapping> {
+        let native = match self.options.format {
+            Format::Parquet => column.logical.arrow().to_string(),
+            Format::Csv => "text".to_string(),
+            Format::Jsonl => match &column.logical {
+                LogicalType::Boolean => "boolean".to_string(),
+                LogicalType::Int { .. } | LogicalType::Float { .. } => "number".to_string(),
+                _ => "string".to_string(),
+            },
+        };
+        Ok(Mapping { native, logical: column.logical.clone(), guards: Vec::new() })
+    }
+
+    fn design(&self, tables: &[TablePlan], catalog: &Catalog) -> Result<Design> {
+        if let Some(table) = tables.iter().find(|table| table.columns.is_empty()) {
+            return Err(Error::new(Code::Unsupported, "a table without columns has no file form")
+                .with("table", table.source.to_string()));
+        }
+        let (items, not_moved) = programs(tables, catalog);
+        let programs = Programs { dialect: catalog.dialect.clone(), items };
+        let sql = serde_json::to_string(&programs)
+            .map_err(|e| Error::new(Code::Internal, "programs cannot be written").because(e))?;
+        let finish = vec![Statement { table: None, purpose: MANIFEST.to_string(), sql }];
+        Ok(Design { prepare: Vec::new(), finish, not_moved })
+    }
+
+    async fn existing(&self, tables: &[TableName]) -> Result<Vec<ExistingTable>> {
+        let (target, tables) = (self.clone(), tables.to_vec());
+        blocking(move || {
+            let manifest = Manifest::read(&target.tree)?;
+            let folders = assign(&tables, &known_folders(&target.tree, manifest.as_ref())?);
+            let mut found = Vec::new();
+            for (name, folder) in tables.iter().zip(&folders) {
+                found.extend(target.existing_table(manifest.as_ref(), name, folder)?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn ledger(&self) -> Result<Option<Ledger>> {
+        let tree = self.tree.clone();
+        blocking(move || {
+            Journal::read(&tree)?.map(|journal| journal.into_ledger(&tree)).transpose()
+        })
+        .await
+    }
+
+    async fn parts(&self, index: usize, table: &TablePlan, ledger: &Ledger) -> Result<Vec<Part>> {
+        let chunks: Vec<(String, usize)> = ledger
+            .entries
+            .iter()
+            .filter(|entry| entry.table == index)
+            .filter_map(|entry| {
+                let range = FileRange::parse(entry.range.as_ref()?).ok()?;
+                Some((range.file, entry.chunk))
+            })
+            .collect();
+        let (tree, name) = (self.tree.clone(), table.target.clone());
+        blocking(move || {
+            let manifest = Manifest::read(&tree)?;
+            let taken = known_folders(&tree, manifest.as_ref())?;
+            let folders = assign(std::slice::from_ref(&name), &taken);
+            let mut parts = Vec::new();
+            for file in folders
+                .iter()
+                .map(|folder| table_files(&tree, folder))
+                .collect::<Result<Vec<_>>>()?
+                .into_iter()
+                .flatten()
+            {
+                let chunk = chunks.iter().find(|(path, _)| *path == file.path);
+                parts.push(Part {
+                    range: Some(FileRange::whole(file.path).to_json()),
+                    chunk: chunk.map(|(_, chunk)| *chunk),
+                });
+            }
+            Ok(parts)
+        })
+        .await
+    }
+
+    async fn claim(&self, holder: &Holder) -> Result<Box<dyn Load>> {
+        let (target, holder) = (self.clone(), holder.clone());
+        let load = blocking(move || {
+            target.tree.create_folder(FOLDER)?;
+            let lock = Lock::take(&target.tree.path(&format!("{FOLDER}/lock"))?, &holder)?;
+            FileLoad::open(target.tree, target.options, lock)
+        })
+        .await?;
+        Ok(Box::new(load))
+    }
+}
+
+/// The views and triggers that still mean the same in the target, and those that do not because
+/// they name something that stays behind.
+fn programs(
+    tables: &[TablePlan],
+    catalog: &Catalog,
+) -> (Vec<longshore_model::catalog::Program>, Vec<NotMoved>) {
+    let moved: BTreeSet<&TableName> =
+        tables.iter().filter(|table| table.source == table.target).map(|t| &t.source).collect();
+    let mut absent: BTreeSet<String> = catalog
+        .tables
+        .iter()
+        .filter(|table| !moved.contains(&table.name))
+        .map(|table| table.name.name.to_lowercase())
+        .collect();
+    let (mut kept, mut left) = (Vec::new(), Vec::new());
+    for program in &catalog.programs {
+        let text = program.native.to_lowercase();
+        let names_absent = absent.iter().find(|name| text.contains(name.as_str()));
+        match names_absent {
+            None => kept.push(program.clone()),
+            Some(name) => {
+                left.push(NotMoved {
+                    kind: program.kind.clone(),
+                    name: program.name.clone(),
+                    reason: format!("it names {name}, which is not moved under that name"),
+                });
+                absent.insert(program.name.to_lowercase());
+            }
+        }
+    }
+    (kept, left)
+}

@@ -1,0 +1,232 @@
+//! File access: everything that touches the file system by name goes through here.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use longshore_model::{Code, Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What every temporary name begins with.
+pub(crate) const TEMPORARY: &str = ".tmp-";
+
+/// A folder and what is below it, addressed by relative paths with `/` between the parts.
+#[derive(Debug, Clone)]
+pub(crate) struct Tree {
+    root: PathBuf,
+}
+
+/// What proves that a file is the same as before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) size: u64,
+    /// Nanoseconds since 1970 of the last change of the content, and of the content or the node.
+    pub(crate) modified: i128,
+    pub(crate) changed: i128,
+}
+
+/// One entry of a folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    /// The name; lossy when `readable` is false.
+    pub(crate) name: String,
+    /// Whether the name is UTF-8 and the entry could be examined.
+    pub(crate) readable: bool,
+    pub(crate) folder: bool,
+    pub(crate) stamp: Stamp,
+}
+
+impl Stamp {
+    pub(crate) fn of(metadata: &fs::Metadata) -> Self {
+        let nanos =
+            |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        Self {
+            size: metadata.len(),
+            modified: nanos(metadata.mtime(), metadata.mtime_nsec()),
+            changed: nanos(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+impl Tree {
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The absolute form of a relative path; refused when it leads out of the tree.
+    pub(crate) fn path(&self, relative: &str) -> Result<PathBuf> {
+        if relative.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(Error::new(Code::SpecInvalid, "a path leads out of its folder")
+                .with("path", relative));
+        }
+        Ok(self.root.join(relative))
+    }
+
+    /// The entries of a folder (`""` is the root), by name; `None` when it is not there.
+    pub(crate) fn list(&self, folder: &str) -> Result<Option<Vec<Item>>> {
+        let path = if folder.is_empty() { self.root.clone() } else { self.path(folder)? };
+        let io = |error| Error::io("list a folder", path.display(), error);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io(error)),
+        };
+        let mut items = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(io)?;
+            let name = entry.file_name();
+            // Follows links: a data file may be one.
+            let metadata = match fs::metadata(entry.path()) {
+                Ok(metadata) => metadata,
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    entry.metadata().map_err(io)?
+                }
+                Err(error) => return Err(io(error)),
+            };
+            items.push(Item {
+                readable: name.to_str().is_some() && !metadata.is_symlink(),
+                name: name.to_string_lossy().into_owned(),
+                folder: metadata.is_dir(),
+                stamp: Stamp::of(&metadata),
+            });
+        }
+        items.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Some(items))
+    }
+
+    /// A file's stamp; `None` when it is not there.
+    pub(crate) fn stamp(&self, relative: &str) -> Result<Option<Stamp>> {
+        let path = self.path(relative)?;
+        match fs::metadata(&path) {
+            Ok(metadata) => Ok(Some(Stamp::of(&metadata))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("examine a file", path.display(), error)),
+        }
+    }
+
+    /// Opens a file for reading.
+    pub(crate) fn open(&self, relative: &str) -> Result<File> {
+        let path = self.path(relative)?;
+        File::open(&path).map_err(|error| Error::io("open a file", path.display(), error))
+    }
+
+    /// Reads a JSON file; `None` when it is not there.
+    pub(crate) fn read_json<T: DeserializeOwned>(&self, relative: &str) -> Result<Option<T>> {
+        let path = self.path(relative)?;
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read a file", path.display(), error)),
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            Error::new(Code::SourceUnreadable, "a file of longshore's own is damaged")
+                .with("path", path.display().to_string())
+                .because(error)
+        })
+    }
+
+    /// Writes a JSON file: after a crash at any moment the old content is there or the new one.
+    pub(crate) fn write_json(&self, relative: &str, value: &impl Serialize) -> Result<()> {
+        let mut bytes = serde_json::to_vec_pretty(value)
+            .map_err(|e| Error::new(Code::Internal, "a value cannot be written").because(e))?;
+        bytes.push(b'\n');
+        let temporary = temporary_name(relative);
+        let path = self.path(&temporary)?;
+        let io = |error| Error::io("write a file", path.display(), error);
+        let mut file = File::create(&path).map_err(io)?;
+        file.write_all(&bytes).map_err(io)?;
+        file.sync_all().map_err(io)?;
+        drop(file);
+        self.publish(&temporary, relative)
+    }
+
+    /// Gives a synced temporary file its final name, durably.
+    pub(crate) fn publish(&self, temporary: &str, relative: &str) -> Result<()> {
+        let (from, to) = (self.path(temporary)?, self.path(relative)?);
+        fs::rename(&from, &to).map_err(|e| Error::io("rename a file", to.display(), e))?;
+        self.sync_folder(parent(relative))
+    }
+
+    /// Makes the names in a folder durable.
+    pub(crate) fn sync_folder(&self, folder: &str) -> Result<()> {
+        let path = if folder.is_empty() { self.root.clone() } else { self.path(folder)? };
+        sync(&path)
+    }
+
+    /// Makes a folder, and those above it, durably.
+    pub(crate) fn create_folder(&self, folder: &str) -> Result<()> {
+        let path = if folder.is_empty() { self.root.clone() } else { self.path(folder)? };
+        let missing: Vec<_> = path.ancestors().take_while(|p| !p.exists()).collect();
+        for path in missing.into_iter().rev().filter(|path| !path.as_os_str().is_empty()) {
+            match fs::create_dir(path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(Error::io("make a folder", path.display(), error)),
+            }
+            match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => sync(parent)?,
+                _ => sync(Path::new("."))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a file if it is there.
+    pub(crate) fn remove_file(&self, relative: &str) -> Result<()> {
+        let path = self.path(relative)?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Error::io("remove a file", path.display(), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a folder of longshore's own with all that is in it, if it is there.
+    pub(crate) fn remove_folder(&self, folder: &str) -> Result<()> {
+        let path = self.path(folder)?;
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Error::io("remove a folder", path.display(), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what unfinished writes left in a folder.
+    pub(crate) fn remove_temporaries(&self, folder: &str) -> Result<()> {
+        for item in self.list(folder)?.unwrap_or_default() {
+            if item.name.starts_with(TEMPORARY) && !item.folder && item.readable {
+                self.remove_file(&join(folder, &item.name))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name under which a file is written before it is complete, in the same folder.
+pub(crate) fn temporary_name(relative: &str) -> String {
+    let (folder, name) = relative.rsplit_once('/').unwrap_or(("", relative));
+    join(folder, &format!("{TEMPORARY}{name}"))
+}
+
+/// A path in a folder; `""` is the root.
+pub(crate) fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_string() } else { format!("{folder}/{name}") }
+}
+
+/// The folder that a path is in.
+pub(crate) fn parent(relative: &str) -> &str {
+    relative.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+fn sync(path: &Path) -> Result<()> {
+    let io = |error| Error::io("make a folder durable", path.display(), error);
+    File::open(path).map_err(io)?.sync_all().map_err(io)
+}
