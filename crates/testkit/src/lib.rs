@@ -3,6 +3,7 @@
 //!
 //! It knows the model and no connector; nothing that ships depends on it.
 
+pub mod conformance;
 pub mod corpus;
 pub mod memory;
 pub mod null;

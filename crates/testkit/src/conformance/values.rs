@@ -1,0 +1,86 @@
+//! Values come back as they were.
+
+use std::sync::Arc;
+
+use longshore_model::LogicalType;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+
+use super::System;
+use super::harness::{Job, Seed, open, read, request, same_rows, table};
+use crate::corpus::{self, Value};
+
+/// Every value of the corpus of every type comes back by text and by fingerprint, in one chunk and
+/// through the target's own catalog.
+pub async fn every_type_round_trips(system: Arc<System>) {
+    let seeds = corpus::types().into_iter().enumerate().map(|(index, logical)| Seed {
+        table: table(&format!("v{index}"), &[("n", LogicalType::INT64), ("v", logical.clone())]),
+        chunks: vec![vec![corpus::batch(&logical)]],
+    });
+    let job = Job::open(&system, "types", seeds.collect()).await;
+    job.run().await;
+    job.check(&system, "types").await;
+}
+
+/// Batches of arbitrary columns come back, among them columns of nothing but NULL and tables
+/// without rows.
+pub async fn arbitrary_batches_round_trip(system: Arc<System>) {
+    let mut runner = TestRunner::deterministic();
+    let mut seed = |index| {
+        let batch = corpus::any_batch().new_tree(&mut runner).expect("a batch").current();
+        let schema = batch.schema();
+        let columns: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| {
+                let logical = LogicalType::of_field(field).expect("a logical type");
+                (field.name().as_str(), logical)
+            })
+            .collect();
+        Seed { table: table(&format!("b{index}"), &columns), chunks: vec![vec![batch.clone()]] }
+    };
+    let seeds = (0..40).map(&mut seed).collect();
+    let job = Job::open(&system, "arbitrary", seeds).await;
+    job.run().await;
+    job.check(&system, "arbitrary").await;
+}
+
+/// A row of 10 MB passes through bounds of 64 KiB, between small ones.
+pub async fn a_row_larger_than_every_bound_round_trips(system: Arc<System>) {
+    let columns = [("n", LogicalType::INT64), ("t", LogicalType::Text), ("b", LogicalType::Bytes)];
+    let table = table("large", &columns);
+    let names = super::harness::columns_of(&table);
+    let row = |n: i64, size: usize| {
+        let text = |text: String| Value::Text(text);
+        vec![
+            text(n.to_string()),
+            text("é".repeat(size)),
+            text(format!("\\x{}", "00fe".repeat(size))),
+        ]
+    };
+    let rows = [row(1, 1), row(2, 2_500_000), row(3, 1)];
+    let seed = Seed { table, chunks: vec![vec![corpus::build(&names, rows)]] };
+    let job = Job::open(&system, "large", vec![seed]).await;
+    job.run().await;
+    let snapshot = open(&system, "large").await.snapshot(1).await;
+    let snapshot = super::harness::ok(snapshot, "snapshot");
+    let mut request = request(&job.plan.tables[0], None);
+    request.batch_bytes = 64 << 10;
+    let found = super::harness::ok(read(&*snapshot, &request).await, "read");
+    same_rows(&job.expected(0), &found, "large");
+}
+
+/// Equal rows in a table without key are as many afterwards as before, within a chunk and across
+/// chunks.
+pub async fn duplicate_rows_are_kept(system: Arc<System>) {
+    let table = table("twice", &[("a", LogicalType::Text), ("b", LogicalType::INT64)]);
+    let columns = super::harness::columns_of(&table);
+    let rows = || {
+        let row = || vec![Value::Text("same".to_string()), Value::Null];
+        vec![corpus::build(&columns, [row(), row(), vec![Value::Null, Value::Null], row()])]
+    };
+    let seed = Seed { chunks: vec![rows(), rows()], table };
+    let job = Job::open(&system, "twice", vec![seed]).await;
+    job.run().await;
+    job.check(&system, "twice").await;
+}
