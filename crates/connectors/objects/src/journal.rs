@@ -4,6 +4,7 @@
 //! N is new for every load that begins, so that replacing `ledger.json` is the one moment at which
 //! an older ledger ends.
 
+use longshore_model::catalog::TableName;
 use longshore_model::ledger::{Entry, Header, Ledger, Stage};
 use longshore_model::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -23,20 +24,22 @@ pub(crate) struct Journal {
     generation: u64,
     pub(crate) header: Header,
     pub(crate) stages: Vec<Stage>,
-    /// The folder of each table of the plan.
-    pub(crate) folders: Vec<String>,
-    /// What the names of each table's files begin with.
-    pub(crate) prefixes: Vec<String>,
+    /// The tables of the plan.
+    pub(crate) places: Vec<Place>,
+}
+
+/// Where a table of the plan is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) table: TableName,
+    pub(crate) folder: String,
+    /// What the names of this load's files begin with.
+    pub(crate) prefix: String,
 }
 
 impl Journal {
     /// The journal of a load that begins, not written yet.
-    pub(crate) fn begin(
-        tree: &Tree,
-        header: &Header,
-        folders: Vec<String>,
-        prefixes: Vec<String>,
-    ) -> Result<Self> {
+    pub(crate) fn begin(tree: &Tree, header: &Header, places: Vec<Place>) -> Result<Self> {
         let last = tree
             .list(FOLDER)?
             .unwrap_or_default()
@@ -48,8 +51,7 @@ impl Journal {
             generation: last.map_or(0, |last| last + 1),
             header: header.clone(),
             stages: Vec::new(),
-            folders,
-            prefixes,
+            places,
         })
     }
 
@@ -105,6 +107,13 @@ impl Journal {
 
     pub(crate) fn entries_folder(&self) -> String {
         format!("{FOLDER}/entries-{}", self.generation)
+    }
+
+    /// Where a table of the plan is.
+    pub(crate) fn place(&self, index: usize) -> Result<&Place> {
+        self.places
+            .get(index)
+            .ok_or_else(|| Error::new(Code::Internal, "a table is not one of the load's"))
     }
 
     pub(crate) fn finished(&self) -> bool {

@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use longshore_model::catalog::{Table, TableName};
 use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
 use longshore_model::ledger::{Entry, Header, Stage};
-use longshore_model::plan::{MovePlan, Plan, Position, TablePlan, digest};
+use longshore_model::plan::{MovePlan, Position, TablePlan, digest};
 use longshore_model::{Code, Error, LogicalType, Result, failpoint};
 
 use crate::blocking;
 use crate::folders::assign;
-use crate::journal::{FOLDER, Journal};
+use crate::journal::{FOLDER, Journal, Place};
 use crate::listing::table_files;
 use crate::lock::Lock;
 use crate::manifest::{Described, DescribedFile, Manifest, Programs};
@@ -46,8 +46,8 @@ impl FileLoad {
         tree.remove_temporaries(FOLDER)?;
         if let Some(journal) = &journal {
             tree.remove_temporaries(&journal.entries_folder())?;
-            for folder in &journal.folders {
-                tree.remove_temporaries(folder)?;
+            for place in &journal.places {
+                tree.remove_temporaries(&place.folder)?;
             }
         }
         let claim = Claim { tree, journal: Mutex::new(journal), _lock: lock };
@@ -115,7 +115,7 @@ impl Load for FileLoad {
         let chunks = table.chunks.len();
         blocking(move || {
             let journal = claim.journal()?;
-            let (folder, prefix) = place(&journal, index)?;
+            let Place { folder, prefix, .. } = journal.place(index)?;
             // Entries first: an entry without its file would be a chunk that is in and is not.
             for entry in journal.entries(&claim.tree)? {
                 if entry.table == index {
@@ -128,7 +128,7 @@ impl Load for FileLoad {
             claim.tree.sync_folder(&journal.entries_folder())?;
             for file in table_files(&claim.tree, folder)? {
                 let name = file.path.rsplit('/').next().unwrap_or_default();
-                if name.starts_with(prefix) {
+                if name.starts_with(prefix.as_str()) {
                     claim.tree.remove_file(&file.path)?;
                 }
             }
@@ -180,7 +180,7 @@ impl FileLoad {
     /// The file of a chunk: the same for the same chunk, whoever writes it.
     fn file_of(&self, request: &WriteRequest<'_>) -> Result<String> {
         let journal = self.claim.journal()?;
-        let (folder, prefix) = place(&journal, request.table_index)?;
+        let Place { folder, prefix, .. } = journal.place(request.table_index)?;
         let extension = self.options.format.extension();
         Ok(join(folder, &format!("{prefix}{:05}.{extension}", request.chunk_index)))
     }
@@ -198,23 +198,24 @@ fn begin(
     let manifest = Manifest::read(tree)?;
     let names: Vec<TableName> = tables.iter().map(|table| table.target.clone()).collect();
     let folders = assign(&names, &known_folders(tree, manifest.as_ref())?);
-    let mut prefixes = Vec::with_capacity(tables.len());
-    for (index, folder) in folders.iter().enumerate() {
-        let kept = preparations.get(index) == Some(&Preparation::Keep);
+    let mut places = Vec::with_capacity(tables.len());
+    for ((plan, preparation), folder) in tables.iter().zip(preparations).zip(folders) {
+        let kept = *preparation == Preparation::Keep;
         if kept {
-            check_same_columns(tree, manifest.as_ref(), &tables[index], folder)?;
+            check_same_columns(tree, manifest.as_ref(), plan, &folder)?;
         }
-        let appends = kept && !table_files(tree, folder)?.is_empty();
-        prefixes.push(if appends { run_prefix(&header.run) } else { "part-".to_string() });
+        let appends = kept && !table_files(tree, &folder)?.is_empty();
+        let prefix = if appends { run_prefix(&header.run) } else { "part-".to_string() };
+        places.push(Place { table: plan.target.clone(), folder, prefix });
     }
-    let journal = Journal::begin(tree, header, folders, prefixes)?;
+    let journal = Journal::begin(tree, header, places)?;
     journal.write(tree)?;
     *claim.lock_journal() = Some(journal.clone());
     journal.remove_older(tree)?;
     if let Some(manifest) = manifest {
         forget_tables(tree, manifest, tables, preparations)?;
     }
-    for (folder, preparation) in journal.folders.iter().zip(preparations) {
+    for (Place { folder, .. }, preparation) in journal.places.iter().zip(preparations) {
         if *preparation != Preparation::Keep {
             for file in table_files(tree, folder)? {
                 tree.remove_file(&file.path)?;
@@ -303,7 +304,7 @@ fn finish(claim: &Claim, plan: &MovePlan) -> Result<()> {
     };
     let mut tables: Vec<Described> = Vec::new();
     for (index, table) in plan.tables.iter().enumerate() {
-        let (folder, _) = place(&journal, index)?;
+        let folder = &journal.place(index)?.folder;
         let known = older.as_ref().and_then(|older| older.table(&table.target));
         let mut structure = known.map_or_else(|| structure(table), |known| known.structure.clone());
         structure.name = table.target.clone();
@@ -368,22 +369,10 @@ pub(crate) fn known_folders(
     manifest: Option<&Manifest>,
 ) -> Result<BTreeMap<TableName, String>> {
     let mut known = manifest.map(Manifest::folders).unwrap_or_default();
-    if let Some(journal) = Journal::read(tree)?
-        && let Ok(plan) = Plan::from_json(&journal.header.plan)
-        && let Some(moved) = plan.moves.get(journal.header.move_index)
-    {
-        for (table, folder) in moved.tables.iter().zip(&journal.folders) {
-            known.entry(table.target.clone()).or_insert_with(|| folder.clone());
-        }
+    for place in Journal::read(tree)?.into_iter().flat_map(|journal| journal.places) {
+        known.entry(place.table).or_insert(place.folder);
     }
     Ok(known)
-}
-
-fn place(journal: &Journal, index: usize) -> Result<(&str, &str)> {
-    match (journal.folders.get(index), journal.prefixes.get(index)) {
-        (Some(folder), Some(prefix)) => Ok((folder, prefix)),
-        _ => Err(Error::new(Code::Internal, "a table is not one of the load's")),
-    }
 }
 
 /// Names of files that are added to older ones begin with their run.
