@@ -199,9 +199,9 @@ fn waits(report: &Report) -> String {
 fn moved(report: &Report, index: usize, one: &MoveReport) -> String {
     let mut html = String::new();
     if report.moves.len() > 1 {
-        let _ = write!(
+        let _ = writeln!(
             html,
-            "<h2 class=\"move\">Move {}: {} → {}</h2>\n",
+            "<h2 class=\"move\">Move {}: {} → {}</h2>",
             index + 1,
             code(&one.from),
             code(&one.to)
