@@ -1,1 +1,81 @@
-fn main() {}
+//! The binary `longshore`: arguments to the service, answers to the terminal. Only this crate
+//! touches the terminal, the environment and the current folder.
+
+mod args;
+mod commands;
+mod context;
+mod demo;
+mod failpoint;
+mod failure;
+mod interrupt;
+mod number;
+mod output;
+mod progress;
+mod reference;
+mod summary;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use args::{Cli, Verb};
+use clap::{CommandFactory, Parser};
+use context::Context;
+use failure::DONE;
+use longshore_model::{Error, Result};
+use output::Output;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A reader that has gone needs no help text.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+        }
+    };
+    failpoint::install(&cli.global.failpoint);
+    let output = Output::of_process();
+    let result = start(&cli, &output).and_then(|code| {
+        output.close()?;
+        Ok(code)
+    });
+    ExitCode::from(result.unwrap_or_else(|error| {
+        failure::show(&output, &error, cli.global.json);
+        failure::exit_of(error.kind())
+    }))
+}
+
+fn start(cli: &Cli, output: &Output) -> Result<u8> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::io("start the runtime", "threads", error))?;
+    let result = runtime.block_on(perform(cli, output));
+    // Work that was dropped half-way ends by itself; a blocked system call must not hold us.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    result
+}
+
+async fn perform(cli: &Cli, output: &Output) -> Result<u8> {
+    let context = Context::new(&cli.global, output);
+    match &cli.verb {
+        Verb::Init(args) => commands::init(args, &context).await,
+        Verb::Copy(args) => commands::copy(args, &context).await,
+        Verb::Plan(args) => commands::plan(args, &context).await,
+        Verb::Run(args) => commands::run(args, &context).await,
+        Verb::Verify(args) => commands::verify(args, &context).await,
+        Verb::Report(args) => commands::report(args, &context),
+        Verb::Demo(args) => demo::demo(args, &context).await,
+        Verb::Explain { code } => commands::explain(code.as_deref(), &context),
+        Verb::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "longshore", &mut script);
+            output.print(&String::from_utf8_lossy(&script));
+            Ok(DONE)
+        }
+        Verb::Reference { folder } => {
+            reference::write(folder, &context)?;
+            Ok(DONE)
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use longshore_model::spec::{Existing, Rate, Size, VerifyLevel, Workers};
+use longshore_service::Overrides;
+
+use crate::failpoint::Failpoint;
+
+/// Moves data between systems and proves that it arrived.
+#[derive(Debug, Parser)]
+#[command(
+    name = "longshore",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  longshore demo\n  longshore copy sqlite:shop.db 'file:out?format=parquet'\n  longshore init sqlite:shop.db sqlite:copy.db --output migration.yaml\n  longshore plan migration.yaml\n  longshore run migration.yaml\n\nExit codes:\n  0    done, and verified unless verification was off\n  1    the machine or the network failed; try again\n  2    the command line or the migration file is wrong\n  3    source and target differ, or plan --check predicts losses\n  42   it cannot work like this; another try is pointless until something changes\n  43   the world is not as the plan needs it\n  75   somebody else holds the source or the target; try again later\n  130  stopped on request; the same command goes on from there"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Write JSON to the standard output: one event a line, or the result of the verb.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Write nothing but errors.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// The folder in which runs and their reports are kept.
+    #[arg(long, global = true, value_name = "DIR", default_value = ".longshore")]
+    pub(crate) state: PathBuf,
+    /// Kills the process, or fails, when a point is passed for the N-th time.
+    #[arg(long, global = true, hide = true, value_name = "NAME[:N][:kill|error]")]
+    pub(crate) failpoint: Vec<Failpoint>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Writes a migration file from a live source, with comments.
+    #[command(
+        after_help = "Examples:\n  longshore init sqlite:shop.db 'file:out?format=parquet' > migration.yaml\n  longshore init sqlite:shop.db sqlite:copy.db --output migration.yaml"
+    )]
+    Init(InitArgs),
+    /// Copies everything from one system to another, and verifies it.
+    #[command(
+        after_help = "Examples:\n  longshore copy sqlite:shop.db 'file:out?format=parquet'\n  longshore copy 'file:out?format=parquet' sqlite:copy.db --existing replace\n\nStarted again after an interruption, it goes on where it stopped."
+    )]
+    Copy(CopyArgs),
+    /// Studies source and target and says what a run will do. Changes nothing.
+    #[command(
+        after_help = "Examples:\n  longshore plan migration.yaml\n  longshore plan sqlite:shop.db sqlite:copy.db --sql\n  longshore plan migration.yaml --output plan.json\n  longshore plan migration.yaml --check   # for CI: 0 when nothing is lost, else 3"
+    )]
+    Plan(PlanArgs),
+    /// Runs a migration, or goes on with an interrupted run of it, and verifies it.
+    #[command(
+        after_help = "Examples:\n  longshore run migration.yaml\n  longshore run migration.yaml --plan plan.json --verify sample\n  longshore run migration.yaml --dry-run"
+    )]
+    Run(RunArgs),
+    /// Reads the target back and proves that every row is there, and no other.
+    #[command(
+        after_help = "Examples:\n  longshore verify migration.yaml\n  longshore verify sqlite:shop.db sqlite:copy.db --independent\n  longshore verify migration.yaml --repair"
+    )]
+    Verify(VerifyArgs),
+    /// Shows the report of a run.
+    #[command(
+        after_help = "Examples:\n  longshore report\n  longshore report --list\n  longshore report 20260102-1030 --html report.html"
+    )]
+    Report(ReportArgs),
+    /// Makes a shop, migrates it, kills the migration, goes on, and compares every value.
+    #[command(
+        after_help = "Examples:\n  longshore demo\n  longshore demo --rows 100000 --keep /tmp/demo"
+    )]
+    Demo(DemoArgs),
+    /// Explains an error code; lists all of them without one.
+    #[command(after_help = "Examples:\n  longshore explain LS0201\n  longshore explain")]
+    Explain {
+        /// The code, such as LS0201.
+        code: Option<String>,
+    },
+    /// Writes the completion script of a shell.
+    #[command(
+        after_help = "Examples:\n  longshore completion bash > /etc/bash_completion.d/longshore\n  longshore completion fish > ~/.config/fish/completions/longshore.fish"
+    )]
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Writes the reference pages into a folder.
+    #[command(hide = true)]
+    Reference {
+        /// The folder.
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The source's address, such as sqlite:shop.db.
+    pub(crate) from: String,
+    /// The target's address, such as file:out?format=parquet.
+    pub(crate) to: String,
+    /// Write to this file, which must not be there yet, instead of the standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArgs {
+    /// The source's address, such as sqlite:shop.db.
+    pub(crate) from: String,
+    /// The target's address, such as file:out?format=parquet.
+    pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) options: RunOptions,
+}
+
+/// A migration file, or two addresses.
+#[derive(Debug, Args)]
+pub(crate) struct MigrationArgs {
+    /// The migration file, or a folder with migration.yaml in it; or the source's address.
+    #[arg(value_name = "MIGRATION | FROM", default_value = "migration.yaml")]
+    pub(crate) first: String,
+    /// The target's address, when the first argument is the source's.
+    #[arg(value_name = "TO")]
+    pub(crate) second: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) migration: MigrationArgs,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+    /// Exit with 0 when a run would move everything exactly, with 3 when values would be lost or
+    /// refused, or something of the source would stay behind.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Write the plan to this file, for `run --plan`.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write the statements that will run in the target.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) sql: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) migration: MigrationArgs,
+    /// Run this plan, made by `plan --output`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: RunOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+    /// How much is verified after the copy.
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) verify: Option<VerifyChoice>,
+    /// Show the plan and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OverrideArgs {
+    /// What to do with data that the target holds already.
+    #[arg(long, value_name = "CHOICE")]
+    existing: Option<ExistingChoice>,
+    /// Chunks at work at the same time: a number, or auto for the number of cores.
+    #[arg(long, value_name = "N", value_parser = workers)]
+    workers: Option<Workers>,
+    /// Memory for batches in flight, such as 512MiB.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Size>,
+    /// The most that is read from the source in a second, such as 100MiB/s.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    source_rate: Option<Rate>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) migration: MigrationArgs,
+    /// Mend what differs, and verify again.
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Read both sides again instead of using the fingerprints that the run took.
+    #[arg(long)]
+    pub(crate) independent: bool,
+    /// How much is verified; the migration's own level without it.
+    #[arg(long)]
+    pub(crate) level: Option<LevelChoice>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// The run, or the start of its id; the newest without it.
+    pub(crate) run: Option<String>,
+    /// Write the report as one HTML page to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// List the runs.
+    #[arg(long, conflicts_with_all = ["run", "html"])]
+    pub(crate) list: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// About how many rows the shop has.
+    #[arg(long, value_name = "N", default_value_t = 700_000, value_parser = clap::value_parser!(u64).range(2_000..=50_000_000))]
+    pub(crate) rows: u64,
+    /// The folder in which everything is made, and stays.
+    #[arg(long, value_name = "DIR", default_value = "longshore-demo")]
+    pub(crate) keep: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ExistingChoice {
+    /// Refuse to start.
+    Refuse,
+    /// Add rows to the tables that are there.
+    Append,
+    /// Empty the tables that are there first.
+    Truncate,
+    /// Drop the tables that are there and make them anew.
+    Replace,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LevelChoice {
+    /// Every row.
+    Full,
+    /// Every row of a part of the chunks, and the number of rows of all.
+    Sample,
+    /// The number of rows.
+    Count,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyChoice {
+    /// Every row.
+    Full,
+    /// Every row of a part of the chunks, and the number of rows of all.
+    Sample,
+    /// The number of rows.
+    Count,
+    /// Nothing is read back.
+    None,
+}
+
+impl OverrideArgs {
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides {
+            existing: self.existing.map(|choice| match choice {
+                ExistingChoice::Refuse => Existing::Refuse,
+                ExistingChoice::Append => Existing::Append,
+                ExistingChoice::Truncate => Existing::Truncate,
+                ExistingChoice::Replace => Existing::Replace,
+            }),
+            workers: self.workers,
+            memory: self.memory,
+            source_rate: self.source_rate,
+            verify: None,
+        }
+    }
+}
+
+impl From<LevelChoice> for VerifyLevel {
+    fn from(choice: LevelChoice) -> Self {
+        match choice {
+            LevelChoice::Full => VerifyLevel::Full,
+            LevelChoice::Sample => VerifyLevel::Sample,
+            LevelChoice::Count => VerifyLevel::Count,
+        }
+    }
+}
+
+impl VerifyChoice {
+    /// The level; `None` when nothing is read back.
+    pub(crate) fn level(self) -> Option<VerifyLevel> {
+        match self {
+            VerifyChoice::Full => Some(VerifyLevel::Full),
+            VerifyChoice::Sample => Some(VerifyLevel::Sample),
+            VerifyChoice::Count => Some(VerifyLevel::Count),
+            VerifyChoice::None => None,
+        }
+    }
+}
+
+fn workers(text: &str) -> Result<Workers, String> {
+    match text.parse() {
+        Ok(number @ 1..) => Ok(Workers::Fixed(number)),
+        _ if text == "auto" => Ok(Workers::Auto),
+        _ => Err("it is a number above 0, or auto".to_string()),
+    }
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    Rate::try_from(text.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::Cli;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for line in [
+            "longshore copy a:b c:d --workers 0",
+            "longshore copy a:b c:d --memory lots",
+            "longshore copy a:b c:d --source-rate 5MiB",
+            "longshore copy a:b c:d --existing maybe",
+            "longshore copy a:b",
+            "longshore plan --sql --json",
+            "longshore demo --rows 5",
+            "longshore run --failpoint x:0",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+        let line = "longshore copy a:b c:d --workers auto --memory 1GiB --source-rate 5MiB/s";
+        assert!(Cli::try_parse_from(line.split(' ')).is_ok());
+    }
+}

@@ -1,0 +1,85 @@
+//! Runs: `copy` and `run`.
+
+use std::path::PathBuf;
+
+use longshore_model::Result;
+use longshore_model::plan::Plan;
+use longshore_model::spec::Spec;
+use longshore_service::{Ended, RunOrder, load_plan};
+
+use crate::args::{CopyArgs, RunArgs, RunOptions, VerifyChoice};
+use crate::commands::{migration, plan};
+use crate::context::{Context, machine};
+use crate::failure::{self, DONE, exit_of, exit_of_outcome};
+use crate::summary;
+
+pub(crate) async fn copy(args: &CopyArgs, context: &Context) -> Result<u8> {
+    start(Spec::short(&args.from, &args.to), None, &args.options, context).await
+}
+
+pub(crate) async fn run(args: &RunArgs, context: &Context) -> Result<u8> {
+    let (spec, sealed) = migration::read(&args.migration)?;
+    start(spec, args.plan.clone().or(sealed), &args.options, context).await
+}
+
+async fn start(
+    mut spec: Spec,
+    plan_file: Option<PathBuf>,
+    options: &RunOptions,
+    context: &Context,
+) -> Result<u8> {
+    options.overrides.overrides().apply(&mut spec);
+    let given: Option<Plan> = plan_file.as_deref().map(load_plan).transpose()?;
+    if options.dry_run {
+        let plan = match given {
+            Some(plan) => plan,
+            None => plan::make(&spec, context).await?,
+        };
+        plan::show(&plan, context)?;
+        return Ok(DONE);
+    }
+    let verify = options.verify.map_or(Some(spec.verify), VerifyChoice::level);
+    let ended = context
+        .drive(|progress, cancel| async move {
+            let order = RunOrder {
+                spec,
+                plan: given,
+                verify,
+                machine: machine(),
+                events: progress.events(),
+                cancel,
+            };
+            context.service.run(order, &context.store()).await
+        })
+        .await?;
+    Ok(finish(&ended, context))
+}
+
+/// Shows how a run ended; returns the exit code.
+pub(crate) fn finish(ended: &Ended, context: &Context) -> u8 {
+    let page = ended.folder.path.join("report.html");
+    let exit = match &ended.error {
+        Some(error) => exit_of(error.kind()),
+        None => exit_of_outcome(ended.report.outcome),
+    };
+    if !context.json {
+        context.print(&summary::render(&ended.report, &page, &context.output));
+    }
+    if let Some(warning) = &ended.warning {
+        failure::warn(&context.output, warning);
+    }
+    if let Some(error) = &ended.error {
+        failure::show(&context.output, error, context.json);
+    }
+    if context.json {
+        let line = serde_json::json!({
+            "event": "result",
+            "run": ended.folder.id,
+            "outcome": ended.report.outcome,
+            "exit": exit,
+            "report": ended.folder.path.join("report.json"),
+        });
+        context.output.print(&format!("{line}\n"));
+    }
+    exit
+}

@@ -1,0 +1,94 @@
+//! A migration as a child process of the demo, watched through its events.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use longshore_model::{Code, Error, Result};
+use serde_json::Value;
+
+use crate::number::{counted, grouped};
+use crate::output::Output;
+
+/// What a child did.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Rows of the plan, and rows that are in.
+    pub(super) rows: u64,
+    pub(super) rows_in: u64,
+    /// Chunks of the plan, chunks of earlier attempts, and chunks of this one.
+    pub(super) chunks: u64,
+    pub(super) kept: u64,
+    pub(super) copied: u64,
+    /// Whether we killed it.
+    pub(super) killed: bool,
+    /// Its report, relative to its folder.
+    pub(super) report: Option<String>,
+}
+
+/// Runs a migration file of `folder` in a process of its own. With `kill`, the process is ended
+/// with SIGKILL as soon as half of the rows are written.
+pub(super) fn run(folder: &Path, migration: &str, kill: bool, output: &Output) -> Result<Seen> {
+    let failed = |error| Error::io("run longshore as a child", "longshore", error);
+    let program = std::env::current_exe().map_err(failed)?;
+    let mut child = Command::new(program)
+        .args(["run", migration, "--json"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let stdout = child.stdout.take().expect("the output is piped");
+    let bar = bar(output);
+    let mut seen = Seen::default();
+    for line in BufReader::new(stdout).lines() {
+        let event: Value = serde_json::from_str(&line.map_err(failed)?).unwrap_or(Value::Null);
+        seen.add(&event);
+        bar.set_length(seen.rows);
+        bar.set_position(seen.rows_in);
+        bar.set_message(format!("{} of {}", grouped(seen.rows_in), counted(seen.rows, "row")));
+        let half = seen.rows > 0 && seen.rows_in * 2 >= seen.rows;
+        if kill && half {
+            child.kill().map_err(failed)?;
+            seen.killed = true;
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    let status = child.wait().map_err(failed)?;
+    if seen.killed || status.success() {
+        return Ok(seen);
+    }
+    Err(Error::new(Code::Internal, "the migration of the demo failed")
+        .with("migration", migration)
+        .with("status", status.to_string()))
+}
+
+fn bar(output: &Output) -> ProgressBar {
+    if !output.live {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("  {bar:30} {wide_msg}").expect("a valid template");
+    ProgressBar::new(0).with_style(style)
+}
+
+impl Seen {
+    fn add(&mut self, event: &Value) {
+        let number = |value: &Value, key: &str| value[key].as_u64().unwrap_or(0);
+        match event["event"].as_str() {
+            Some("move-started") => {
+                for table in event["tables"].as_array().into_iter().flatten() {
+                    self.rows += number(table, "rows");
+                    self.rows_in += number(table, "rows_in");
+                    self.chunks += number(table, "chunks");
+                    self.kept += number(table, "chunks_in");
+                }
+            }
+            Some("copied") => self.rows_in += number(event, "rows"),
+            Some("chunk-done") => self.copied += 1,
+            Some("result") => self.report = event["report"].as_str().map(ToString::to_string),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Progress as bars: the tables at work, and the whole.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use longshore_engine::Event;
+
+use super::tally::Tally;
+use crate::number::{counted, grouped, seconds};
+
+/// Bars of tables at one time, besides that of the whole.
+const TABLES: usize = 11;
+
+pub(crate) struct Bars {
+    tally: Tally,
+    screen: MultiProgress,
+    whole: Option<ProgressBar>,
+    tables: BTreeMap<String, ProgressBar>,
+    colour: bool,
+}
+
+impl Bars {
+    pub(crate) fn new(colour: bool) -> Self {
+        Self {
+            tally: Tally::default(),
+            screen: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)),
+            whole: None,
+            tables: BTreeMap::new(),
+            colour,
+        }
+    }
+
+    pub(crate) fn listen(&mut self, at: f64, event: &Event) {
+        self.tally.listen(at, event);
+        match event {
+            Event::StudyStarted { table } => self.whole("study").set_message(table.clone()),
+            Event::StageStarted { stage } => {
+                self.clear();
+                self.whole(stage);
+            }
+            Event::StageDone { stage, seconds: took } => {
+                self.clear();
+                self.say(&format!("{stage:8} done in {}", seconds(*took)));
+            }
+            Event::StatementDone { purpose } => {
+                let purpose = purpose.clone();
+                let stage = self.tally.stage;
+                self.whole(stage).set_message(purpose);
+            }
+            Event::ChunkStarted { table, .. } => self.show(table),
+            Event::Copied { table, .. } | Event::Checked { table, .. } => self.advance(at, table),
+            Event::ChunkDone { table, .. } => {
+                let done = self
+                    .tally
+                    .tables
+                    .get(table)
+                    .is_some_and(|t| t.chunks > 0 && t.chunks_in >= t.chunks);
+                if done {
+                    self.hide(table);
+                }
+            }
+            Event::ChunkRetry { table, chunk, error, .. } => {
+                self.say(&format!("{table}: chunk {chunk} is tried again: {error}"));
+            }
+            Event::TableReset { table } => {
+                self.say(&format!("{table} has changed in the source and is copied again"));
+            }
+            Event::TableVerified { table, rows, matches } => {
+                self.hide(table);
+                if !matches {
+                    self.say(&format!("{table}: {}, DIFFERENT", counted(*rows, "row")));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Says something above the bars.
+    pub(crate) fn say(&self, text: &str) {
+        // The bars' own target is gone only when the terminal is.
+        let _ = self.screen.println(text);
+    }
+
+    /// Takes all bars away.
+    pub(crate) fn end(&mut self) {
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        for bar in std::mem::take(&mut self.tables).into_values().chain(self.whole.take()) {
+            bar.finish_and_clear();
+            self.screen.remove(&bar);
+        }
+    }
+
+    fn whole(&mut self, stage: &str) -> &ProgressBar {
+        let (screen, colour) = (&self.screen, self.colour);
+        let bar = self.whole.get_or_insert_with(|| {
+            let bar = screen.add(ProgressBar::no_length().with_style(spinner()));
+            bar.enable_steady_tick(Duration::from_millis(200));
+            if stage == "copy" || stage == "verify" {
+                bar.set_style(wide(colour));
+            }
+            bar
+        });
+        bar.set_prefix(stage.to_string());
+        bar
+    }
+
+    fn show(&mut self, table: &str) {
+        if self.tables.contains_key(table) || self.tables.len() >= TABLES {
+            return;
+        }
+        let rows = self.tally.table(table).rows;
+        let bar = ProgressBar::new(rows).with_style(narrow());
+        let bar = match &self.whole {
+            Some(whole) => self.screen.insert_before(whole, bar),
+            None => self.screen.add(bar),
+        };
+        bar.set_prefix(table.to_string());
+        self.tables.insert(table.to_string(), bar);
+    }
+
+    fn hide(&mut self, table: &str) {
+        if let Some(bar) = self.tables.remove(table) {
+            bar.finish_and_clear();
+            self.screen.remove(&bar);
+        }
+    }
+
+    fn advance(&mut self, at: f64, table: &str) {
+        self.show(table);
+        let one = self.tally.table(table);
+        let (rows, rows_in) = (one.rows.max(one.rows_in), one.rows_in);
+        if let Some(bar) = self.tables.get(table) {
+            bar.set_length(rows);
+            bar.set_position(rows_in);
+            bar.set_message(format!("{} of {}", grouped(rows_in), counted(rows, "row")));
+        }
+        let ((rows, rows_in), line) = (self.tally.totals(), self.tally.line(at));
+        let stage = self.tally.stage;
+        let bar = self.whole(stage);
+        bar.set_length(rows);
+        bar.set_position(rows_in);
+        bar.set_message(line);
+    }
+}
+
+fn spinner() -> ProgressStyle {
+    ProgressStyle::with_template("{prefix:12.12} {spinner} {wide_msg}").expect("a valid template")
+}
+
+fn narrow() -> ProgressStyle {
+    ProgressStyle::with_template("  {prefix:24.24} {bar:20} {wide_msg}").expect("a valid template")
+}
+
+fn wide(colour: bool) -> ProgressStyle {
+    let template = if colour {
+        "{prefix:12.12} {bar:30.green} {wide_msg}"
+    } else {
+        "{prefix:12.12} {bar:30} {wide_msg}"
+    };
+    ProgressStyle::with_template(template).expect("a valid template")
+}

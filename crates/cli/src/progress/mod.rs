@@ -1,0 +1,96 @@
+//! Progress: a consumer of the engine's events. Bars on a terminal, lines elsewhere, JSON on
+//! request.
+
+mod bars;
+mod lines;
+mod tally;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use longshore_engine::{Event, Events};
+use longshore_service::{Service, event_line};
+
+use crate::output::Output;
+use bars::Bars;
+use lines::Lines;
+
+/// Shows what a run does.
+#[derive(Clone)]
+pub(crate) struct Progress(Arc<Mode>);
+
+enum Mode {
+    Silent(Output),
+    Json(Output, Arc<Service>),
+    Lines(Output, Mutex<Lines>),
+    Bars(Mutex<Bars>),
+}
+
+impl Progress {
+    /// The form that fits the terminal and what the caller asked for.
+    pub(crate) fn new(output: &Output, service: &Arc<Service>, json: bool, quiet: bool) -> Self {
+        Self(Arc::new(if json {
+            Mode::Json(output.clone(), service.clone())
+        } else if quiet {
+            Mode::Silent(output.clone())
+        } else if output.live {
+            Mode::Bars(Mutex::new(Bars::new(output.colour_errors)))
+        } else {
+            Mode::Lines(output.clone(), Mutex::new(Lines::default()))
+        }))
+    }
+
+    /// A stream of events that ends here.
+    pub(crate) fn events(&self) -> Events {
+        let mode = self.0.clone();
+        Events::new(move |at, event| mode.listen(at, event))
+    }
+
+    /// Says that time has passed, about every second.
+    pub(crate) fn tick(&self) {
+        if let Mode::Lines(output, lines) = &*self.0 {
+            let line = lines.lock().unwrap_or_else(PoisonError::into_inner).overdue();
+            if let Some(line) = line {
+                output.note(&line);
+            }
+        }
+    }
+
+    /// Says something between the lines.
+    pub(crate) fn say(&self, text: &str) {
+        match &*self.0 {
+            Mode::Silent(output) | Mode::Json(output, _) | Mode::Lines(output, _) => {
+                output.note(&format!("{text}\n"));
+            }
+            Mode::Bars(bars) => bars.lock().unwrap_or_else(PoisonError::into_inner).say(text),
+        }
+    }
+
+    /// Takes the bars away.
+    pub(crate) fn end(&self) {
+        if let Mode::Bars(bars) = &*self.0 {
+            bars.lock().unwrap_or_else(PoisonError::into_inner).end();
+        }
+    }
+}
+
+impl Mode {
+    fn listen(&self, at: f64, event: &Event) {
+        match self {
+            Mode::Silent(_) => {}
+            Mode::Json(output, service) => {
+                if let Ok(line) = event_line(at, event, service.secrets()) {
+                    output.print(&line);
+                }
+            }
+            Mode::Lines(output, lines) => {
+                let line = lines.lock().unwrap_or_else(PoisonError::into_inner).listen(at, event);
+                if let Some(line) = line {
+                    output.note(&line);
+                }
+            }
+            Mode::Bars(bars) => {
+                bars.lock().unwrap_or_else(PoisonError::into_inner).listen(at, event);
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The end of a run, for people: what moved, how long each step took, what was lost, the proof.
+
+use std::path::Path;
+
+use longshore_engine::report::{DifferenceKind, MoveReport, Outcome, Report, Verification};
+
+use crate::number::{counted, grouped, per_second, seconds, size};
+use crate::output::{Output, Style};
+
+/// Differences that are shown; the report holds more.
+const SHOWN: usize = 10;
+
+/// Writes a report for people; `page` is where its HTML form is.
+pub(crate) fn render(report: &Report, page: &Path, output: &Output) -> String {
+    let mut out = String::new();
+    for one in &report.moves {
+        render_move(one, output, &mut out);
+    }
+    out.push_str(&steps(report));
+    for line in &report.error {
+        out.push_str(&format!("  error: {line}\n"));
+    }
+    out.push_str(&format!("\n{}\nreport: {}\n", verdict(report, output), page.display()));
+    out
+}
+
+/// How a run ended, in one line.
+pub(crate) fn verdict(report: &Report, output: &Output) -> String {
+    let (style, word) = match report.outcome {
+        Outcome::Verified => (Style::Green, "verified:"),
+        Outcome::Copied => (Style::Yellow, "copied, not verified:"),
+        Outcome::Different => (Style::Red, "DIFFERENT:"),
+        Outcome::Failed => (Style::Red, "failed:"),
+        Outcome::Cancelled => (Style::Yellow, "stopped:"),
+    };
+    format!(
+        "{} run {} of {} {} in {}",
+        output.styled(style, word),
+        report.run,
+        report.name,
+        report.version,
+        seconds(report.seconds)
+    )
+}
+
+fn render_move(one: &MoveReport, output: &Output, out: &mut String) {
+    out.push_str(&format!(
+        "\n{}\n",
+        output.styled(Style::Bold, &format!("{} → {}", one.from, one.to))
+    ));
+    let width = one.tables.iter().map(|t| t.target.chars().count()).max().unwrap_or(0).max(5);
+    for table in &one.tables {
+        out.push_str(&format!(
+            "  {:width$}  {:>14}  {:>10}  {}\n",
+            table.target,
+            counted(table.rows, "row"),
+            size(table.bytes),
+            output.styled(Style::Dim, &counted(table.chunks as u64, "chunk"))
+        ));
+    }
+    let rows = one.tables.iter().map(|table| table.rows).sum();
+    let bytes = one.tables.iter().map(|table| table.bytes).sum();
+    out.push_str(&format!(
+        "  {:width$}  {:>14}  {:>10}\n",
+        "total",
+        counted(rows, "row"),
+        size(bytes)
+    ));
+    if !one.source_unchanged {
+        out.push_str("  The source changed during the run; the target holds the state copied.\n");
+    }
+    for loss in &one.fidelity {
+        let verified = match loss.verified {
+            Some(true) => "verified",
+            Some(false) => "NOT verified",
+            None => "not read back",
+        };
+        out.push_str(&format!(
+            "  loss: {}.{}: {} → {}: predicted {}, counted {}, {verified}\n",
+            loss.table,
+            loss.column,
+            loss.kind,
+            loss.action,
+            grouped(loss.predicted),
+            grouped(loss.counted)
+        ));
+    }
+    for left in &one.not_moved {
+        out.push_str(&format!("  not moved: {} {}: {}\n", left.kind, left.name, left.reason));
+    }
+    if let Some(verification) = &one.verification {
+        render_verification(verification, output, out);
+    }
+}
+
+fn render_verification(verification: &Verification, output: &Output, out: &mut String) {
+    let rows = verification.tables.iter().map(|table| table.found_rows).sum();
+    let (style, verdict) =
+        if verification.matches { (Style::Green, "equal") } else { (Style::Red, "DIFFERENT") };
+    let how = if verification.independent { ", both sides read again" } else { "" };
+    out.push_str(&format!(
+        "  verification ({}{how}): {}, {} read in {}\n",
+        format!("{:?}", verification.level).to_lowercase(),
+        output.styled(style, verdict),
+        counted(rows, "row"),
+        counted(verification.tables.len() as u64, "table")
+    ));
+    if verification.repaired > 0 {
+        out.push_str(&format!("  repaired: {}\n", counted(verification.repaired, "row")));
+    }
+    for table in verification.tables.iter().filter(|table| !table.matches) {
+        out.push_str(&format!(
+            "  {}: {} missing, {} extra, {} different; expected {}, found {}\n",
+            table.table,
+            grouped(table.missing),
+            grouped(table.extra),
+            grouped(table.different),
+            counted(table.expected_rows, "row"),
+            counted(table.found_rows, "row")
+        ));
+        for difference in table.differences.iter().take(SHOWN) {
+            let kind = match difference.kind {
+                DifferenceKind::Missing => "missing",
+                DifferenceKind::Extra => "extra",
+                DifferenceKind::Different => "different",
+            };
+            let columns = match difference.columns.as_slice() {
+                [] => String::new(),
+                columns => format!(" in {}", columns.join(", ")),
+            };
+            out.push_str(&format!(
+                "    {kind} × {}: {}{columns}\n",
+                difference.count, difference.key
+            ));
+        }
+        if let Some(note) = &table.note {
+            out.push_str(&format!("    {note}\n"));
+        }
+    }
+}
+
+/// How long each step took, one line each.
+pub(crate) fn steps(report: &Report) -> String {
+    let mut out = String::new();
+    if !report.steps.is_empty() {
+        out.push_str("\n  step           time\n");
+    }
+    for step in &report.steps {
+        out.push_str(&format!("  {:10} {:>8}", step.name, seconds(step.seconds)));
+        if step.name == "copy"
+            && let Some(sample) = report.samples.last()
+        {
+            out.push_str(&format!(
+                "  {}, {}, {} rows/s, {}/s",
+                counted(sample.rows, "row"),
+                size(sample.bytes),
+                grouped(per_second(sample.rows, step.seconds)),
+                size(per_second(sample.bytes, step.seconds))
+            ));
+        }
+        out.push('\n');
+    }
+    out
+}
