@@ -4,7 +4,7 @@
 //! N is new for every load that begins, so that replacing `ledger.json` is the one moment at which
 //! an older ledger ends.
 
-use longshore_model::catalog::TableName;
+use longshore_model::catalog::Table;
 use longshore_model::ledger::{Entry, Header, Ledger, Stage};
 use longshore_model::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub(crate) struct Journal {
 /// Where a table of the plan is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Place {
-    pub(crate) table: TableName,
+    pub(crate) structure: Table,
     pub(crate) folder: String,
     /// What the names of this load's files begin with.
     pub(crate) prefix: String,
@@ -101,7 +101,8 @@ impl Journal {
         tree.write_json(&self.entry_name(entry.table, entry.chunk), entry)
     }
 
-    pub(crate) fn remove(&self, tree: &Tree, table: usize, chunk: usize) -> Result<()> {
+    /// Removes an entry; whether it was there.
+    pub(crate) fn remove(&self, tree: &Tree, table: usize, chunk: usize) -> Result<bool> {
         tree.remove_file(&self.entry_name(table, chunk))
     }
 
@@ -114,6 +115,10 @@ impl Journal {
         self.places
             .get(index)
             .ok_or_else(|| Error::new(Code::Internal, "a table is not one of the load's"))
+    }
+
+    pub(crate) fn prepared(&self) -> bool {
+        self.stages.contains(&Stage::Prepared)
     }
 
     pub(crate) fn finished(&self) -> bool {

@@ -78,6 +78,16 @@ impl Claim {
     pub(crate) fn put_entry(&self, entry: &Entry) -> Result<()> {
         self.journal()?.put(&self.tree, entry)
     }
+
+    /// Takes the entry of a chunk out, durably: before its file is replaced, so that an entry never
+    /// stands for rows that it was not made from.
+    pub(crate) fn remove_entry(&self, entry: &Entry) -> Result<()> {
+        let journal = self.journal()?;
+        if journal.remove(&self.tree, entry.table, entry.chunk)? {
+            self.tree.sync_folder(&journal.entries_folder())?;
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -104,10 +114,7 @@ impl Load for FileLoad {
             memory: request.memory,
             keep_empty: request.chunk_index == 0,
         };
-        let (table, chunk) = (request.table_index, request.chunk_index);
-        let claim = self.claim.clone();
-        blocking(move || claim.journal()?.remove(&claim.tree, table, chunk)).await?;
-        Ok(Box::new(ChunkWriter::start(destination)))
+        Ok(Box::new(blocking(move || ChunkWriter::start(destination)).await?))
     }
 
     async fn reset_table(&self, index: usize, table: &TablePlan) -> Result<()> {
@@ -197,16 +204,22 @@ fn begin(
     let tree = &claim.tree;
     let manifest = Manifest::read(tree)?;
     let names: Vec<TableName> = tables.iter().map(|table| table.target.clone()).collect();
-    let folders = assign(&names, &known_folders(tree, manifest.as_ref())?);
+    let folders = assign(&names, &known_folders(manifest.as_ref(), claim.lock_journal().as_ref()));
     let mut places = Vec::with_capacity(tables.len());
     for ((plan, preparation), folder) in tables.iter().zip(preparations).zip(folders) {
-        let kept = *preparation == Preparation::Keep;
-        if kept {
-            check_same_columns(tree, manifest.as_ref(), plan, &folder)?;
+        let filled = !table_files(tree, &folder)?.is_empty();
+        let described = manifest.as_ref().and_then(|manifest| manifest.table(&plan.target));
+        match preparation {
+            Preparation::Create if filled || described.is_some() => {
+                return Err(Error::new(Code::TargetNotEmpty, "the target has this table already")
+                    .with("table", plan.target.to_string()));
+            }
+            Preparation::Keep => check_same_columns(tree, described, plan, &folder)?,
+            _ => {}
         }
-        let appends = kept && !table_files(tree, &folder)?.is_empty();
+        let appends = filled && *preparation == Preparation::Keep;
         let prefix = if appends { run_prefix(&header.run) } else { "part-".to_string() };
-        places.push(Place { table: plan.target.clone(), folder, prefix });
+        places.push(Place { structure: structure(plan), folder, prefix });
     }
     let journal = Journal::begin(tree, header, places)?;
     journal.write(tree)?;
@@ -257,31 +270,30 @@ fn forget_tables(
 /// Rows are only added to a table of the same columns and types.
 fn check_same_columns(
     tree: &Tree,
-    manifest: Option<&Manifest>,
+    described: Option<&Described>,
     table: &TablePlan,
     folder: &str,
 ) -> Result<()> {
     let wanted: BTreeMap<String, LogicalType> = columns(table).into_iter().collect();
-    let known: Option<BTreeMap<String, LogicalType>> =
-        match manifest.and_then(|manifest| manifest.table(&table.target)) {
-            Some(described) => Some(
-                described
-                    .structure
-                    .columns
-                    .iter()
-                    .map(|c| (c.name.clone(), c.logical.clone()))
+    let known: Option<BTreeMap<String, LogicalType>> = match described {
+        Some(described) => Some(
+            described
+                .structure
+                .columns
+                .iter()
+                .map(|c| (c.name.clone(), c.logical.clone()))
+                .collect(),
+        ),
+        None => match table_files(tree, folder)?.iter().find(|f| f.format == Format::Parquet) {
+            Some(file) => Some(
+                ParquetFile::open(tree, &file.path)?
+                    .columns()
+                    .map(|(name, logical)| (name.to_string(), logical.clone()))
                     .collect(),
             ),
-            None => match table_files(tree, folder)?.iter().find(|f| f.format == Format::Parquet) {
-                Some(file) => Some(
-                    ParquetFile::open(tree, &file.path)?
-                        .columns()
-                        .map(|(name, logical)| (name.to_string(), logical.clone()))
-                        .collect(),
-                ),
-                None => None,
-            },
-        };
+            None => None,
+        },
+    };
     if known.is_none_or(|known| known == wanted) {
         return Ok(());
     }
@@ -365,14 +377,14 @@ fn describe_files<'a>(
 
 /// Folders that tables have already: by the manifest, and by a load that has not ended.
 pub(crate) fn known_folders(
-    tree: &Tree,
     manifest: Option<&Manifest>,
-) -> Result<BTreeMap<TableName, String>> {
+    journal: Option<&Journal>,
+) -> BTreeMap<TableName, String> {
     let mut known = manifest.map(Manifest::folders).unwrap_or_default();
-    for place in Journal::read(tree)?.into_iter().flat_map(|journal| journal.places) {
-        known.entry(place.table).or_insert(place.folder);
+    for place in journal.into_iter().flat_map(|journal| &journal.places) {
+        known.entry(place.structure.name.clone()).or_insert_with(|| place.folder.clone());
     }
-    Ok(known)
+    known
 }
 
 /// Names of files that are added to older ones begin with their run.

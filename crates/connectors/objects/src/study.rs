@@ -110,6 +110,8 @@ struct Work<'a> {
     chunk_bytes: u64,
     /// The types that are known, and where from.
     types: Option<(Vec<LogicalType>, String)>,
+    /// The sorted names of the first file, where no manifest tells them.
+    names: Option<(Vec<String>, String)>,
     kinds: Option<Vec<TextKinds>>,
     chunks: Vec<Chunk>,
     notes: Vec<String>,
@@ -144,6 +146,7 @@ impl<'a> Work<'a> {
             columns,
             chunk_bytes,
             types,
+            names: None,
             kinds: None,
             chunks: Vec::new(),
             notes,
@@ -152,6 +155,9 @@ impl<'a> Work<'a> {
 
     fn parquet(&mut self, file: &DataFile) -> Result<()> {
         let open = ParquetFile::open(&self.shared.tree, &file.path)?;
+        if self.listed.described.is_none() {
+            self.same_names(file, open.columns().map(|(name, _)| name.to_string()).collect())?;
+        }
         let readable = |name: &&str| open.check_readable(name).cloned();
         let types = self.columns.iter().map(readable).collect::<Result<Vec<_>>>()?;
         self.agree(types, &file.path)?;
@@ -190,7 +196,8 @@ impl<'a> Work<'a> {
         }
         let style = &shared.options.csv;
         if self.types.is_none() {
-            self.same_names(file)?;
+            let names = csv::names(&shared.tree, &file.path, style)?;
+            self.same_names(file, names)?;
         }
         let kinds = self.kinds.as_deref_mut();
         let pieces = csv::scan(&shared.tree, &file.path, style, &self.columns, kinds, chunk_bytes)?;
@@ -248,19 +255,18 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Files without manifest must have the same names in their headers.
-    fn same_names(&self, file: &DataFile) -> Result<()> {
-        let Some(first) = self.listed.files.first() else { return Ok(()) };
-        let names = |path: &str| {
-            let mut names = csv::names(&self.shared.tree, path, &self.shared.options.csv)?;
-            names.sort();
-            Ok::<_, Error>(names)
+    /// Files without manifest must have the same names, so that no column of a later file is lost.
+    fn same_names(&mut self, file: &DataFile, mut names: Vec<String>) -> Result<()> {
+        names.sort();
+        let Some((known, first)) = &self.names else {
+            self.names = Some((names, file.path.clone()));
+            return Ok(());
         };
-        if first.path == file.path || names(&first.path)? == names(&file.path)? {
+        if *known == names {
             return Ok(());
         }
         Err(Error::new(Code::SourceUnreadable, "two files of a table differ in their columns")
-            .with("one", first.path.clone())
+            .with("one", first.clone())
             .with("other", file.path.clone()))
     }
 

@@ -44,17 +44,22 @@ impl FileTarget {
     fn existing_table(
         &self,
         manifest: Option<&Manifest>,
+        journal: Option<&Journal>,
         name: &TableName,
         folder: &str,
     ) -> Result<Option<ExistingTable>> {
         let files = table_files(&self.tree, folder)?;
-        let described = manifest.and_then(|manifest| manifest.table(name));
-        if files.is_empty() && described.is_none() {
+        let described = manifest.and_then(|manifest| manifest.table(name)).map(|t| &t.structure);
+        let prepared = journal.filter(|journal| journal.prepared());
+        let prepared = prepared.into_iter().flat_map(|journal| &journal.places);
+        let structure =
+            described.or_else(|| prepared.map(|p| &p.structure).find(|table| table.name == *name));
+        if files.is_empty() && structure.is_none() {
             return Ok(None);
         }
-        let columns = match (described, files.first()) {
-            (Some(described), _) => {
-                described.structure.columns.iter().map(|column| column.name.clone()).collect()
+        let columns = match (structure, files.first()) {
+            (Some(structure), _) => {
+                structure.columns.iter().map(|column| column.name.clone()).collect()
             }
             (None, Some(file)) => self.column_names(file, &files)?,
             (None, None) => Vec::new(),
@@ -121,10 +126,17 @@ impl Target for FileTarget {
         let (target, tables) = (self.clone(), tables.to_vec());
         blocking(move || {
             let manifest = Manifest::read(&target.tree)?;
-            let folders = assign(&tables, &known_folders(&target.tree, manifest.as_ref())?);
+            let journal = Journal::read(&target.tree)?;
+            let known = known_folders(manifest.as_ref(), journal.as_ref());
+            let folders = assign(&tables, &known);
             let mut found = Vec::new();
             for (name, folder) in tables.iter().zip(&folders) {
-                found.extend(target.existing_table(manifest.as_ref(), name, folder)?);
+                found.extend(target.existing_table(
+                    manifest.as_ref(),
+                    journal.as_ref(),
+                    name,
+                    folder,
+                )?);
             }
             Ok(found)
         })
@@ -152,8 +164,9 @@ impl Target for FileTarget {
         let (tree, name) = (self.tree.clone(), table.target.clone());
         blocking(move || {
             let manifest = Manifest::read(&tree)?;
-            let taken = known_folders(&tree, manifest.as_ref())?;
-            let folders = assign(std::slice::from_ref(&name), &taken);
+            let journal = Journal::read(&tree)?;
+            let known = known_folders(manifest.as_ref(), journal.as_ref());
+            let folders = assign(std::slice::from_ref(&name), &known);
             let mut parts = Vec::new();
             for file in folders
                 .iter()

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use longshore_model::{Code, Error, Result};
 use serde::Serialize;
@@ -110,6 +111,12 @@ impl Tree {
         }
     }
 
+    /// Makes a file.
+    pub(crate) fn create(&self, relative: &str) -> Result<File> {
+        let path = self.path(relative)?;
+        File::create(&path).map_err(|error| Error::io("make a file", path.display(), error))
+    }
+
     /// Opens a file for reading.
     pub(crate) fn open(&self, relative: &str) -> Result<File> {
         let path = self.path(relative)?;
@@ -177,14 +184,13 @@ impl Tree {
         Ok(())
     }
 
-    /// Removes a file if it is there.
-    pub(crate) fn remove_file(&self, relative: &str) -> Result<()> {
+    /// Removes a file if it is there; whether it was.
+    pub(crate) fn remove_file(&self, relative: &str) -> Result<bool> {
         let path = self.path(relative)?;
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(Error::io("remove a file", path.display(), error))
-            }
-            _ => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::io("remove a file", path.display(), error)),
         }
     }
 
@@ -210,10 +216,13 @@ impl Tree {
     }
 }
 
-/// The name under which a file is written before it is complete, in the same folder.
+/// A name under which a file is written before it is complete, in the same folder. No two are the
+/// same in one process, and a target has one process at a time.
 pub(crate) fn temporary_name(relative: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
     let (folder, name) = relative.rsplit_once('/').unwrap_or(("", relative));
-    join(folder, &format!("{TEMPORARY}{name}"))
+    let (number, process) = (NEXT.fetch_add(1, Ordering::Relaxed), std::process::id());
+    join(folder, &format!("{TEMPORARY}{process}-{number}-{name}"))
 }
 
 /// A path in a folder; `""` is the root.

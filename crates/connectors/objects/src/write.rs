@@ -35,13 +35,20 @@ pub(crate) struct Destination {
     pub(crate) keep_empty: bool,
 }
 
-/// Takes the batches of one chunk.
+/// Takes the batches of one chunk. The thread behind it knows nothing of the claim, which ends
+/// with the load even while the thread of a dropped writer still runs.
 pub(crate) struct ChunkWriter {
-    batches: mpsc::Sender<RecordBatch>,
+    batches: mpsc::Sender<Message>,
     work: JoinHandle<Result<File>>,
     destination: Destination,
+    temporary: String,
     rows: usize,
     committed: bool,
+}
+
+enum Message {
+    Rows(RecordBatch),
+    End,
 }
 
 enum Encoder {
@@ -84,25 +91,44 @@ impl Encoder {
 }
 
 impl ChunkWriter {
-    pub(crate) fn start(destination: Destination) -> Self {
-        let (batches, mut receiver) = mpsc::channel::<RecordBatch>(1);
-        let target = destination.clone();
+    /// Makes the temporary file and starts the thread.
+    pub(crate) fn start(destination: Destination) -> Result<Self> {
+        let temporary = temporary_name(&destination.path);
+        let file = destination.claim.tree.create(&temporary)?;
+        let path = destination.path.clone();
+        let encoder =
+            Encoder::new(file, &destination).map_err(|error| error.with("file", path.clone()))?;
+        let (batches, receiver) = mpsc::channel(1);
         let work = tokio::task::spawn_blocking(move || {
-            let mut run = || -> Result<File> {
-                let tree = &target.claim.tree;
-                let path = tree.path(&temporary_name(&target.path))?;
-                let file = File::create(&path)
-                    .map_err(|error| Error::io("make a file", path.display(), error))?;
-                let mut encoder = Encoder::new(file, &target)?;
-                while let Some(batch) = receiver.blocking_recv() {
-                    encoder.write(&batch)?;
-                }
-                encoder.finish()
-            };
-            run().map_err(|error| error.with("file", target.path.clone()))
+            encode(encoder, receiver).map_err(|error| error.with("file", path))
         });
-        Self { batches, work, destination, rows: 0, committed: false }
+        Ok(Self { batches, work, destination, temporary, rows: 0, committed: false })
     }
+
+    async fn send(&mut self, message: Message) -> Result<()> {
+        if self.batches.send(message).await.is_ok() {
+            return Ok(());
+        }
+        // The thread ended early, which it does only with an error.
+        self.ended().await?;
+        Err(Error::new(Code::Internal, "a thread of file work ended early"))
+    }
+
+    async fn ended(&mut self) -> Result<File> {
+        (&mut self.work).await.map_err(|error| {
+            Error::new(Code::Internal, "a thread of file work ended early").because(error)
+        })?
+    }
+}
+
+fn encode(mut encoder: Encoder, mut messages: mpsc::Receiver<Message>) -> Result<File> {
+    while let Some(message) = messages.blocking_recv() {
+        match message {
+            Message::Rows(batch) => encoder.write(&batch)?,
+            Message::End => return encoder.finish(),
+        }
+    }
+    Err(Error::new(Code::Cancelled, "a chunk was given up"))
 }
 
 #[async_trait]
@@ -112,26 +138,17 @@ impl Writer for ChunkWriter {
             return Err(Error::new(Code::Internal, "files were sent rows in a wire format"));
         };
         self.rows += rows.num_rows();
-        if self.batches.send(rows).await.is_ok() {
-            return Ok(());
-        }
-        // The thread ended early, which it does only with an error.
-        match (&mut self.work).await {
-            Ok(Err(error)) => Err(error),
-            _ => Err(Error::new(Code::Internal, "a thread of file work ended early")),
-        }
+        self.send(Message::Rows(rows)).await
     }
 
     async fn commit(mut self: Box<Self>, entry: Entry) -> Result<()> {
-        let (closed, _) = mpsc::channel(1);
-        self.batches = closed;
-        let file = (&mut self.work).await.map_err(|error| {
-            Error::new(Code::Internal, "a thread of file work ended early").because(error)
-        })??;
+        self.send(Message::End).await?;
+        let file = self.ended().await?;
+        // From here on the work goes to its end even when nobody waits for it.
         self.committed = true;
-        let destination = self.destination.clone();
-        let rows = self.rows;
-        blocking(move || publish(&destination, &file, rows, entry)).await
+        let (destination, temporary, rows) =
+            (self.destination.clone(), self.temporary.clone(), self.rows);
+        blocking(move || publish(&destination, &temporary, &file, rows, entry)).await
     }
 }
 
@@ -139,25 +156,31 @@ impl Drop for ChunkWriter {
     fn drop(&mut self) {
         if !self.committed {
             // Best effort: what stays is removed when the target is claimed again.
-            let _ =
-                self.destination.claim.tree.remove_file(&temporary_name(&self.destination.path));
+            let _ = self.destination.claim.tree.remove_file(&self.temporary);
         }
     }
 }
 
 /// Makes file and entry durable. A crash between the two leaves a file without entry, which the
 /// chunk's next writer replaces because the name is the same.
-fn publish(destination: &Destination, file: &File, rows: usize, mut entry: Entry) -> Result<()> {
+fn publish(
+    destination: &Destination,
+    temporary: &str,
+    file: &File,
+    rows: usize,
+    mut entry: Entry,
+) -> Result<()> {
     let tree = &destination.claim.tree;
     let path = destination.path.as_str();
-    let temporary = temporary_name(path);
     if rows > 0 || destination.keep_empty {
         file.sync_all().map_err(|error| Error::io("make a file durable", path, error))?;
+        destination.claim.remove_entry(&entry)?;
         failpoint::hit("files.before-rename")?;
-        tree.publish(&temporary, path)?;
+        tree.publish(temporary, path)?;
         entry.range = Some(FileRange::whole(path).to_json());
     } else {
-        tree.remove_file(&temporary)?;
+        destination.claim.remove_entry(&entry)?;
+        tree.remove_file(temporary)?;
         tree.remove_file(path)?;
         tree.sync_folder(parent(path))?;
         entry.range = None;
