@@ -39,7 +39,25 @@ pub(crate) fn read(connection: &Connection) -> Result<Catalog> {
         }
     }
     catalog.programs = programs(connection).map_err(database)?;
+    catalog.programs.extend(settings(connection).map_err(database)?);
     Ok(catalog)
+}
+
+/// The numbers that applications keep in the file itself.
+fn settings(connection: &Connection) -> rusqlite::Result<Vec<Program>> {
+    let mut found = Vec::new();
+    for name in ["user_version", "application_id"] {
+        let number: i64 = connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))?;
+        if number != 0 {
+            found.push(Program {
+                kind: "setting".to_string(),
+                name: name.to_string(),
+                table: name.to_string(),
+                native: format!("PRAGMA {name} = {number}"),
+            });
+        }
+    }
+    Ok(found)
 }
 
 fn names(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {

@@ -235,9 +235,18 @@ fn finish_one(connection: &Connection, number: usize, statement: &Statement) -> 
 }
 
 /// Whether what a statement makes is there: the very same thing, or anything of that name on a
-/// table that was there before the run.
+/// table that was there before the run. A setting is there when it has any value.
 fn is_there(connection: &Connection, statement: &Statement) -> Result<bool> {
     let words = tokens(&statement.sql);
+    if let [first, setting, ..] = words.as_slice()
+        && first.is("PRAGMA")
+    {
+        let sql = format!("PRAGMA {}", setting.text);
+        return connection
+            .query_row(&sql, [], |row| row.get::<_, i64>(0))
+            .map(|number| number != 0)
+            .map_err(|error| target_failure("read a setting of the target", error));
+    }
     let Some(kind) = words
         .iter()
         .take(3)

@@ -1,5 +1,10 @@
 //! SQLite as source and target, against real files.
 
+mod copying;
+mod loading;
+mod reading;
+mod round_trip;
+
 use longshore_sqlite::Sqlite;
 use longshore_testkit::conformance::System;
 
