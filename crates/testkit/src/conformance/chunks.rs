@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use longshore_model::Code;
-use longshore_model::connector::Preparation;
+use longshore_model::connector::{Preparation, WriteRequest};
 use longshore_model::ledger::{Entry, Stage};
+use longshore_model::{Batch, Code};
 
 use super::System;
 use super::harness::{
@@ -54,11 +54,38 @@ pub async fn a_dropped_writer_leaves_nothing(system: Arc<System>) {
     let load = job.claim().await;
     job.copy_chunk(&*load, 0, 2).await;
     job.copy_chunk(&*load, 0, 1).await;
-    drop(job.written(&*load, 0, 1).await);
     job.finish(&*load).await;
     drop(load);
     assert_eq!(job.ledger().await.entries.len(), 3);
     job.check(&system, "dropped").await;
+}
+
+/// A chunk may come in any number of batches, and a writer may be given hardly any memory.
+pub async fn a_chunk_of_many_batches_is_whole(system: Arc<System>) {
+    let mut seed = numbered("t", &[2000, 2000]);
+    for batches in &mut seed.chunks {
+        let whole = batches.remove(0);
+        batches.extend((0..2000).step_by(7).map(|row| whole.slice(row, 7.min(2000 - row))));
+    }
+    let job = Job::open(&system, "batches", vec![seed]).await;
+    let load = job.claim().await;
+    job.begin(&*load, Preparation::Create).await;
+    for chunk in 0..2 {
+        let request = WriteRequest {
+            table_index: 0,
+            table: &job.plan.tables[0],
+            chunk_index: chunk,
+            memory: 1,
+        };
+        let mut writer = ok(load.writer(&request).await, "writer");
+        for batch in &job.chunks[0][chunk] {
+            ok(writer.write(Batch::Rows(batch.clone())).await, "write");
+        }
+        ok(writer.commit(job.entry(0, chunk)).await, "commit");
+    }
+    job.finish(&*load).await;
+    drop(load);
+    job.check(&system, "batches").await;
 }
 
 /// As many writers as are declared work at the same time, and commit in any order.

@@ -90,6 +90,7 @@ macro_rules! conformance_tests {
             opening_a_target_makes_nothing
             entries_are_in_the_ledger_and_survive
             a_dropped_writer_leaves_nothing
+            a_chunk_of_many_batches_is_whole
             writers_work_at_the_same_time
             a_second_claim_is_refused_with_the_holder
             begin_starts_over
@@ -102,6 +103,7 @@ macro_rules! conformance_tests {
             a_chunk_is_replaced
             chunks_of_a_study_cover_the_table
             columns_come_in_the_order_asked_for
+            what_cannot_be_read_is_an_error
             batches_respect_their_bound
             a_reader_can_be_dropped
             readers_work_at_the_same_time

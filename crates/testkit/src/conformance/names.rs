@@ -104,5 +104,8 @@ pub async fn opening_a_target_makes_nothing(system: Arc<System>) {
     let load = job.claim().await;
     assert_eq!(ok(job.target.existing(&names).await, "existing"), []);
     job.begin(&*load, Preparation::Create).await;
+    job.copy_all(&*load).await;
+    job.finish(&*load).await;
+    drop(load);
     assert_eq!(ok(job.target.existing(&names).await, "existing").len(), 1);
 }

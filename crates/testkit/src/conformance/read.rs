@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
 use longshore_model::LogicalType;
+use longshore_model::catalog::TableName;
 use longshore_model::connector::{ReadRequest, Source, Study, StudyRequest};
 
 use super::System;
@@ -17,7 +18,10 @@ use crate::corpus::{self, Value};
 pub async fn chunks_of_a_study_cover_the_table(system: Arc<System>) {
     let mut keyed = numbered("keyed", &[1000, 1000, 1000]);
     keyed.table.primary_key = vec!["id".to_string()];
-    let seeds = vec![numbered("loose", &[1000, 1000, 1000]), keyed, numbered("empty", &[0])];
+    let mut named = numbered("by name", &[1000, 1000, 1000]);
+    named.table.primary_key = vec!["name".to_string(), "id".to_string()];
+    let loose = numbered("loose", &[1000, 1000, 1000]);
+    let seeds = vec![loose, keyed, numbered("empty", &[0]), named];
     let job = Job::open(&system, "study", seeds).await;
     job.run().await;
     let source = open(&system, "study").await;
@@ -76,6 +80,31 @@ pub async fn columns_come_in_the_order_asked_for(system: Arc<System>) {
         let expected: Vec<_> = job.expected(0).into_iter().map(project).collect();
         same_rows(&expected, &found, &format!("columns {order:?}"));
     }
+}
+
+/// A table or a column that is not there, and a value that is not of the type asked for, are errors;
+/// none of them shows a value.
+pub async fn what_cannot_be_read_is_an_error(system: Arc<System>) {
+    let table = table("t", &[("n", LogicalType::INT64), ("v", LogicalType::Text)]);
+    let row = [Value::Text("1".to_string()), Value::Text("hunter2".to_string())];
+    let rows = corpus::build(&columns_of(&table), [row.to_vec()]);
+    let job = Job::open(&system, "wrong", vec![Seed { table, chunks: vec![vec![rows]] }]).await;
+    job.run().await;
+    let source = open(&system, "wrong").await;
+    let snapshot = ok(source.snapshot(1).await, "snapshot");
+    let right = super::harness::request(&job.plan.tables[0], None);
+    let mut requests = vec![right.clone(), right.clone(), right.clone()];
+    requests[0].table = TableName::plain("t2");
+    requests[1].columns[1].0 = "v2".to_string();
+    requests[2].columns[1].1 = LogicalType::INT64;
+    for request in requests {
+        let error = read(&*snapshot, &request).await.expect_err("a wrong request");
+        let shown = format!("{} {:?}", error.chain().join(" "), error.context());
+        assert!(!shown.contains("hunter2"), "a value in an error");
+        assert_ne!(error.kind(), longshore_model::Kind::Internal, "{shown}");
+    }
+    let found = ok(read(&*snapshot, &right).await, "read after errors");
+    same_rows(&job.expected(0), &found, "after errors");
 }
 
 /// A batch is at most twice as large as asked for, unless it is one row; and small rows share
