@@ -79,16 +79,22 @@ impl Shared {
         Listing::take(&self.tree, &self.options, self.only.as_deref())
     }
 
-    /// How the text files of a table are understood.
-    pub(crate) fn text_rules(&self, listing: &Listing, table: Option<&Listed>) -> TextRules {
-        let described = table.and_then(|table| table.described.as_ref());
-        TextRules {
-            csv: self.options.csv.clone(),
-            own: listing.own,
-            known: described.map(|described| {
-                described.structure.columns.iter().map(|column| column.name.clone()).collect()
-            }),
-        }
+    /// How the text files of a table are understood. The first time for a JSON Lines table without
+    /// manifest this reads the table: nothing else tells its columns.
+    fn text_rules(&self, listing: &Listing, table: Option<&Listed>) -> Result<TextRules> {
+        let is_jsonl = |table: &&Listed| table.files.iter().any(|f| f.format == Format::Jsonl);
+        let known = match table.map(|table| (table, &table.described)) {
+            Some((_, Some(described))) => {
+                let columns = &described.structure.columns;
+                Some(columns.iter().map(|column| column.name.clone()).collect())
+            }
+            Some((table, None)) if !listing.own && is_jsonl(&table) => {
+                let inferred = describe::inferred(self, table)?;
+                Some(inferred.columns.iter().map(|(name, _)| name.clone()).collect())
+            }
+            _ => None,
+        };
+        Ok(TextRules { csv: self.options.csv.clone(), own: listing.own, known })
     }
 }
 
@@ -123,7 +129,7 @@ impl Source for FileSource {
         Ok(Box::new(FileSnapshot {
             shared: self.shared.clone(),
             position: listing.position(),
-            listing,
+            listing: Arc::new(listing),
             readers: Arc::new(Semaphore::new(readers.max(1))),
         }))
     }
@@ -132,41 +138,48 @@ impl Source for FileSource {
 /// The files as they were listed.
 struct FileSnapshot {
     shared: Arc<Shared>,
-    listing: Listing,
+    listing: Arc<Listing>,
     position: Position,
     readers: Arc<Semaphore>,
 }
 
 impl FileSnapshot {
-    fn job(&self, request: &ReadRequest) -> Result<Job> {
+    fn job(shared: &Shared, listing: &Listing, request: &ReadRequest) -> Result<Job> {
         if request.filter.is_some() {
             return Err(study::no_filter());
         }
-        let table = self.listing.tables.iter().find(|table| table.name == request.table);
+        let table = listing.tables.iter().find(|table| table.name == request.table);
         let parts = match &request.range {
             None => {
-                let table = self.listing.table(&request.table)?;
+                let table = listing.table(&request.table)?;
                 study::check_complete(table)?;
                 let whole = |file: &DataFile| (FileRange::whole(file.path.clone()), file.clone());
                 table.files.iter().map(whole).collect()
             }
             Some(range) => {
                 let range = FileRange::parse(range)?;
-                if range.file.is_empty() { Vec::new() } else { vec![self.part(table, range)?] }
+                match range.file.as_str() {
+                    "" => Vec::new(),
+                    _ => vec![Self::part(shared, table, range)?],
+                }
             }
         };
         Ok(Job {
-            tree: self.shared.tree.clone(),
+            tree: shared.tree.clone(),
             parts,
             columns: request.columns.clone(),
             batch_bytes: request.batch_bytes.max(1),
-            text: self.shared.text_rules(&self.listing, table),
+            text: shared.text_rules(listing, table)?,
         })
     }
 
     /// A part of a file that was there when the snapshot was taken. While a target is being filled
     /// its tables are not listed yet; the file itself is enough then.
-    fn part(&self, table: Option<&Listed>, range: FileRange) -> Result<(FileRange, DataFile)> {
+    fn part(
+        shared: &Shared,
+        table: Option<&Listed>,
+        range: FileRange,
+    ) -> Result<(FileRange, DataFile)> {
         let listed = table.and_then(|t| t.files.iter().find(|file| file.path == range.file));
         if let Some(file) = listed {
             return Ok((range, file.clone()));
@@ -175,9 +188,9 @@ impl FileSnapshot {
             Error::new(Code::SourceChanged, "a file is not there any more")
                 .with("file", range.file.clone())
         };
-        let format = self.shared.options.format.or_else(|| Format::of_name(&range.file));
+        let format = shared.options.format.or_else(|| Format::of_name(&range.file));
         let format = format.ok_or_else(gone)?;
-        let stamp = self.shared.tree.stamp(&range.file)?.ok_or_else(gone)?;
+        let stamp = shared.tree.stamp(&range.file)?.ok_or_else(gone)?;
         let path = range.file.clone();
         Ok((range, DataFile { path, format, stamp }))
     }
@@ -190,7 +203,9 @@ impl Snapshot for FileSnapshot {
     }
 
     async fn read(&self, request: &ReadRequest) -> Result<Box<dyn Reader>> {
-        let job = self.job(request)?;
+        let (shared, listing, request) =
+            (self.shared.clone(), self.listing.clone(), request.clone());
+        let job = blocking(move || Self::job(&shared, &listing, &request)).await?;
         let permit = self.readers.clone().acquire_owned().await.map_err(|error| {
             Error::new(Code::Internal, "the snapshot's readers are closed").because(error)
         })?;

@@ -44,7 +44,11 @@ pub(crate) fn read(job: &Job, range: &FileRange, sink: &mut Sink<'_>) -> Result<
     let mut slots: HashMap<&str, Slot> =
         job.text.known.iter().flatten().map(|name| (name.as_str(), Slot::Skip)).collect();
     for (index, (name, _)) in job.columns.iter().enumerate() {
-        slots.insert(name, Slot::Read(index));
+        if slots.insert(name, Slot::Read(index)).is_none() && job.text.known.is_some() {
+            return Err(Error::new(Code::SourceChanged, "a file lacks a column of its table")
+                .with("file", range.file.clone())
+                .with("column", name.clone()));
+        }
     }
     let mut builder = BatchBuilder::new(job.columns.iter().map(|(name, ty)| (name.as_str(), ty)));
     let mut row = Row { seen: vec![false; job.columns.len()], scratch: String::new() };
