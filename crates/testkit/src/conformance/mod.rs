@@ -82,6 +82,7 @@ macro_rules! conformance_tests {
     (@cases $($head:tt)*) => {
         $crate::conformance_tests! { @emit [$($head)*]
             every_type_round_trips
+            studied_types_read_every_value
             arbitrary_batches_round_trip
             a_row_larger_than_every_bound_round_trips
             duplicate_rows_are_kept

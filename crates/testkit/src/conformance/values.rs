@@ -7,7 +7,10 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use super::System;
-use super::harness::{Job, Seed, open, read, request, same_rows, table};
+use super::harness::{
+    Job, Seed, columns_of, fingerprint, ok, open, read, request, same_rows, table, target_columns,
+};
+use super::read::study;
 use crate::corpus::{self, Value};
 
 /// Every value of the corpus of every type comes back by text and by fingerprint, in one chunk and
@@ -20,6 +23,37 @@ pub async fn every_type_round_trips(system: Arc<System>) {
     let job = Job::open(&system, "types", seeds.collect()).await;
     job.run().await;
     job.check(&system, "types").await;
+}
+
+/// A study of what was written finds types as which every value can be read; where it finds the
+/// type that was written, the values are the same.
+pub async fn studied_types_read_every_value(system: Arc<System>) {
+    let seeds = corpus::types().into_iter().enumerate().map(|(index, logical)| Seed {
+        table: table(&format!("v{index}"), &[("n", LogicalType::INT64), ("v", logical.clone())]),
+        chunks: vec![vec![corpus::batch(&logical)]],
+    });
+    let job = Job::open(&system, "studied", seeds.collect()).await;
+    job.run().await;
+    let source = open(&system, "studied").await;
+    let snapshot = ok(source.snapshot(1).await, "snapshot");
+    for (index, plan) in job.plan.tables.iter().enumerate() {
+        let study = study(&*source, &plan.target.name, 64 << 10, None).await;
+        let written = target_columns(plan);
+        let names = written.iter().map(|(name, _)| name.clone());
+        let columns: Vec<_> = names.zip(study.types).collect();
+        let what = format!("{} read as {}", plan.columns[1].to, columns[1].1);
+        let mut found = Vec::new();
+        for chunk in study.chunks {
+            let mut request = request(plan, Some(chunk.range));
+            request.columns.clone_from(&columns);
+            found.extend(ok(read(&*snapshot, &request).await, &what));
+        }
+        if columns == written {
+            same_rows(&job.expected(index), &found, &what);
+        } else {
+            assert_eq!(fingerprint(&found).rows, plan.rows, "{what}: rows");
+        }
+    }
 }
 
 /// Batches of arbitrary columns come back, among them columns of nothing but NULL and tables
@@ -49,7 +83,7 @@ pub async fn arbitrary_batches_round_trip(system: Arc<System>) {
 pub async fn a_row_larger_than_every_bound_round_trips(system: Arc<System>) {
     let columns = [("n", LogicalType::INT64), ("t", LogicalType::Text), ("b", LogicalType::Bytes)];
     let table = table("large", &columns);
-    let names = super::harness::columns_of(&table);
+    let names = columns_of(&table);
     let row = |n: i64, size: usize| {
         let text = |text: String| Value::Text(text);
         vec![
@@ -63,10 +97,10 @@ pub async fn a_row_larger_than_every_bound_round_trips(system: Arc<System>) {
     let job = Job::open(&system, "large", vec![seed]).await;
     job.run().await;
     let snapshot = open(&system, "large").await.snapshot(1).await;
-    let snapshot = super::harness::ok(snapshot, "snapshot");
+    let snapshot = ok(snapshot, "snapshot");
     let mut request = request(&job.plan.tables[0], None);
     request.batch_bytes = 64 << 10;
-    let found = super::harness::ok(read(&*snapshot, &request).await, "read");
+    let found = ok(read(&*snapshot, &request).await, "read");
     same_rows(&job.expected(0), &found, "large");
 }
 
@@ -74,7 +108,7 @@ pub async fn a_row_larger_than_every_bound_round_trips(system: Arc<System>) {
 /// chunks.
 pub async fn duplicate_rows_are_kept(system: Arc<System>) {
     let table = table("twice", &[("a", LogicalType::Text), ("b", LogicalType::INT64)]);
-    let columns = super::harness::columns_of(&table);
+    let columns = columns_of(&table);
     let rows = || {
         let row = || vec![Value::Text("same".to_string()), Value::Null];
         vec![corpus::build(&columns, [row(), row(), vec![Value::Null, Value::Null], row()])]
