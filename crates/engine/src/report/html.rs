@@ -6,7 +6,7 @@ mod table;
 
 use std::fmt::Write;
 
-use super::plot::{self, Curve, Labels, Part};
+use super::plot::{self, Curve, Labels, Part, Unit};
 use super::{MoveReport, Report, Sample};
 use format::{
     about, byte_rate, bytes, code, count, escape, moment, name, row_rate, seconds, share,
@@ -129,17 +129,17 @@ fn speed(samples: &[Sample]) -> String {
     }
     html.push_str("<div class=\"columns\">");
     for (id, title, curve, unit) in [
-        ("rows", "Rows per second", rows, row_rate as fn(f64) -> String),
-        ("bytes", "Bytes per second", size, byte_rate),
+        ("rows", "Rows per second", rows, Unit { write: row_rate, base: 1000.0 }),
+        ("bytes", "Bytes per second", size, Unit { write: byte_rate, base: 1024.0 }),
     ] {
         let Some(curve) = curve else { continue };
         let (begin, end) = (curve.edges[0], curve.edges[curve.edges.len() - 1]);
         let description = format!(
             "From second {begin:.1} to second {end:.1} of the run, at most {}.",
-            unit(curve.peak())
+            (unit.write)(curve.peak())
         );
         let labels = Labels { id, title, description: &description };
-        html.push_str(&plot::area(&curve, &labels, unit));
+        html.push_str(&plot::area(&curve, &labels, &unit));
     }
     html.push_str("</div></section>\n");
     html

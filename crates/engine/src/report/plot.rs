@@ -27,6 +27,14 @@ pub(super) struct Labels<'a> {
     pub(super) description: &'a str,
 }
 
+/// The unit of a curve's values.
+pub(super) struct Unit {
+    /// Writes a value with its unit.
+    pub(super) write: fn(f64) -> String,
+    /// How many of a unit make the next larger one.
+    pub(super) base: f64,
+}
+
 /// One part of a stacked bar.
 pub(super) struct Part<'a> {
     /// Its class in the style sheet, which gives it its colour.
@@ -54,12 +62,24 @@ impl Curve {
         let totals: Vec<f64> = edges.iter().map(|&at| total_at(part, at, &count)).collect();
         let width = (end - begin) / float(points);
         let values = totals.windows(2).map(|two| ((two[1] - two[0]) / width).max(0.0)).collect();
-        Some(Self { edges, values })
+        let curve = Self { edges, values };
+        curve.peak().is_finite().then_some(curve)
     }
 
     /// The highest value.
     pub(super) fn peak(&self) -> f64 {
         self.values.iter().copied().fold(0.0, f64::max)
+    }
+}
+
+impl Unit {
+    /// The largest power of the base in which a value is not below 1.
+    fn scale(&self, value: f64) -> f64 {
+        let mut scale = 1.0;
+        while value >= scale * self.base {
+            scale *= self.base;
+        }
+        scale
     }
 }
 
@@ -72,11 +92,12 @@ fn total_at(samples: &[Sample], at: f64, count: &impl Fn(&Sample) -> u64) -> f64
     from + (to - from) * share.clamp(0.0, 1.0)
 }
 
-/// An area plot over time; `unit` writes a value with its unit.
-pub(super) fn area(curve: &Curve, labels: &Labels<'_>, unit: impl Fn(f64) -> String) -> String {
+/// An area plot over time; the unit's `base` keeps the numbers of the axis round.
+pub(super) fn area(curve: &Curve, labels: &Labels<'_>, unit: &Unit) -> String {
     let Labels { id, title, description } = labels;
     let (begin, end) = (curve.edges[0], curve.edges[curve.edges.len() - 1]);
-    let step = nice_step(curve.peak(), 5);
+    let scale = unit.scale(curve.peak());
+    let step = nice_step(curve.peak() / scale, 5) * scale;
     let top = (curve.peak() / step).ceil().max(1.0) * step;
     let x = |at: f64| 1000.0 * (at - begin) / (end - begin);
     let y = |value: f64| 300.0 - 300.0 * value / top;
@@ -94,19 +115,16 @@ pub(super) fn area(curve: &Curve, labels: &Labels<'_>, unit: impl Fn(f64) -> Str
         }
     }
     let (mut grid, mut y_labels, mut x_labels) = (String::new(), String::new(), String::new());
-    let mut value = 0.0;
-    while value <= top * 1.001 {
+    for value in ticks(0.0, top, step) {
         let _ = write!(grid, "M0 {0:.1}H1000", y(value));
         let percent = 100.0 * value / top;
-        let _ = write!(y_labels, "<span style=\"bottom:{percent:.2}%\">{}</span>", unit(value));
-        value += step;
+        let _ =
+            write!(y_labels, "<span style=\"bottom:{percent:.2}%\">{}</span>", (unit.write)(value));
     }
     let step = time_step(end - begin, 5);
-    let mut at = (begin / step).ceil() * step;
-    while at <= end * 1.0001 {
+    for at in ticks(begin, end, step) {
         let percent = x(at) / 10.0;
         let _ = write!(x_labels, "<span style=\"left:{percent:.2}%\">{}</span>", clock(at, step));
-        at += step;
     }
     format!(
         "<figure class=\"plot\"><figcaption>{0}</figcaption><div class=\"frame\">\
@@ -143,6 +161,15 @@ pub(super) fn stack(parts: &[Part<'_>], labels: &Labels<'_>) -> String {
         escape(title),
         escape(description),
     )
+}
+
+/// The multiples of `step` from `begin` to `end`.
+fn ticks(begin: f64, end: f64, step: f64) -> impl Iterator<Item = f64> {
+    let first = (begin / step).ceil();
+    // An axis has at most this many, even when the step is too small to count with.
+    (0..20u8)
+        .map(move |number| (first + f64::from(number)) * step)
+        .take_while(move |at| *at <= end + step * 0.001)
 }
 
 /// The smallest of 1, 2, 2.5, 5 × 10ⁿ that divides `range` into at most `count` parts.

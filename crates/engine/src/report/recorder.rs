@@ -29,6 +29,8 @@ struct Record {
     open: Option<(&'static str, f64)>,
     curve: Curve,
     busy: Busy,
+    /// When each worker's chunk last gave a batch to the target.
+    given: HashMap<usize, f64>,
     waits: Waits,
     table_seconds: HashMap<String, f64>,
 }
@@ -90,8 +92,9 @@ impl Recorder {
         samples
     }
 
-    /// How busy the workers were in the `copy` stage. A copy without any batch had nothing to be
-    /// idle from: its P is 1.
+    /// How busy the workers were in the `copy` stage. A batch is in hand until the target took it,
+    /// the last one of a chunk until the commit is through. A copy without any batch had nothing
+    /// to be idle from: its P is 1.
     pub fn performance(&self) -> Performance {
         let record = self.record();
         let open = match record.open {
@@ -128,20 +131,26 @@ impl Record {
                 self.open = None;
                 add_step(&mut self.steps, stage, *seconds);
             }
-            Event::Copied { rows, bytes, held, .. } => {
+            Event::ChunkStarted { worker, .. } => {
+                self.given.remove(worker);
+            }
+            Event::Copied { rows, bytes, held, worker, .. } => {
                 self.curve.advance(since_began);
                 self.curve.rows += rows;
                 self.curve.bytes += bytes;
-                if let Some(("copy", since)) = self.open {
-                    self.busy.add((at - held).max(since), at);
-                }
+                self.work(at - held, at);
+                self.given.insert(*worker, at);
             }
             Event::ChunkRetry { rows, bytes, .. } => {
                 self.curve.advance(since_began);
                 self.curve.rows = self.curve.rows.saturating_sub(*rows);
                 self.curve.bytes = self.curve.bytes.saturating_sub(*bytes);
             }
-            Event::ChunkDone { table, seconds, waits, .. } => {
+            Event::ChunkDone { table, worker, seconds, waits, .. } => {
+                // Until the commit is through, the target works on what it was given.
+                if let Some(given) = self.given.remove(worker) {
+                    self.work(given, at);
+                }
                 self.waits.add(*waits);
                 *self.table_seconds.entry(table.clone()).or_default() += seconds;
             }
@@ -150,6 +159,13 @@ impl Record {
                 self.curve.advance(since_began);
             }
             _ => {}
+        }
+    }
+
+    /// Notes that somebody worked on a batch, when it is part of the copy.
+    fn work(&mut self, from: f64, to: f64) {
+        if let Some(("copy", since)) = self.open {
+            self.busy.add(from.max(since), to);
         }
     }
 

@@ -59,6 +59,23 @@ fn idle_is_the_time_in_which_no_worker_holds_a_batch() {
 }
 
 #[test]
+fn a_commit_is_work_and_the_wait_for_a_batch_is_not() {
+    let recorder = Recorder::new();
+    let begun = |worker| Event::ChunkStarted { table: "t".to_string(), chunk: 0, worker };
+    let events = [
+        (0.0, begun(0)),
+        (2.0, copied(0, 1, 1.0)),
+        (5.0, copied(0, 1, 1.0)),
+        (8.0, done(8.0, Waits::default())),
+        (8.0, begun(0)),
+        // Nothing was given since: an empty chunk's commit is no work on a batch.
+        (9.0, done(1.0, Waits::default())),
+    ];
+    stage(&recorder, 0.0, 10.0, "copy", &events);
+    assert_eq!(recorder.performance().idle, 5.0);
+}
+
+#[test]
 fn many_separate_spans_add_up_in_bounded_memory() {
     let recorder = Recorder::new();
     let batches: Vec<_> = (0..20_000).map(|i| (f64::from(i) + 1.0, copied(0, 1, 0.25))).collect();
@@ -235,7 +252,7 @@ fn the_page_is_whole_and_nothing_leaves_it() {
     let page = render_html(&report(Outcome::Different, VerifyLevel::Full, false, false));
     for part in [
         "1,234,567",
-        "98.8",
+        "94.2\u{a0}MiB",
         "id=7",
         "a note",
         "the disk is full",
@@ -304,6 +321,25 @@ fn an_empty_report_is_a_page_too() {
     assert!(page.contains("No rows were copied"));
     assert!(!page.contains("NaN") && !page.contains("inf"));
     assert_balanced(&page);
+}
+
+#[test]
+fn a_curve_of_extremes_is_drawn_or_left_out() {
+    for (at, rows) in [
+        ([0.0, 1e-320], [0, u64::MAX]),
+        ([1e18, 1e18 + 1024.0], [0, 1]),
+        ([0.0, 1e12], [u64::MAX - 1, u64::MAX]),
+        ([5.0, 5.0], [0, 7]),
+        ([0.0, 0.001], [0, u64::MAX]),
+        ([7.0, 3.0], [9, 0]),
+    ] {
+        let mut odd = report(Outcome::Failed, VerifyLevel::Full, true, false);
+        odd.samples =
+            at.iter().zip(rows).map(|(at, rows)| Sample { at: *at, rows, bytes: rows }).collect();
+        let page = render_html(&odd);
+        assert!(!page.contains("NaN\u{a0}") && !page.contains("inf"), "{at:?}");
+        assert_balanced(&page);
+    }
 }
 
 /// Every element that is opened is closed, in order.

@@ -53,19 +53,19 @@ pub(super) fn counted(number: u64, noun: &str) -> String {
     format!("{}\u{a0}{noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
-/// `12.4 MB`, in powers of 1000.
+/// `12.4 MiB`.
 pub(super) fn bytes(number: f64) -> String {
-    scaled(number, &["B", "kB", "MB", "GB", "TB", "PB"])
+    scaled(number, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB", "PiB"])
 }
 
-/// `12.4 MB/s`.
+/// `12.4 MiB/s`.
 pub(super) fn byte_rate(number: f64) -> String {
-    scaled(number, &["B/s", "kB/s", "MB/s", "GB/s", "TB/s"])
+    scaled(number, 1024.0, &["B/s", "KiB/s", "MiB/s", "GiB/s", "TiB/s"])
 }
 
 /// `12.4 k/s`.
 pub(super) fn row_rate(number: f64) -> String {
-    scaled(number, &["/s", "k/s", "M/s", "G/s"])
+    scaled(number, 1000.0, &["/s", "k/s", "M/s", "G/s"])
 }
 
 /// `0.412 s`, `12.3 s`, `3 min 05 s`, `2 h 04 min`.
@@ -107,11 +107,11 @@ pub(super) fn moment(text: &str) -> String {
     html
 }
 
-fn scaled(number: f64, units: &[&str]) -> String {
+fn scaled(number: f64, base: f64, units: &[&str]) -> String {
     let mut number = number;
     let mut unit = 0;
     while number >= 999.5 && unit + 1 < units.len() {
-        number /= 1000.0;
+        number /= base;
         unit += 1;
     }
     let digits = match number {
