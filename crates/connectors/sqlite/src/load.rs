@@ -150,12 +150,12 @@ fn prepare(connection: &Connection, plan: &MovePlan, preparations: &[Preparation
         match preparation {
             Preparation::Create => {}
             Preparation::Keep => {
-                require_loadable(connection, table)?;
+                require_columns(connection, table)?;
                 // Whatever it holds is of no chunk.
                 ledger::put(connection, &ledger::scattered(&table.target.name), "true")?;
             }
             Preparation::Empty => {
-                require_loadable(connection, table)?;
+                require_columns(connection, table)?;
                 execute(connection, &format!("DELETE FROM {name}"), "empty a table")?;
             }
             Preparation::Recreate => {
@@ -180,8 +180,8 @@ fn prepare(connection: &Connection, plan: &MovePlan, preparations: &[Preparation
     ledger::put(connection, PREPARATIONS, &kept)
 }
 
-/// Refuses a table whose own triggers would run on what is loaded.
-fn require_loadable(connection: &Connection, table: &TablePlan) -> Result<()> {
+/// Refuses a table that lacks a column of the plan.
+fn require_columns(connection: &Connection, table: &TablePlan) -> Result<()> {
     let name = &table.target.name;
     let shape = Shape::get(connection, name)?;
     if let Some(missing) = table.columns.iter().find(|column| {
@@ -192,25 +192,7 @@ fn require_loadable(connection: &Connection, table: &TablePlan) -> Result<()> {
             .with("column", missing.target.clone())
             .hint("Add the column, drop it under `columns`, or use `existing: replace`."));
     }
-    let trigger: Option<String> = connection
-        .query_row(
-            "SELECT name FROM sqlite_schema
-             WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE",
-            [name],
-            |row| row.get(0),
-        )
-        .optional()
-        .map_err(|error| target_failure("read the target's triggers", error))?;
-    match trigger {
-        None => Ok(()),
-        Some(trigger) => Err(Error::new(
-            Code::Unsupported,
-            "a table of the target has a trigger, which the load would set off",
-        )
-        .with("table", name.clone())
-        .with("trigger", trigger)
-        .hint("Drop the trigger for the time of the load, or use `existing: replace`.")),
-    }
+    Ok(())
 }
 
 fn run_statement(connection: &Connection, statement: &Statement) -> Result<()> {

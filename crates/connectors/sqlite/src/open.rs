@@ -23,7 +23,10 @@ pub(crate) fn reading(path: &Path) -> Result<Connection> {
     require_file(path)?;
     let opened = open_reading(path, OpenFlags::empty(), &path.to_string_lossy());
     match opened {
-        Err(error) if error.code() == Code::NotFound && is_at_rest(path) => {
+        Err(error)
+            if matches!(error.code(), Code::NotFound | Code::PermissionDenied)
+                && is_at_rest(path) =>
+        {
             // A database in WAL mode needs files beside it; where none can be made and none is
             // there, nobody writes to it either.
             open_reading(path, OpenFlags::SQLITE_OPEN_URI, &immutable_uri(path))
@@ -50,7 +53,8 @@ fn open_reading(path: &Path, flags: OpenFlags, name: &str) -> Result<Connection>
     Ok(connection)
 }
 
-/// Opens a database for writing and makes it when it is missing.
+/// Opens a database for writing and makes it when it is missing. It keeps its journal mode, and
+/// neither its triggers nor its foreign keys act on what is written.
 pub(crate) fn writing(path: &Path) -> Result<Connection> {
     let doing = |error| target_failure("open the database", error).with("path", shown(path));
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -59,12 +63,8 @@ pub(crate) fn writing(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags).map_err(doing)?;
     connection.busy_timeout(PATIENCE).map_err(doing)?;
     connection.execute_batch("PRAGMA foreign_keys = OFF").map_err(doing)?;
-    let journal: String =
-        connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(doing)?;
-    if journal == "delete" {
-        // As safe, without making and removing a file for every chunk; not stored in the database.
-        connection.query_row("PRAGMA journal_mode = TRUNCATE", [], |_| Ok(())).map_err(doing)?;
-    }
+    // What the target's triggers do happened in the source already.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).map_err(doing)?;
     Ok(connection)
 }
 
@@ -81,7 +81,24 @@ pub(crate) fn failure(doing: &str, error: rusqlite::Error) -> Error {
         _ => Code::Database,
     };
     let made = Error::new(code, format!("could not {doing}")).because(message(&error));
+    let made = if needs_recovery(&error) {
+        made.hint(
+            "It was left by a crash. Open it once with its own application, or with sqlite3, \
+                   so that SQLite can recover it.",
+        )
+    } else {
+        made
+    };
     if code == Code::DatabaseBusy { made.temporary() } else { made }
+}
+
+/// Whether a database must be recovered by somebody who may write before it can be read.
+fn needs_recovery(error: &rusqlite::Error) -> bool {
+    let rusqlite::Error::SqliteFailure(failure, _) = error else { return false };
+    matches!(
+        failure.extended_code,
+        rusqlite::ffi::SQLITE_READONLY_ROLLBACK | rusqlite::ffi::SQLITE_READONLY_RECOVERY
+    )
 }
 
 /// An error of SQLite on a database that is written.
@@ -121,7 +138,8 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 fn require_file(path: &Path) -> Result<()> {
-    let data = std::fs::metadata(path)
+    let data = std::fs::File::open(path)
+        .and_then(|file| file.metadata())
         .map_err(|error| Error::io("open the database", shown(path), error))?;
     if data.is_file() {
         return Ok(());

@@ -1,1 +1,113 @@
+use longshore_model::catalog::{Catalog, Column, ForeignKey, Index, IndexPart, Table, TableName};
+use longshore_model::plan::{ColumnPlan, TablePlan};
 
+use super::design;
+use crate::types::map_column;
+
+fn column(name: &str, logical: &str, native: &str, default: Option<&str>) -> Column {
+    Column {
+        name: name.to_string(),
+        logical: logical.parse().expect(logical),
+        native: native.to_string(),
+        nullable: false,
+        default: default.map(str::to_string),
+        generated: None,
+        collation: None,
+    }
+}
+
+fn plan(name: &str, columns: Vec<Column>, key: &[&str]) -> TablePlan {
+    let plans = columns
+        .iter()
+        .map(|column| {
+            let mapping = map_column(column).expect("a mapping");
+            ColumnPlan {
+                source: column.name.clone(),
+                target: column.name.clone(),
+                from: column.logical.clone(),
+                to: mapping.logical,
+                native: mapping.native,
+                declared: column.native.clone(),
+                mask: None,
+                guards: Vec::new(),
+            }
+        })
+        .collect();
+    let key: Vec<String> = key.iter().map(|name| name.to_string()).collect();
+    TablePlan {
+        source: TableName { namespace: Some("public".to_string()), name: name.to_string() },
+        target: TableName { namespace: Some("public".to_string()), name: name.to_string() },
+        columns: plans,
+        filter: None,
+        rows: 0,
+        bytes: 0,
+        key: key.clone(),
+        structure: Table {
+            name: TableName::plain(name),
+            columns,
+            primary_key: key,
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+            native: Some("CREATE TABLE of another system".to_string()),
+            attributes: Default::default(),
+        },
+        chunks: Vec::new(),
+    }
+}
+
+fn index(name: &str, columns: &[&str], constraint: bool) -> Index {
+    let part = |column: &&str| IndexPart { column: Some(column.to_string()), descending: false };
+    Index {
+        name: name.to_string(),
+        parts: columns.iter().map(part).collect(),
+        unique: constraint,
+        constraint,
+        condition: None,
+        native: None,
+    }
+}
+
+#[test]
+fn tables_of_another_system_are_made_from_their_structure() {
+    let columns = vec![
+        column("id", "int64", "bigint", None),
+        column("price", "decimal(10,2)", "numeric(10,2)", Some("1.50")),
+        column("at", "timestamptz", "timestamptz", Some("now()")),
+        column("kind", "text", "mood; DROP", Some("'it''s'")),
+    ];
+    let mut orders = plan("orders", columns, &["id"]);
+    orders.structure.indexes =
+        vec![index("by_at", &["at"], false), index("orders_kind_key", &["kind"], true)];
+    orders.structure.foreign_keys.push(ForeignKey {
+        columns: vec!["kind".to_string()],
+        references: TableName::plain("kinds"),
+        referenced: vec!["name".to_string()],
+        on_delete: "CASCADE".to_string(),
+        on_update: "NO ACTION".to_string(),
+        deferred: true,
+    });
+    let mut kinds = plan("kinds", vec![column("name", "text", "text", None)], &["name"]);
+    kinds.structure.indexes = vec![index("by_at", &["name"], false)];
+    let catalog = Catalog { dialect: "postgres".to_string(), ..Catalog::default() };
+    let made = design(&[orders, kinds], &catalog).expect("a design");
+    assert_eq!(
+        made.prepare[0].sql,
+        "CREATE TABLE \"orders\" (\n  \"id\" INTEGER PRIMARY KEY,\n  \
+         \"price\" DECIMAL_TEXT(10,2) NOT NULL DEFAULT (1.50),\n  \
+         \"at\" timestamptz NOT NULL,\n  \"kind\" TEXT NOT NULL DEFAULT ('it''s'),\n  \
+         FOREIGN KEY (\"kind\") REFERENCES \"kinds\" (\"name\") ON DELETE CASCADE \
+         DEFERRABLE INITIALLY DEFERRED\n)"
+    );
+    let finish: Vec<&str> = made.finish.iter().map(|one| one.purpose.as_str()).collect();
+    assert_eq!(finish, ["index by_at", "index orders_kind_key", "index kinds_by_at"]);
+    let left: Vec<&str> = made.not_moved.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(left, ["public.orders.at"]);
+}
+
+#[test]
+fn names_that_are_one_in_sqlite_are_refused() {
+    let one = || vec![column("a", "int64", "", None)];
+    let error = design(&[plan("t", one(), &[]), plan("T", one(), &[])], &Catalog::default())
+        .expect_err("two tables of one name");
+    assert!(error.to_string().contains("same name"), "{error}");
+}

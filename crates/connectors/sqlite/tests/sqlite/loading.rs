@@ -1,7 +1,7 @@
 //! The target: claims, chunks, restarts and repair.
 
 use longshore_model::connector::{Connector, Preparation, WriteRequest};
-use longshore_model::{BatchBuilder, Cell, Code, ColumnBuilder, LogicalType};
+use longshore_model::{BatchBuilder, Cell, Code, LogicalType};
 use longshore_sqlite::Sqlite;
 
 use crate::copying::{Pair, copy_chunk, dump, header, request};
@@ -44,28 +44,13 @@ async fn rows_are_repaired_by_class_and_bytes() {
     );
     let copied = pair.copy(1 << 20).await.expect("a copy");
     let table = &copied.plan.tables[0];
-    let batch = |rows: &[(Cell<'_>, Cell<'_>)]| {
-        let columns = table.columns.iter().map(|column| (column.target.as_str(), &column.to));
-        let mut builder = BatchBuilder::new(columns);
-        for (a, b) in rows {
-            builder.columns()[0].append(*a).expect("a value");
-            builder.columns()[1].append(*b).expect("a value");
-            builder.end_row();
-        }
-        builder.finish().expect("a batch")
-    };
     let load = pair.claim().await.expect("a claim");
-    // The columns are read as variants, so that a batch of texts says which class is meant.
-    let variant = |literal: &str| {
-        let mut column = ColumnBuilder::new(&LogicalType::Variant);
-        column.parse(literal).expect("a literal")
-    };
-    variant("1");
     let remove = batch_of(table, &[("1", "x"), ("1.0", "X"), ("x'31'", "x"), ("NULL", "NULL")]);
     let add = batch_of(table, &[("'new'", "n")]);
     load.replace_rows(table, &remove, &add).await.expect("a repair");
     let gone = batch_of(table, &[("1", "x"), ("1", "X")]);
-    let error = load.replace_rows(table, &gone, &batch(&[])).await.expect_err("no such row");
+    let error =
+        load.replace_rows(table, &gone, &batch_of(table, &[])).await.expect_err("no such row");
     assert_eq!(error.code(), Code::RowsUnattributed);
     drop(load);
     let mut left: Vec<_> =
@@ -93,35 +78,56 @@ fn batch_of(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tables_with_triggers_and_missing_columns_are_refused() {
-    for (there, said) in [
-        (
-            "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
-          CREATE TRIGGER r AFTER INSERT ON t BEGIN DELETE FROM t; END",
-            "trigger",
-        ),
-        ("CREATE TABLE t (id INTEGER PRIMARY KEY)", "lacks a column"),
-    ] {
-        let pair = Pair::new(FILL);
-        pair.open("target.db").execute_batch(there).expect("a table");
-        let before = dump(&pair.path("target.db"));
-        let plan = pair.plan(1 << 20, |_| {}, |_| true).await.expect("a plan").plan;
-        let load = pair.claim().await.expect("a claim");
-        for preparation in [Preparation::Keep, Preparation::Empty] {
-            let error =
-                load.begin(&header(), &plan, &[preparation]).await.expect_err("it is refused");
-            assert_eq!(error.code(), Code::Unsupported);
-            assert!(error.to_string().contains(said), "{error}");
-        }
-        drop(load);
-        assert_eq!(dump(&pair.path("target.db")), before);
-        let target = Sqlite.open_target(&pair.endpoint("target.db")).await.expect("a target");
-        assert_eq!(target.ledger().await.expect("an answer"), None);
+async fn a_table_that_lacks_a_column_is_refused() {
+    let pair = Pair::new(FILL);
+    pair.open("target.db")
+        .execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        .expect("a table");
+    let before = dump(&pair.path("target.db"));
+    let plan = pair.plan(1 << 20, |_| {}, |_| true).await.expect("a plan").plan;
+    let load = pair.claim().await.expect("a claim");
+    for preparation in [Preparation::Keep, Preparation::Empty] {
+        let error = load.begin(&header(), &plan, &[preparation]).await.expect_err("it is refused");
+        assert_eq!(error.code(), Code::Unsupported);
     }
+    drop(load);
+    assert_eq!(dump(&pair.path("target.db")), before);
+    let target = Sqlite.open_target(&pair.endpoint("target.db")).await.expect("a target");
+    assert_eq!(target.ledger().await.expect("an answer"), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_locked_target_is_busy_and_a_missing_folder_is_named() {
+async fn triggers_stay_and_are_not_set_off() {
+    let pair = Pair::new(FILL);
+    let target = pair.open("target.db");
+    target
+        .execute_batch(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); CREATE TABLE log (x);
+             CREATE TRIGGER added AFTER INSERT ON t BEGIN INSERT INTO log VALUES ('in'); END;
+             CREATE TRIGGER gone AFTER DELETE ON t BEGIN INSERT INTO log VALUES ('out'); END;
+             CREATE TRIGGER never BEFORE INSERT ON t BEGIN SELECT RAISE(ABORT, 'no'); END;",
+        )
+        .expect("a table");
+    let plan = pair.plan(1 << 10, |_| {}, |_| true).await.expect("a plan").plan;
+    let table = &plan.tables[0];
+    let snapshot = pair.snapshot("source.db", 1).await.expect("a snapshot");
+    let load = pair.claim().await.expect("a claim");
+    load.begin(&header(), &plan, &[Preparation::Empty]).await.expect("a beginning");
+    for chunk in 0..table.chunks.len() {
+        copy_chunk(&*snapshot, &*load, 0, table, chunk).await.expect("a chunk");
+    }
+    load.finish(&plan, &|_: &str| {}).await.expect("an end");
+    let one = batch_of(table, &[("3", "value 1")]);
+    load.replace_rows(table, &one, &one).await.expect("a repair");
+    drop(load);
+    pair.verify(&plan).await.expect("the target is whole");
+    let count = |sql: &str| target.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql);
+    assert_eq!(count("SELECT count(*) FROM log"), 0);
+    assert_eq!(count("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger'"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_folder_is_named() {
     let pair = Pair::new(FILL);
     let endpoint = pair.endpoint("no/such/target.db");
     let target = Sqlite.open_target(&endpoint).await.expect("a target");

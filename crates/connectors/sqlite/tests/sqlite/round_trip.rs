@@ -47,7 +47,7 @@ async fn loose_types_survive_in_every_affinity() {
         "char(0)",
         "'emoji 🦀 e' || char(769)",
     ] {
-        let row = vec![value; 8].join(", ");
+        let row = [value; 8].join(", ");
         setup.push_str(&format!("INSERT INTO loose VALUES ({row});"));
     }
     let copied = same_after_copy(&setup, 64).await;
