@@ -1,7 +1,9 @@
-//! Development tasks: `cargo x check`, `cargo x test`, `cargo x docs`, `cargo x services`.
+//! Development tasks: `cargo x check`, `cargo x test`, `cargo x bench`, `cargo x docs`,
+//! `cargo x services`.
 //!
 //! It starts other programs and reads their exit codes; it knows nothing of migrations.
 
+mod bench;
 mod check;
 mod docs;
 mod services;
@@ -15,6 +17,7 @@ Development tasks.
 
 cargo x check           formatting, lints, the architecture, and cargo deny where it is installed
 cargo x test            every test, the reference pages, and the demo as a release build
+cargo x bench […]       the benchmark as a release build; its options are in benches/src/main.rs
 cargo x docs            writes docs/reference anew
 cargo x docs --check    fails when docs/reference is stale
 cargo x services        starts the servers that tests need
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
     let passed = match words.as_slice() {
         ["check"] => check::run(),
         ["test"] => test::run(),
+        ["bench", options @ ..] => bench::run(options),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["services"] => services::run(),
