@@ -4,6 +4,7 @@ use longshore_model::{Code, Error, Result};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::open::failure;
+use crate::sql::definition;
 
 /// What reading and writing a table needs to know.
 #[derive(Debug, Clone)]
@@ -50,6 +51,8 @@ pub(crate) enum Generation {
 pub(crate) struct KeyPart {
     pub(crate) column: String,
     pub(crate) collation: String,
+    /// Whether the collation is the column's own, which comparisons use without naming it.
+    pub(crate) own: bool,
     pub(crate) descending: bool,
 }
 
@@ -85,7 +88,7 @@ impl Shape {
             )
             .optional()?;
         let key = match &key_index {
-            Some(index) if without_rowid => key_parts(connection, index)?,
+            Some(index) if without_rowid => key_parts(connection, &name, index)?,
             _ => Vec::new(),
         };
         let alias = columns
@@ -136,12 +139,26 @@ fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ShapeCo
     rows.collect()
 }
 
-fn key_parts(connection: &Connection, index: &str) -> rusqlite::Result<Vec<KeyPart>> {
+fn key_parts(connection: &Connection, table: &str, index: &str) -> rusqlite::Result<Vec<KeyPart>> {
+    let native: String = connection.query_row(
+        "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1",
+        [table],
+        |row| row.get(0),
+    )?;
+    let written = definition(&native);
     let mut statement = connection.prepare(
         "SELECT name, coll, \"desc\" FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno",
     )?;
     let rows = statement.query_map([index], |row| {
-        Ok(KeyPart { column: row.get(0)?, collation: row.get(1)?, descending: row.get(2)? })
+        let (column, collation): (String, String) = (row.get(0)?, row.get(1)?);
+        let own = written
+            .columns
+            .iter()
+            .find(|one| one.name == column)
+            .and_then(|one| one.collation.as_deref())
+            .unwrap_or("BINARY");
+        let own = own.eq_ignore_ascii_case(&collation);
+        Ok(KeyPart { column, collation, own, descending: row.get(2)? })
     })?;
     rows.collect()
 }

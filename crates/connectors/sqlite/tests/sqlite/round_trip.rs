@@ -78,12 +78,14 @@ async fn tables_without_row_numbers_are_cut_by_their_key() {
     let mut setup = String::from(
         "CREATE TABLE keyed (k TEXT COLLATE NOCASE, n, v, PRIMARY KEY (k, n)) WITHOUT ROWID;
          CREATE TABLE down (a, b, PRIMARY KEY (a DESC, b)) WITHOUT ROWID;
+         CREATE TABLE foreign_order (k, n, PRIMARY KEY (k COLLATE NOCASE, n)) WITHOUT ROWID;
          CREATE TABLE trimmed (a TEXT COLLATE RTRIM PRIMARY KEY) WITHOUT ROWID;",
     );
     for k in ["a", "B", "b'", "ä", "", "Ab", "aB c", "z"] {
         let k = k.replace('\'', "''");
         for n in ["1", "2.5", "'2'", "x'02'", "-3", "CAST(x'ff' AS TEXT)"] {
             setup.push_str(&format!("INSERT INTO keyed VALUES ('{k}', {n}, 'v{k}');"));
+            setup.push_str(&format!("INSERT INTO foreign_order VALUES ('{k}', {n});"));
             setup.push_str(&format!("INSERT INTO down VALUES ('{k}', {n});"));
         }
         setup.push_str(&format!("INSERT INTO trimmed VALUES ('{k} ');"));
@@ -93,6 +95,7 @@ async fn tables_without_row_numbers_are_cut_by_their_key() {
         copied.plan.tables.iter().find(|t| t.source.name == name).map(|t| t.chunks.len())
     };
     assert!(chunks("keyed") > Some(10));
+    assert!(chunks("foreign_order") > Some(10));
     assert!(chunks("trimmed") > Some(2));
     assert_eq!(chunks("down"), Some(1), "a descending key is not cut");
 }
