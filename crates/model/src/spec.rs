@@ -283,7 +283,9 @@ impl From<Rate> for String {
 impl Spec {
     /// Reads a migration file; `file` names it in errors.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
-        let spec: Spec = serde_saphyr::from_str(text).map_err(|error| {
+        // Without an excerpt of the file: the lines around a mistake may hold a password.
+        let options = serde_saphyr::options! { with_snippet: false };
+        let spec: Spec = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
             Error::new(Code::SpecInvalid, "the migration file is not valid")
                 .with("file", file)
                 .because(error.to_string())
