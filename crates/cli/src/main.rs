@@ -8,7 +8,6 @@ mod demo;
 mod failpoint;
 mod failure;
 mod interrupt;
-mod number;
 mod output;
 mod progress;
 mod reference;

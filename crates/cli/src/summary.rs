@@ -4,8 +4,11 @@ use std::path::Path;
 
 use longshore_engine::report::{DifferenceKind, MoveReport, Outcome, Report, Verification};
 
-use crate::number::{counted, grouped, per_second, seconds, size};
 use crate::output::{Output, Style};
+use longshore_service::number::{counted, grouped, per_second, seconds, size};
+
+/// Tables that are shown; the report holds all.
+const TABLES: usize = 50;
 
 /// Differences that are shown; the report holds more.
 const SHOWN: usize = 10;
@@ -17,9 +20,6 @@ pub(crate) fn render(report: &Report, page: &Path, output: &Output) -> String {
         render_move(one, output, &mut out);
     }
     out.push_str(&steps(report));
-    for line in &report.error {
-        out.push_str(&format!("  error: {line}\n"));
-    }
     out.push_str(&format!("\n{}\nreport: {}\n", verdict(report, output), page.display()));
     out
 }
@@ -49,7 +49,7 @@ fn render_move(one: &MoveReport, output: &Output, out: &mut String) {
         output.styled(Style::Bold, &format!("{} → {}", one.from, one.to))
     ));
     let width = one.tables.iter().map(|t| t.target.chars().count()).max().unwrap_or(0).max(5);
-    for table in &one.tables {
+    for table in one.tables.iter().take(TABLES) {
         out.push_str(&format!(
             "  {:width$}  {:>14}  {:>10}  {}\n",
             table.target,
@@ -57,6 +57,10 @@ fn render_move(one: &MoveReport, output: &Output, out: &mut String) {
             size(table.bytes),
             output.styled(Style::Dim, &counted(table.chunks as u64, "chunk"))
         ));
+    }
+    if one.tables.len() > TABLES {
+        let more = (one.tables.len() - TABLES) as u64;
+        out.push_str(&format!("  and {} more in the report\n", counted(more, "table")));
     }
     let rows = one.tables.iter().map(|table| table.rows).sum();
     let bytes = one.tables.iter().map(|table| table.bytes).sum();

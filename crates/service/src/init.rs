@@ -8,6 +8,7 @@ use longshore_model::spec::{Limits, Spec};
 use longshore_model::{Code, Endpoint, Error, Result};
 
 use crate::Service;
+use crate::number::{counted, size};
 use crate::secret::is_in;
 
 const REFERENCE: &str = "docs/reference/migration.schema.json describes every key.";
@@ -103,7 +104,15 @@ fn write_table(out: &mut String, table: &Table, study: &Study) {
     let name = table.name.to_string();
     // A leading "!" would exclude; "?" stands for any one character.
     let pattern = name.strip_prefix('!').map_or(name.clone(), |rest| format!("?{rest}"));
-    push(out, format_args!("      - {}    # {rows} rows, about {bytes} bytes", quoted(&pattern)));
+    push(
+        out,
+        format_args!(
+            "      - {}    # {}, about {}",
+            quoted(&pattern),
+            counted(rows, "row"),
+            size(bytes)
+        ),
+    );
     out.push_str(if table.primary_key.is_empty() { ", no primary key\n" } else { "\n" });
     for note in &study.notes {
         push(out, format_args!("        # {}\n", line(note)));

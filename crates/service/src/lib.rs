@@ -5,6 +5,7 @@
 
 mod folder;
 mod init;
+pub mod number;
 mod run;
 mod secret;
 mod source;

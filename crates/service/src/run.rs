@@ -84,6 +84,7 @@ impl Service {
         let end = run(RunRequest {
             plan,
             links,
+            limits: order.spec.limits,
             run: folder.id.clone(),
             holder: order.machine.holder(&folder),
             events,

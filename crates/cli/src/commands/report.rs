@@ -7,8 +7,8 @@ use longshore_service::RunFolder;
 use crate::args::ReportArgs;
 use crate::context::Context;
 use crate::failure::DONE;
-use crate::number::{counted, seconds};
 use crate::summary;
+use longshore_service::number::{counted, seconds};
 
 pub(crate) fn report(args: &ReportArgs, context: &Context) -> Result<u8> {
     let store = context.store();
@@ -34,6 +34,9 @@ pub(crate) fn report(args: &ReportArgs, context: &Context) -> Result<u8> {
     } else if args.html.is_none() {
         let page = folder.path.join("report.html");
         context.print(&summary::render(&report, &page, &context.output));
+        for cause in &report.error {
+            context.print(&format!("error: {cause}\n"));
+        }
     }
     Ok(DONE)
 }

@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use longshore_model::{Code, Error, Result};
 use serde_json::Value;
 
-use crate::number::{counted, grouped};
 use crate::output::Output;
+use longshore_service::number::{counted, grouped};
 
 /// What a child did.
 #[derive(Debug, Default)]

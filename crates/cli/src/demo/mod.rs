@@ -17,9 +17,9 @@ use crate::args::DemoArgs;
 use crate::commands::make_plan;
 use crate::context::Context;
 use crate::failure::DONE;
-use crate::number::{counted, grouped, seconds, size};
 use crate::output::Style;
 use crate::summary;
+use longshore_service::number::{counted, grouped, seconds, size};
 
 /// Marks a folder as one that the demo made and may make anew.
 const MARK: &str = ".longshore-demo";

@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use longshore_engine::Event;
 
 use super::tally::Tally;
-use crate::number::{counted, grouped, seconds};
+use longshore_service::number::{counted, grouped, seconds};
 
 /// Bars of tables at one time, besides that of the whole.
 const TABLES: usize = 11;

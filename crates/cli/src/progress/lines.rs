@@ -5,7 +5,7 @@ use std::time::Instant;
 use longshore_engine::Event;
 
 use super::tally::Tally;
-use crate::number::{counted, seconds, size};
+use longshore_service::number::{counted, seconds, size};
 
 const EVERY: f64 = 10.0;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use longshore_engine::Event;
 
-use crate::number::{counted, grouped, per_second, seconds, size};
+use longshore_service::number::{counted, grouped, per_second, seconds, size};
 
 /// What one table has reached.
 #[derive(Debug, Clone, Default)]

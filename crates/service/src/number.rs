@@ -1,7 +1,7 @@
 //! Numbers for people: units and thousands separators.
 
 /// `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -14,13 +14,13 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// `1 row`, `2,000 rows`.
-pub(crate) fn counted(number: u64, singular: &str) -> String {
+pub fn counted(number: u64, singular: &str) -> String {
     format!("{} {singular}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
 /// `12.3 MiB`.
 #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-pub(crate) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let units = [("TiB", 1u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.iter().find(|(_, unit)| bytes >= *unit) {
         Some((name, unit)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
@@ -30,7 +30,7 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// `12.3 s`, `4 min 05 s`, `2 h 03 min`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "durations are small")]
-pub(crate) fn seconds(seconds: f64) -> String {
+pub fn seconds(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     match whole {
         0..60 if seconds < 0.995 => format!("{seconds:.2} s"),
@@ -47,7 +47,7 @@ pub(crate) fn seconds(seconds: f64) -> String {
     clippy::cast_sign_loss,
     reason = "a rate for people"
 )]
-pub(crate) fn per_second(amount: u64, seconds: f64) -> u64 {
+pub fn per_second(amount: u64, seconds: f64) -> u64 {
     if seconds > 0.0 { (amount as f64 / seconds).round() as u64 } else { 0 }
 }
 

@@ -1,0 +1,8 @@
+//! The real binary, driven as people and scripts drive it.
+
+mod demo;
+mod errors;
+mod migrate;
+mod reference;
+mod restart;
+mod stage;

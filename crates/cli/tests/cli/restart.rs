@@ -1,0 +1,86 @@
+use std::io::{BufRead, BufReader};
+use std::process::Command;
+
+use crate::stage::Stage;
+
+/// Small chunks, so that a small shop has many.
+fn migration(stage: &Stage, to: &str) {
+    stage.write(
+        "m.yaml",
+        &format!(
+            "longshore: v1\nname: x\nmoves: [{{from: 'sqlite:shop.db', to: '{to}'}}]\nlimits: {{chunk: 16KiB, workers: 2}}\n"
+        ),
+    );
+}
+
+#[test]
+fn killed_at_any_point_it_goes_on_and_ends_the_same() {
+    for point in [
+        "prepare.done",
+        "copy.chunk-open:2",
+        "copy.chunk-written:3",
+        "copy.chunk-committed:4",
+        "copy.done",
+        "finish.done",
+    ] {
+        for (to, copy) in [("sqlite:copy.db", None), ("file:out", Some("sqlite:copy.db"))] {
+            let stage = Stage::shop(2000);
+            migration(&stage, to);
+            let killed = stage.run(&["run", "m.yaml", "--failpoint", point]);
+            assert_eq!(killed.code, None, "{point} {to}: not killed\n{}", killed.err);
+            let again = stage.done(&["run", "m.yaml", "--json"]);
+            assert_eq!(again.event("run-started")["resumed"], true, "{point} {to}");
+            assert_eq!(again.event("result")["outcome"], "verified", "{point} {to}");
+            if let Some(copy) = copy {
+                stage.done(&["copy", to, copy]);
+            }
+            stage.same("shop.db", "copy.db");
+        }
+    }
+}
+
+#[test]
+fn an_injected_error_ends_the_run_with_a_report() {
+    let stage = Stage::shop(2000);
+    migration(&stage, "sqlite:copy.db");
+    let failed = stage.run(&["run", "m.yaml", "--failpoint", "copy.chunk-written:3:error"]);
+    assert_eq!(failed.code, Some(1), "{}", failed.err);
+    assert!(failed.err.contains("LS0901"), "{}", failed.err);
+    assert!(stage.done(&["report"]).out.contains("failed:"));
+    stage.done(&["run", "m.yaml"]);
+    stage.same("shop.db", "copy.db");
+}
+
+#[test]
+fn a_finished_migration_run_again_copies_nothing() {
+    let stage = Stage::shop(2000);
+    migration(&stage, "sqlite:copy.db");
+    stage.done(&["run", "m.yaml"]);
+    let again = stage.done(&["run", "m.yaml", "--json"]);
+    assert!(again.events().iter().all(|event| event["event"] != "copied"));
+    assert_eq!(again.event("result")["outcome"], "verified");
+    stage.same("shop.db", "copy.db");
+}
+
+#[test]
+fn a_second_run_is_refused_and_a_signal_stops_the_first_at_a_safe_point() {
+    let stage = Stage::shop(20_000);
+    migration(&stage, "sqlite:copy.db");
+    let mut first = stage.start(&["run", "m.yaml", "--json", "--source-rate", "64KiB/s"]);
+    let mut lines = BufReader::new(first.stdout.take().expect("piped")).lines();
+    let copying = lines.by_ref().any(|line| line.expect("text").contains("\"chunk-done\""));
+    assert!(copying, "the first run copies");
+
+    let second = stage.run(&["run", "m.yaml"]);
+    assert_eq!(second.code, Some(75), "{}", second.err);
+    assert!(second.err.contains("LS0202"), "{}", second.err);
+
+    let id = first.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+    let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
+    assert_eq!(first.wait().expect("it ends").code(), Some(130), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("\"cancelled\"")), "{rest:?}");
+
+    stage.done(&["run", "m.yaml"]);
+    stage.same("shop.db", "copy.db");
+}
