@@ -56,11 +56,10 @@ pub(crate) async fn verify_move(
     mode: VerifyMode,
     run: &str,
 ) -> Result<Verification> {
-    let source = job.link.target.open_source(&job.link.to).await?;
-    let check = Check {
+    let mut check = Check {
         job: job.clone(),
         ledger: Arc::new(ledger.clone()),
-        target: Arc::from(source.snapshot(job.pace.workers).await?),
+        target: view(job).await?,
         mode,
         source_is_same: mode.independent || job.snapshot.position() == &ledger.header.position,
     };
@@ -74,7 +73,10 @@ pub(crate) async fn verify_move(
         if !proof.matches && mode.level == VerifyLevel::Full {
             let traced = narrow::trace(&check, index, table, &mut proof).await?;
             if mode.repair {
+                // Some systems let nobody commit while a view is held, so the target's is let go.
+                check.target = job.snapshot.clone();
                 repaired += repair::repair(&check, index, table, traced, &mut proof).await?;
+                check.target = view(job).await?;
             }
         }
         job.events.emit(Event::TableVerified {
@@ -93,13 +95,15 @@ pub(crate) async fn verify_move(
     })
 }
 
+/// A view of the target as it is now.
+async fn view(job: &Job) -> Result<Arc<dyn Snapshot>> {
+    let source = job.link.target.open_source(&job.link.to).await?;
+    Ok(Arc::from(source.snapshot(job.pace.workers).await?))
+}
+
 /// The fingerprint of a whole table of the target, as it is now.
 pub(crate) async fn fingerprint_target(check: &Check, index: usize) -> Result<Fingerprint> {
-    let source = check.job.link.target.open_source(&check.job.link.to).await?;
-    let now = Check {
-        target: Arc::from(source.snapshot(check.job.pace.workers).await?),
-        ..check.clone()
-    };
+    let now = Check { target: view(&check.job).await?, ..check.clone() };
     let table = &check.job.plan.tables[index];
     let items = parts(check, index, table)
         .await?
