@@ -79,7 +79,14 @@ impl Service {
         let log = EventLog::create(&folder)?;
         let events = self.logged(&order.events, &log);
         write_whole(&folder.path.join("spec.yaml"), open_spec(&order.spec).to_yaml()?.as_bytes())?;
-        let plan = self.plan_of(&order, &links, &events).await?;
+        let plan = match self.plan_of(&order, &links, &events).await {
+            Ok(plan) => plan,
+            Err(error) => {
+                // Nothing ran, so there is no run to keep; what cannot be removed does no harm.
+                let _ = std::fs::remove_dir_all(&folder.path);
+                return Err(error);
+            }
+        };
         write_whole(&folder.path.join("plan.json"), plan.to_json()?.as_bytes())?;
         let end = run(RunRequest {
             plan,
