@@ -121,13 +121,35 @@ fn column(name: &str, logical: LogicalType) -> Column {
     }
 }
 
-/// The columns of a JSON Lines table, found by one scan and remembered.
+/// The columns of a table and their exact types.
+pub(crate) fn column_types(shared: &Shared, listed: &Listed) -> Result<Vec<(String, LogicalType)>> {
+    let owned = |(name, logical): (&str, &LogicalType)| (name.to_string(), logical.clone());
+    if let Some(described) = &listed.described {
+        let columns = described.structure.columns.iter();
+        return Ok(columns.map(|column| owned((&column.name, &column.logical))).collect());
+    }
+    match listed.files.first() {
+        None => Ok(Vec::new()),
+        Some(file) if file.format == Format::Parquet => {
+            Ok(ParquetFile::open(&shared.tree, &file.path)?.columns().map(owned).collect())
+        }
+        Some(_) => Ok(inferred(shared, listed)?.columns.clone()),
+    }
+}
+
+/// The columns of a text table that no manifest describes, found by one scan and remembered.
 pub(crate) fn inferred(shared: &Shared, listed: &Listed) -> Result<Arc<Inferred>> {
     let known = || shared.inferred.lock().unwrap_or_else(|poison| poison.into_inner());
     if let Some(inferred) = known().get(&listed.name) {
         return Ok(inferred.clone());
     }
-    let inferred = Arc::new(jsonl::infer(&shared.tree, &listed.files)?);
+    let is_csv = listed.files.iter().any(|file| file.format == Format::Csv);
+    let found = if is_csv {
+        csv::infer(&shared.tree, &listed.files, &shared.options.csv)?
+    } else {
+        jsonl::infer(&shared.tree, &listed.files)?
+    };
+    let inferred = Arc::new(found);
     known().insert(listed.name.clone(), inferred.clone());
     Ok(inferred)
 }

@@ -1,6 +1,7 @@
 //! Types of columns in text files that nothing describes, found from every value: never from a
 //! sample, and only when the text of the value comes back.
 
+use crate::digits::Digits;
 use longshore_model::{Cell, ColumnBuilder, ColumnView, LogicalType, Unit};
 
 /// The columns of a table that a scan found, in the order in which they first appear.
@@ -92,28 +93,8 @@ pub(crate) fn is_exact_float(text: &str) -> bool {
     let Some(value) = plain.then(|| text.parse::<f64>().ok()).flatten() else { return false };
     let mut printed = String::new();
     Cell::Float(value).write_text(&mut printed);
-    value.is_finite() && digits(text).is_some_and(|wanted| digits(&printed) == Some(wanted))
-}
-
-/// Sign, significant digits and exponent of a number, without leading and trailing zeros.
-fn digits(text: &str) -> Option<(bool, String, i64)> {
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
-        None => (text, 0),
-    };
-    let (negative, mantissa) = match mantissa.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, mantissa),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let all = format!("{whole}{fraction}");
-    let significant = all.trim_start_matches('0');
-    let trimmed = significant.trim_end_matches('0');
-    let cut = i64::try_from(significant.len() - trimmed.len()).ok()?;
-    let scale = i64::try_from(fraction.len()).ok()?;
-    let exponent =
-        if trimmed.is_empty() { 0 } else { exponent.checked_sub(scale)?.checked_add(cut)? };
-    Some((negative, trimmed.to_string(), exponent))
+    let wanted = Digits::parse(text);
+    value.is_finite() && wanted.is_some() && Digits::parse(&printed) == wanted
 }
 
 /// What the values of a key of JSON Lines are.

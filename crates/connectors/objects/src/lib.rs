@@ -5,6 +5,8 @@
 
 mod csv;
 mod describe;
+mod digits;
+mod filter;
 mod folders;
 mod infer;
 mod journal;
@@ -57,7 +59,7 @@ static ABOUT: About = About {
         ("null", "the unquoted text that means NULL in CSV files read; the empty text by default"),
     ],
     source: SourceCapabilities {
-        filter: false,
+        filter: true,
         dialect: "",
         restart: "sizes and times of all files prove the source unchanged; a run goes on where it \
                   stopped as long as they are the same",

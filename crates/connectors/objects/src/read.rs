@@ -9,6 +9,7 @@ use longshore_model::connector::Reader;
 use longshore_model::{Batch, Code, Error, LogicalType, Result};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use crate::filter::Filter;
 use crate::listing::DataFile;
 use crate::options::{CsvStyle, Format};
 use crate::parquet::ParquetFile;
@@ -30,6 +31,15 @@ pub(crate) struct Job {
     pub(crate) columns: Vec<(String, LogicalType)>,
     pub(crate) batch_bytes: usize,
     pub(crate) text: TextRules,
+    pub(crate) filter: Option<Selection>,
+}
+
+/// Which rows are wanted, and which columns: those that only the condition looks at come last and
+/// are taken out again.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection {
+    filter: Filter,
+    wanted: usize,
 }
 
 /// How text files are understood.
@@ -76,11 +86,30 @@ impl Reader for Stream {
 }
 
 impl Job {
+    /// Lets only rows through that meet a condition.
+    pub(crate) fn select(&mut self, filter: Filter) {
+        let wanted = self.columns.len();
+        for (name, logical) in filter.columns() {
+            if !self.columns.iter().any(|(known, _)| known == name) {
+                self.columns.push((name.clone(), logical.clone()));
+            }
+        }
+        self.filter = Some(Selection { filter, wanted });
+    }
+
     /// Reads every part in order.
     pub(crate) fn run(&self, sink: &mut Sink<'_>) -> Result<()> {
         for (range, file) in &self.parts {
             check_unchanged(&self.tree, &file.path, file.stamp)?;
-            let go_on = self.read(range, file.format, sink)?;
+            let go_on = match &self.filter {
+                None => self.read(range, file.format, sink)?,
+                Some(selection) => {
+                    self.read(range, file.format, &mut |batch| match selection.apply(&batch)? {
+                        Some(rows) => sink(rows),
+                        None => Ok(true),
+                    })?
+                }
+            };
             check_unchanged(&self.tree, &file.path, file.stamp)?;
             if !go_on {
                 break;
@@ -100,6 +129,21 @@ impl Job {
             Format::Csv => csv::read(self, range, sink),
             Format::Jsonl => jsonl::read(self, range, sink),
         }
+    }
+}
+
+impl Selection {
+    /// The wanted columns of the rows that meet the condition; `None` when there are none.
+    fn apply(&self, batch: &RecordBatch) -> Result<Option<RecordBatch>> {
+        let rows = self.filter.select(batch)?;
+        if rows.num_rows() == 0 {
+            return Ok(None);
+        }
+        let wanted: Vec<usize> = (0..self.wanted).collect();
+        let rows = rows
+            .project(&wanted)
+            .map_err(|error| Error::new(Code::Internal, "a batch lacks a column").because(error))?;
+        Ok(Some(rows))
     }
 }
 

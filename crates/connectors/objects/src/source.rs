@@ -11,6 +11,7 @@ use longshore_model::plan::Position;
 use longshore_model::{Code, Error, Result};
 use tokio::sync::Semaphore;
 
+use crate::filter::Filter;
 use crate::infer::Inferred;
 use crate::listing::{DataFile, Listed, Listing};
 use crate::options::{Format, ReadOptions};
@@ -33,7 +34,7 @@ pub(crate) struct Shared {
     /// The one file that is meant, when it is not the whole folder.
     only: Option<String>,
     listing: OnceLock<Listing>,
-    /// The columns of JSON Lines tables without manifest, which only a scan finds.
+    /// The columns of text tables without manifest, which only a scan finds.
     pub(crate) inferred: Mutex<BTreeMap<TableName, Arc<Inferred>>>,
 }
 
@@ -81,7 +82,11 @@ impl Shared {
 
     /// How the text files of a table are understood. The first time for a JSON Lines table without
     /// manifest this reads the table: nothing else tells its columns.
-    fn text_rules(&self, listing: &Listing, table: Option<&Listed>) -> Result<TextRules> {
+    pub(crate) fn text_rules(
+        &self,
+        listing: &Listing,
+        table: Option<&Listed>,
+    ) -> Result<TextRules> {
         let is_jsonl = |table: &&Listed| table.files.iter().any(|f| f.format == Format::Jsonl);
         let known = match table.map(|table| (table, &table.described)) {
             Some((_, Some(described))) => {
@@ -145,9 +150,6 @@ struct FileSnapshot {
 
 impl FileSnapshot {
     fn job(shared: &Shared, listing: &Listing, request: &ReadRequest) -> Result<Job> {
-        if request.filter.is_some() {
-            return Err(study::no_filter());
-        }
         let table = listing.tables.iter().find(|table| table.name == request.table);
         let parts = match &request.range {
             None => {
@@ -164,13 +166,19 @@ impl FileSnapshot {
                 }
             }
         };
-        Ok(Job {
+        let mut job = Job {
             tree: shared.tree.clone(),
             parts,
             columns: request.columns.clone(),
             batch_bytes: request.batch_bytes.max(1),
             text: shared.text_rules(listing, table)?,
-        })
+            filter: None,
+        };
+        if let Some(condition) = &request.filter {
+            let columns = describe::column_types(shared, listing.table(&request.table)?)?;
+            job.select(Filter::parse(condition, &columns)?);
+        }
+        Ok(job)
     }
 
     /// A part of a file that was there when the snapshot was taken. While a target is being filled

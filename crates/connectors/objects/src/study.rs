@@ -4,13 +4,18 @@ use longshore_model::connector::{Study, StudyRequest};
 use longshore_model::plan::Chunk;
 use longshore_model::{Code, Error, LogicalType, Result};
 
+use crate::filter::Filter;
 use crate::infer::TextKinds;
-use crate::listing::{DataFile, Listed};
+use crate::listing::{DataFile, Listed, Listing};
 use crate::options::Format;
 use crate::parquet::ParquetFile;
 use crate::range::FileRange;
+use crate::read::Job;
 use crate::source::Shared;
 use crate::{csv, describe, jsonl};
+
+/// The size of a batch while rows are counted.
+const STUDY_BATCH: usize = 1 << 20;
 
 /// A run of whole records in a text file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +70,6 @@ pub(crate) fn study(shared: &Shared, request: &StudyRequest<'_>) -> Result<Study
         )
         .hint("Run the migration that fills the folder again; it goes on from where it stopped."));
     }
-    if request.filter.is_some() {
-        return Err(no_filter());
-    }
     let listed = listing.table(&request.table.name)?;
     check_complete(listed)?;
     let mut work = Work::new(shared, listed, request)?;
@@ -78,11 +80,48 @@ pub(crate) fn study(shared: &Shared, request: &StudyRequest<'_>) -> Result<Study
             Format::Jsonl => work.jsonl(file)?,
         }
     }
-    work.finish()
+    let mut study = work.finish()?;
+    if let Some(condition) = request.filter {
+        count_selected(shared, listing, listed, condition, &mut study.chunks)?;
+    }
+    Ok(study)
 }
 
-pub(crate) fn no_filter() -> Error {
-    Error::new(Code::Unsupported, "files cannot be read with a condition")
+/// Replaces the rows of every chunk by those that meet the condition.
+fn count_selected(
+    shared: &Shared,
+    listing: &Listing,
+    listed: &Listed,
+    condition: &str,
+    chunks: &mut [Chunk],
+) -> Result<()> {
+    let filter = Filter::parse(condition, &describe::column_types(shared, listed)?)?;
+    for chunk in chunks {
+        let range = FileRange::parse(&chunk.range)?;
+        let file = listed.files.iter().find(|file| file.path == range.file);
+        let mut job = Job {
+            tree: shared.tree.clone(),
+            parts: file.map(|file| (range, file.clone())).into_iter().collect(),
+            columns: Vec::new(),
+            batch_bytes: STUDY_BATCH,
+            text: shared.text_rules(listing, Some(listed))?,
+            filter: None,
+        };
+        job.select(filter.clone());
+        let mut rows = 0;
+        job.run(&mut |batch| {
+            rows += batch.num_rows() as u64;
+            Ok(true)
+        })?;
+        chunk.bytes = scaled(chunk.bytes, rows, chunk.rows);
+        chunk.rows = rows;
+    }
+    Ok(())
+}
+
+fn scaled(bytes: u64, part: u64, whole: u64) -> u64 {
+    let scaled = u128::from(bytes) * u128::from(part) / u128::from(whole.max(1));
+    u64::try_from(scaled).unwrap_or(bytes)
 }
 
 /// Refuses a table of which a file is gone.

@@ -8,7 +8,8 @@ use longshore_model::{BatchBuilder, Code, Error, Misfit, Result};
 
 pub(crate) use write::CsvWriter;
 
-use crate::infer::TextKinds;
+use crate::infer::{Inferred, TextKinds};
+use crate::listing::DataFile;
 use crate::options::CsvStyle;
 use crate::range::FileRange;
 use crate::read::{Job, Sink};
@@ -93,6 +94,19 @@ pub(crate) fn scan(
         cutter.row(records.offset(), records.line());
     }
     Ok(cutter.finish())
+}
+
+/// Finds the types of all columns of a table by reading every row.
+pub(crate) fn infer(tree: &Tree, files: &[DataFile], style: &CsvStyle) -> Result<Inferred> {
+    let Some(first) = files.first() else { return Ok(Inferred::default()) };
+    let names = names(tree, &first.path, style)?;
+    let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut kinds: Vec<TextKinds> = names.iter().map(|_| TextKinds::default()).collect();
+    for file in files {
+        scan(tree, &file.path, style, &wanted, Some(&mut kinds), u64::MAX)?;
+    }
+    let types = kinds.iter().map(TextKinds::logical);
+    Ok(Inferred { columns: names.iter().cloned().zip(types).collect() })
 }
 
 fn open(tree: &Tree, file: &str, style: &CsvStyle) -> Result<(Vec<String>, Records)> {

@@ -21,6 +21,7 @@ fn job(folder: &Path, columns: &[&str], style: &CsvStyle) -> Job {
         columns: columns.iter().map(|name| (name.to_string(), LogicalType::Text)).collect(),
         batch_bytes: 1 << 20,
         text: TextRules { csv: style.clone(), own: false, known: None },
+        filter: None,
     }
 }
 

@@ -74,9 +74,8 @@ impl CsvWriter {
 /// Quotes what would not be read back the same: a byte order mark too, which a reader takes away at
 /// the beginning of a file.
 fn write_text(text: &str, out: &mut String) {
-    let special = |byte: &u8| matches!(byte, b',' | b'"' | b'\n' | b'\r');
     if !text.is_empty()
-        && !text.as_bytes().iter().any(|b| special(b))
+        && !text.as_bytes().iter().any(|byte| b",\"\n\r".contains(byte))
         && !text.starts_with('\u{feff}')
     {
         out.push_str(text);

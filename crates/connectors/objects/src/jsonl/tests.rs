@@ -24,6 +24,7 @@ fn read(content: &[u8], columns: &[(&str, &str)], own: bool) -> Result<Vec<Vec<S
             .collect(),
         batch_bytes: 1 << 20,
         text: TextRules { csv: CsvStyle::default(), own, known: Some(known) },
+        filter: None,
     };
     let mut rows = Vec::new();
     job.run(&mut |batch| {
