@@ -51,10 +51,15 @@ pub(crate) fn exit_of_outcome(outcome: Outcome) -> u8 {
 /// Shows an error on the standard error; with `json`, on the standard output as a line too.
 pub(crate) fn show(output: &Output, error: &Error, json: bool) {
     if json {
-        output.print(&format!("{}\n", as_json(error)));
+        print_json(output, error);
     }
     let title = output.styled_note(Style::Red, &format!("error[{}]", error.code()));
     output.note(&text("", &title, error));
+}
+
+/// Shows an error on the standard output as a line of JSON.
+pub(crate) fn print_json(output: &Output, error: &Error) {
+    output.print(&format!("{}\n", as_json(error)));
 }
 
 /// Shows an error that did not end the command.

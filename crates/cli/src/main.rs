@@ -20,7 +20,7 @@ use args::{Cli, Verb};
 use clap::{CommandFactory, Parser};
 use context::Context;
 use failure::DONE;
-use longshore_model::{Error, Result};
+use longshore_model::{Code, Error, Result};
 use output::Output;
 
 fn main() -> ExitCode {
@@ -29,6 +29,13 @@ fn main() -> ExitCode {
         Err(error) => {
             // A reader that has gone needs no help text.
             let _ = error.print();
+            if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+                let usage = Error::new(Code::Usage, "the command line is wrong");
+                failure::print_json(
+                    &Output::of_process(),
+                    &usage.because(error.kind().to_string()),
+                );
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
         }
     };

@@ -1,9 +1,9 @@
 //! A new migration file.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
-use longshore_model::{Error, Result};
+use longshore_model::{Code, Error, Result};
 
 use crate::args::InitArgs;
 use crate::context::Context;
@@ -25,10 +25,11 @@ pub(crate) async fn init(args: &InitArgs, context: &Context) -> Result<u8> {
             file.write_all(yaml.as_bytes())?;
             file.sync_all()
         });
-    written.map_err(|error| {
-        let there = error.kind() == std::io::ErrorKind::AlreadyExists;
-        let error = Error::io("write the migration file", path.display(), error);
-        if there { error.hint("Name a file that is not there yet.") } else { error }
+    written.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Error::new(Code::Usage, "the file is there already")
+            .with("file", path.display().to_string())
+            .hint("Name a file that is not there yet; a migration file is never written over."),
+        _ => Error::io("write the migration file", path.display(), error),
     })?;
     context.print(&format!("{} is written; next: longshore plan {0}\n", path.display()));
     Ok(DONE)

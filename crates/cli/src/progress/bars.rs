@@ -41,7 +41,7 @@ impl Bars {
             }
             Event::StageDone { stage, seconds: took } => {
                 self.clear();
-                self.say(&format!("{stage:8} done in {}", seconds(*took)));
+                self.say(&format!("{stage:8} took {}", seconds(*took)));
             }
             Event::StatementDone { purpose } => {
                 let purpose = purpose.clone();
@@ -148,18 +148,18 @@ impl Bars {
 }
 
 fn spinner() -> ProgressStyle {
-    ProgressStyle::with_template("{prefix:12.12} {spinner} {wide_msg}").expect("a valid template")
+    ProgressStyle::with_template("{prefix:12!} {spinner} {wide_msg}").expect("a valid template")
 }
 
 fn narrow() -> ProgressStyle {
-    ProgressStyle::with_template("  {prefix:24.24} {bar:20} {wide_msg}").expect("a valid template")
+    ProgressStyle::with_template("  {prefix:24!} {bar:20} {wide_msg}").expect("a valid template")
 }
 
 fn wide(colour: bool) -> ProgressStyle {
     let template = if colour {
-        "{prefix:12.12} {bar:30.green} {wide_msg}"
+        "{prefix:12!} {bar:30.green} {wide_msg}"
     } else {
-        "{prefix:12.12} {bar:30} {wide_msg}"
+        "{prefix:12!} {bar:30} {wide_msg}"
     };
     ProgressStyle::with_template(template).expect("a valid template")
 }

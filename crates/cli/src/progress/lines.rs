@@ -64,7 +64,7 @@ impl Lines {
                 format!("{from} → {to}: {chunks_in} of {chunks} chunks are in")
             }
             Event::StageDone { stage, seconds: took } => {
-                format!("{stage}: done in {}", seconds(*took))
+                format!("{stage}: took {}", seconds(*took))
             }
             Event::ChunkDone { table, .. } => {
                 let tally = self.tally.tables.get(table)?;

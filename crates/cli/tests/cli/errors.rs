@@ -76,6 +76,8 @@ fn errors_are_events_too() {
     assert_eq!(event["code"], "LS0101");
     assert_eq!(event["kind"], "not-found");
     assert!(event["advice"].is_string() && event["causes"].is_array());
+    let usage = stage.run(&["copy", "sqlite:none.db", "--json"]);
+    assert_eq!((usage.code, usage.event("error")["code"].as_str()), (Some(2), Some("LS0001")));
 }
 
 #[test]

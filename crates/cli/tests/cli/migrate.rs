@@ -32,7 +32,7 @@ fn init_writes_a_file_that_runs_and_never_writes_over_one() {
     let stage = Stage::shop(100);
     let args = ["init", "sqlite:shop.db", "sqlite:copy.db", "--output", "migration.yaml"];
     stage.done(&args);
-    assert_eq!(stage.run(&args).code, Some(1));
+    assert_eq!(stage.run(&args).code, Some(2));
     let text = std::fs::read_to_string(stage.join("migration.yaml")).expect("the file");
     assert!(text.contains("\"orders\"    # 100 rows") && text.contains("no primary key"), "{text}");
     stage.done(&["plan", "--check"]);
@@ -52,6 +52,18 @@ fn a_given_plan_must_fit_its_migration() {
     assert!(!stage.join("other.db").exists());
     stage.done(&["run", "a.yaml", "--plan", "plan.json"]);
     stage.same("shop.db", "copy.db");
+}
+
+#[test]
+fn a_folder_with_a_migration_and_its_plan_runs_as_it_is_sealed() {
+    let stage = Stage::shop(100);
+    std::fs::create_dir(stage.join("sealed")).expect("a folder");
+    let both = ["sqlite:shop.db", "sqlite:copy.db"];
+    stage.done(&["init", both[0], both[1], "--output", "sealed/migration.yaml"]);
+    stage.done(&["plan", "sealed", "--output", "sealed/plan.json"]);
+    stage.done(&["run", "sealed"]);
+    stage.same("shop.db", "copy.db");
+    stage.done(&["verify", "sealed"]);
 }
 
 #[test]
