@@ -7,6 +7,7 @@ mod csv;
 mod describe;
 mod digits;
 mod filter;
+mod finish;
 mod folders;
 mod infer;
 mod journal;

@@ -9,17 +9,17 @@ use longshore_model::catalog::{Table, TableName};
 use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
 use longshore_model::ledger::{Entry, Header, Stage};
 use longshore_model::plan::{MovePlan, Position, TablePlan, digest};
-use longshore_model::{Code, Error, LogicalType, Result, failpoint};
+use longshore_model::{Code, Error, LogicalType, Result};
 
 use crate::blocking;
+use crate::finish::describe_load;
 use crate::folders::assign;
 use crate::journal::{FOLDER, Journal, Place};
 use crate::listing::table_files;
 use crate::lock::Lock;
-use crate::manifest::{Described, DescribedFile, Manifest, Programs};
+use crate::manifest::{Described, Manifest};
 use crate::options::{Format, WriteOptions};
 use crate::parquet::ParquetFile;
-use crate::range::FileRange;
 use crate::target::MANIFEST;
 use crate::tree::{Tree, join};
 use crate::write::{ChunkWriter, Destination};
@@ -61,7 +61,7 @@ impl Claim {
         self.journal.lock().unwrap_or_else(|poison| poison.into_inner())
     }
 
-    fn journal(&self) -> Result<Journal> {
+    pub(crate) fn journal(&self) -> Result<Journal> {
         self.lock_journal().clone().ok_or_else(not_begun)
     }
 
@@ -155,7 +155,7 @@ impl Load for FileLoad {
         done: &(dyn for<'a> Fn(&'a str) + Send + Sync),
     ) -> Result<()> {
         let (claim, plan) = (self.claim.clone(), plan.clone());
-        blocking(move || finish(&claim, &plan)).await?;
+        blocking(move || describe_load(&claim, &plan)).await?;
         done(MANIFEST);
         self.mark(Stage::Finished).await
     }
@@ -302,79 +302,6 @@ fn check_same_columns(
         .hint("Choose `existing: replace`, or give the table another name."))
 }
 
-/// Writes the manifest: tables of other loads as they were, those of this one with every chunk.
-fn finish(claim: &Claim, plan: &MovePlan) -> Result<()> {
-    let tree = &claim.tree;
-    let journal = claim.journal()?;
-    let entries = journal.entries(tree)?;
-    let older = Manifest::read(tree)?;
-    let programs: Programs = match plan.finish.iter().find(|s| s.purpose == MANIFEST) {
-        Some(statement) => serde_json::from_str(&statement.sql).map_err(|error| {
-            Error::new(Code::SpecInvalid, "the plan's manifest is not valid").because(error)
-        })?,
-        None => Programs::default(),
-    };
-    let mut tables: Vec<Described> = Vec::new();
-    for (index, table) in plan.tables.iter().enumerate() {
-        let folder = &journal.place(index)?.folder;
-        let known = older.as_ref().and_then(|older| older.table(&table.target));
-        let mut structure = known.map_or_else(|| structure(table), |known| known.structure.clone());
-        structure.name = table.target.clone();
-        let files =
-            describe_files(tree, folder, known, entries.iter().filter(|e| e.table == index))?;
-        let dialect = known.map_or(&programs.dialect, |known| &known.dialect).clone();
-        tables.push(Described { folder: folder.to_string(), dialect, structure, files });
-    }
-    let ours: BTreeSet<&TableName> = plan.tables.iter().map(|table| &table.target).collect();
-    let mut all = programs;
-    if let Some(older) = older {
-        let others = older.tables.into_iter().filter(|t| !ours.contains(&t.structure.name));
-        tables.extend(others);
-        merge_programs(&mut all, older.programs);
-    }
-    failpoint::hit("files.before-manifest")?;
-    Manifest::new(tables, all).write(tree)?;
-    failpoint::hit("files.after-manifest")
-}
-
-/// Views and triggers of older loads stay, unless this one brings its own of that name.
-fn merge_programs(programs: &mut Programs, older: Programs) {
-    if programs.items.is_empty() && programs.dialect != older.dialect && !older.items.is_empty() {
-        *programs = older;
-        return;
-    }
-    if programs.dialect == older.dialect {
-        let known: BTreeSet<String> = programs.items.iter().map(|p| p.name.clone()).collect();
-        let kept = older.items.into_iter().filter(|program| !known.contains(&program.name));
-        programs.items = kept.chain(std::mem::take(&mut programs.items)).collect();
-    }
-}
-
-/// The files of a table: older ones with what was known of them, then those of the entries.
-fn describe_files<'a>(
-    tree: &Tree,
-    folder: &str,
-    known: Option<&Described>,
-    entries: impl Iterator<Item = &'a Entry>,
-) -> Result<Vec<DescribedFile>> {
-    let mut written = BTreeMap::new();
-    for entry in entries {
-        if let Some(range) = &entry.range {
-            written.insert(FileRange::parse(range)?.file, entry.fingerprint);
-        }
-    }
-    let before: BTreeMap<&str, &DescribedFile> =
-        known.iter().flat_map(|k| &k.files).map(|file| (file.name.as_str(), file)).collect();
-    let describe = |file: crate::listing::DataFile| {
-        let name = file.path.rsplit('/').next().unwrap_or_default().to_string();
-        let of_entry = written.get(&file.path).copied();
-        let of_before = || before.get(name.as_str()).and_then(|file| file.fingerprint);
-        let fingerprint = of_entry.or_else(of_before);
-        DescribedFile { name, bytes: file.stamp.size, fingerprint }
-    };
-    Ok(table_files(tree, folder)?.into_iter().map(describe).collect())
-}
-
 /// Folders that tables have already: by the manifest, and by a load that has not ended.
 pub(crate) fn known_folders(
     manifest: Option<&Manifest>,
@@ -399,7 +326,7 @@ fn columns(table: &TablePlan) -> Vec<(String, LogicalType)> {
 }
 
 /// The structure with the names and types that are written.
-fn structure(table: &TablePlan) -> Table {
+pub(crate) fn structure(table: &TablePlan) -> Table {
     let mut structure = table.structure.clone();
     structure.name = table.target.clone();
     for column in &mut structure.columns {

@@ -196,6 +196,9 @@ impl FileSnapshot {
             Error::new(Code::SourceChanged, "a file is not there any more")
                 .with("file", range.file.clone())
         };
+        if table.is_some() {
+            return Err(gone());
+        }
         let format = shared.options.format.or_else(|| Format::of_name(&range.file));
         let format = format.ok_or_else(gone)?;
         let stamp = shared.tree.stamp(&range.file)?.ok_or_else(gone)?;

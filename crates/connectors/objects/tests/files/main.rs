@@ -1,5 +1,9 @@
 //! Folders of files as source and target, against real files.
 
+mod crash;
+mod foreign;
+mod session;
+
 use longshore_objects::Files;
 use longshore_testkit::conformance::System;
 
