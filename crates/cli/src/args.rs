@@ -7,6 +7,7 @@ use longshore_model::spec::{Existing, Rate, Size, VerifyLevel, Workers};
 use longshore_service::Overrides;
 
 use crate::failpoint::Failpoint;
+use crate::failure::EXITS;
 
 /// Moves data between systems and proves that it arrived.
 #[derive(Debug, Parser)]
@@ -16,7 +17,7 @@ use crate::failpoint::Failpoint;
     max_term_width = 100,
     arg_required_else_help = true,
     disable_help_subcommand = true,
-    after_help = "Examples:\n  longshore demo\n  longshore copy sqlite:shop.db 'file:out?format=parquet'\n  longshore init sqlite:shop.db sqlite:copy.db --output migration.yaml\n  longshore plan migration.yaml\n  longshore run migration.yaml\n\nExit codes:\n  0    done, and verified unless verification was off\n  1    the machine or the network failed; try again\n  2    the command line or the migration file is wrong\n  3    source and target differ, or plan --check predicts losses\n  42   it cannot work like this; another try is pointless until something changes\n  43   the world is not as the plan needs it\n  75   somebody else holds the source or the target; try again later\n  130  stopped on request; the same command goes on from there"
+    after_help = after_help()
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -298,6 +299,16 @@ impl VerifyChoice {
             VerifyChoice::None => None,
         }
     }
+}
+
+fn after_help() -> String {
+    let mut out = String::from(
+        "Examples:\n  longshore demo\n  longshore copy sqlite:shop.db 'file:out?format=parquet'\n  longshore init sqlite:shop.db sqlite:copy.db --output migration.yaml\n  longshore plan migration.yaml\n  longshore run migration.yaml\n\nExit codes:\n",
+    );
+    for (code, _, meaning) in EXITS {
+        out.push_str(&format!("  {code:<3}  {meaning}\n"));
+    }
+    out
 }
 
 fn workers(text: &str) -> Result<Workers, String> {

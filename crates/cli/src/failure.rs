@@ -21,7 +21,7 @@ pub(crate) const EXITS: &[(u8, &[Kind], &str)] = &[
     (
         DIFFERENCE,
         &[Kind::Difference],
-        "Source and target differ, or `plan --check` predicts losses.",
+        "Source and target differ, or plan --check finds that something would be lost.",
     ),
     (
         42,

@@ -13,30 +13,76 @@ fn migration(stage: &Stage, to: &str) {
     );
 }
 
+/// Kills a run at a point, starts it again and compares.
+fn kill_and_go_on(point: &str, to: &str) {
+    let stage = Stage::shop(2000);
+    migration(&stage, to);
+    let killed = stage.run(&["run", "m.yaml", "--failpoint", point]);
+    assert_eq!(killed.code, None, "{point} {to}: not killed\n{}", killed.err);
+    let again = stage.done(&["run", "m.yaml", "--json"]);
+    assert_eq!(again.event("result")["outcome"], "verified", "{point} {to}");
+    if to != "sqlite:copy.db" {
+        stage.done(&["copy", to, "sqlite:copy.db"]);
+    }
+    stage.same("shop.db", "copy.db");
+}
+
 #[test]
 fn killed_at_any_point_it_goes_on_and_ends_the_same() {
     for point in [
         "prepare.done",
+        "copy.batch:2",
         "copy.chunk-open:2",
         "copy.chunk-written:3",
         "copy.chunk-committed:4",
         "copy.done",
         "finish.done",
     ] {
-        for (to, copy) in [("sqlite:copy.db", None), ("file:out", Some("sqlite:copy.db"))] {
-            let stage = Stage::shop(2000);
-            migration(&stage, to);
-            let killed = stage.run(&["run", "m.yaml", "--failpoint", point]);
-            assert_eq!(killed.code, None, "{point} {to}: not killed\n{}", killed.err);
-            let again = stage.done(&["run", "m.yaml", "--json"]);
-            assert_eq!(again.event("run-started")["resumed"], true, "{point} {to}");
-            assert_eq!(again.event("result")["outcome"], "verified", "{point} {to}");
-            if let Some(copy) = copy {
-                stage.done(&["copy", to, copy]);
-            }
-            stage.same("shop.db", "copy.db");
+        kill_and_go_on(point, "sqlite:copy.db");
+        kill_and_go_on(point, "file:out");
+    }
+}
+
+#[test]
+fn killed_inside_a_connector_it_goes_on_and_ends_the_same() {
+    for point in [
+        "before-begin",
+        "after-begin",
+        "before-commit:3",
+        "after-commit:3",
+        "before-statement",
+        "after-statement",
+    ] {
+        kill_and_go_on(&format!("sqlite.{point}"), "sqlite:copy.db");
+    }
+    for point in
+        ["before-rename:2", "after-rename:2", "after-entry:2", "before-manifest", "after-manifest"]
+    {
+        for format in ["parquet", "csv"] {
+            kill_and_go_on(&format!("files.{point}"), &format!("file:out?format={format}"));
         }
     }
+}
+
+#[test]
+fn a_run_killed_again_and_again_ends_the_same() {
+    let stage = Stage::shop(2000);
+    migration(&stage, "sqlite:copy.db");
+    for attempt in 0..4 {
+        let point = ["copy.chunk-committed:2", "sqlite.before-commit:2"][attempt % 2];
+        let killed = stage.run(&["run", "m.yaml", "--failpoint", point]);
+        assert_eq!(killed.code, None, "attempt {attempt}: not killed\n{}", killed.err);
+    }
+    let last = stage.done(&["run", "m.yaml", "--json"]);
+    assert_eq!(last.event("run-started")["resumed"], true);
+    let kept: u64 = last.event("move-started")["tables"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|table| table["chunks_in"].as_u64())
+        .sum();
+    assert!(kept >= 4, "{kept} chunks were kept");
+    stage.same("shop.db", "copy.db");
 }
 
 #[test]
