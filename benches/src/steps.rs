@@ -1,0 +1,305 @@
+//! The steps: ours, and the same work done bare.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow_array::RecordBatch;
+use longshore_engine::{Cancel, Connectors, Events, Link, RunRequest};
+use longshore_model::connector::{Connector, ReadRequest};
+use longshore_model::ledger::Holder;
+use longshore_model::plan::Plan;
+use longshore_model::spec::Spec;
+use longshore_model::{Batch, ColumnView, Cell, LogicalType};
+use longshore_testkit::null::Null;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql};
+use serde_json::{Value, json};
+
+use crate::Failure;
+
+/// Every step, in the order of a turn.
+pub(crate) const NAMES: &[&str] =
+    &["scan", "encode", "sqlite-parquet", "sqlite-null", "insert", "parquet-sqlite", "verify"];
+
+const TABLES: [&str; 3] = ["lineitem", "orders", "customer"];
+
+/// The data that every step starts from.
+pub(crate) fn source(dir: &Path) -> PathBuf {
+    dir.join("tpch.db")
+}
+
+pub(crate) fn generate(path: &Path, scale: f64) -> Result<(), Failure> {
+    let partial = path.with_extension("partial");
+    if partial.exists() {
+        std::fs::remove_file(&partial)?;
+    }
+    longshore_testkit::lineitem::write(&partial, scale)?;
+    std::fs::rename(partial, path)?;
+    Ok(())
+}
+
+/// Runs one step and measures it.
+pub(crate) fn run(name: &str, dir: &Path) -> Result<Value, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let (seconds, own_share) = match name {
+        "scan" => (scan(dir)?, None),
+        "encode" => (encode(&runtime.block_on(load(dir))?, dir)?, None),
+        "insert" => (insert(&runtime.block_on(load(dir))?, dir)?, None),
+        "sqlite-parquet" => runtime.block_on(copy(&sqlite(dir), &fresh(dir, "parquet")?))?,
+        "sqlite-null" => runtime.block_on(copy(&sqlite(dir), "null:bench"))?,
+        "parquet-sqlite" => {
+            let from = format!("file:{}", dir.join("parquet").display());
+            fresh(dir, "back.db")?;
+            let to = format!("sqlite:{}", dir.join("back.db").display());
+            runtime.block_on(copy(&from, &to))?
+        }
+        "verify" => (runtime.block_on(verify(dir))?, None),
+        _ => return Err(format!("unknown step {name}").into()),
+    };
+    Ok(json!({ "seconds": seconds, "peak_mib": peak_mib()?, "own_share": own_share }))
+}
+
+/// Every value of every row through the SQLite library, and nothing done with it.
+fn scan(dir: &Path) -> Result<f64, Failure> {
+    let start = Instant::now();
+    let connection = Connection::open_with_flags(source(dir), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut bytes = 0;
+    for table in TABLES {
+        let mut statement = connection.prepare(&format!("SELECT * FROM {table}"))?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            for column in 0..columns {
+                bytes += match row.get_ref(column)? {
+                    ValueRef::Text(text) | ValueRef::Blob(text) => text.len(),
+                    _ => 8,
+                };
+            }
+        }
+    }
+    std::hint::black_box(bytes);
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// The tables in memory, as the connector reads them.
+async fn load(dir: &Path) -> Result<Vec<(String, Vec<LogicalType>, Vec<RecordBatch>)>, Failure> {
+    let link = connectors().link(&sqlite(dir), "null:bench-load")?;
+    let plan = plan(&link, &sqlite(dir), "null:bench-load").await?;
+    let source = link.source.open_source(&link.from).await?;
+    let snapshot = source.snapshot(1).await?;
+    let mut tables = Vec::new();
+    for table in &plan.moves[0].tables {
+        let columns: Vec<_> =
+            table.columns.iter().map(|c| (c.source.clone(), c.from.clone())).collect();
+        let types = columns.iter().map(|(_, logical)| logical.clone()).collect();
+        let request = ReadRequest {
+            table: table.source.clone(),
+            columns,
+            filter: None,
+            range: None,
+            batch_bytes: 4 << 20,
+        };
+        let mut reader = snapshot.read(&request).await?;
+        let mut batches = Vec::new();
+        while let Some(batch) = reader.next().await? {
+            if let Batch::Rows(rows) = batch {
+                batches.push(rows);
+            }
+        }
+        tables.push((table.source.to_string(), types, batches));
+    }
+    Ok(tables)
+}
+
+type Loaded = [(String, Vec<LogicalType>, Vec<RecordBatch>)];
+
+/// Batches to Parquet files with zstd, on one core.
+fn encode(tables: &Loaded, dir: &Path) -> Result<f64, Failure> {
+    let target = dir.join("encoded");
+    std::fs::create_dir_all(&target)?;
+    let start = Instant::now();
+    for (name, _, batches) in tables {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+            .build();
+        let file = File::create(target.join(format!("{name}.parquet")))?;
+        let mut writer = ArrowWriter::try_new(file, batches[0].schema(), Some(properties))?;
+        for batch in batches {
+            writer.write(batch)?;
+            if writer.in_progress_size() > 32 << 20 {
+                writer.flush()?;
+            }
+        }
+        writer.into_inner()?.sync_all()?;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    std::fs::remove_dir_all(target)?;
+    Ok(seconds)
+}
+
+/// Batches to SQLite by prepared inserts in one transaction, on one core, to the disk.
+fn insert(tables: &Loaded, dir: &Path) -> Result<f64, Failure> {
+    let path = dir.join("insert.db");
+    remove_database(&path)?;
+    let start = Instant::now();
+    let mut connection = Connection::open(&path)?;
+    connection.pragma_update(None, "foreign_keys", false)?;
+    let schemas = Connection::open_with_flags(source(dir), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let transaction = connection.transaction()?;
+    for (name, types, batches) in tables {
+        let ddl: String = schemas.query_row(
+            "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1",
+            [name],
+            |row| row.get(0),
+        )?;
+        transaction.execute_batch(&ddl)?;
+        let marks = vec!["?"; types.len()].join(",");
+        let mut statement = transaction.prepare(&format!("INSERT INTO {name} VALUES ({marks})"))?;
+        for batch in batches {
+            let views: Vec<ColumnView<'_>> = types
+                .iter()
+                .zip(batch.columns())
+                .map(|(logical, array)| ColumnView::new(logical, array))
+                .collect::<Result<_, _>>()?;
+            for row in 0..batch.num_rows() {
+                for (index, view) in views.iter().enumerate() {
+                    statement.raw_bind_parameter(index + 1, Bound(view.cell(row)))?;
+                }
+                statement.raw_execute()?;
+            }
+        }
+    }
+    transaction.commit()?;
+    drop(connection);
+    let seconds = start.elapsed().as_secs_f64();
+    remove_database(&path)?;
+    Ok(seconds)
+}
+
+struct Bound<'a>(Cell<'a>);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Cell::Int(value) => ValueRef::Integer(value),
+            Cell::Float(value) => ValueRef::Real(value),
+            Cell::Text(value) => ValueRef::Text(value.as_bytes()),
+            Cell::Bytes(value) => ValueRef::Blob(value),
+            _ => ValueRef::Null,
+        }))
+    }
+}
+
+/// A run of ours after its plan was made, without verification; and the share of the workers' time
+/// that the engine itself took.
+async fn copy(from: &str, to: &str) -> Result<(f64, Option<f64>), Failure> {
+    let link = connectors().link(from, to)?;
+    let plan = plan(&link, from, to).await?;
+    let limits = plan.limits.clone();
+    let start = Instant::now();
+    let end = longshore_engine::run(RunRequest {
+        plan,
+        links: vec![link],
+        limits,
+        run: "bench".to_string(),
+        holder: holder(),
+        events: Events::ignored(),
+        cancel: Cancel::default(),
+        verify: None,
+        started: String::new(),
+    })
+    .await;
+    let seconds = start.elapsed().as_secs_f64();
+    if let Some(error) = end.error {
+        return Err(error.into());
+    }
+    let waits = end.report.performance.waits;
+    let total = waits.source + waits.target + waits.own + waits.limits;
+    Ok((seconds, Some(waits.own / total)))
+}
+
+async fn verify(dir: &Path) -> Result<f64, Failure> {
+    let (from, to) = (sqlite(dir), format!("file:{}", dir.join("parquet").display()));
+    let link = connectors().link(&from, &to)?;
+    let start = Instant::now();
+    let mode = longshore_engine::VerifyMode {
+        level: longshore_model::spec::VerifyLevel::Full,
+        independent: false,
+        repair: false,
+    };
+    let end = longshore_engine::verify(longshore_engine::VerifyRequest {
+        links: vec![link],
+        spec: Spec::short(&from, &to),
+        mode,
+        run: "bench-verify".to_string(),
+        holder: holder(),
+        events: Events::ignored(),
+        cancel: Cancel::default(),
+        started: String::new(),
+    })
+    .await;
+    match end.error {
+        Some(error) => Err(error.into()),
+        None => Ok(start.elapsed().as_secs_f64()),
+    }
+}
+
+async fn plan(link: &Link, from: &str, to: &str) -> Result<Plan, Failure> {
+    let spec = Spec::short(from, to);
+    let links = [link.clone()];
+    Ok(longshore_engine::make_plan(&spec, &links, &Events::ignored(), &Cancel::default()).await?)
+}
+
+fn connectors() -> Connectors {
+    let mut list = longshore_connectors::all();
+    list.push(Arc::new(Null) as Arc<dyn Connector>);
+    Connectors::new(list)
+}
+
+fn holder() -> Holder {
+    Holder { run: "bench".to_string(), host: String::new(), pid: 0, since: String::new() }
+}
+
+fn sqlite(dir: &Path) -> String {
+    format!("sqlite:{}", source(dir).display())
+}
+
+/// The address of a folder that is not there.
+fn fresh(dir: &Path, name: &str) -> Result<String, Failure> {
+    let path = dir.join(name);
+    if path.is_dir() {
+        std::fs::remove_dir_all(&path)?;
+    } else {
+        remove_database(&path)?;
+    }
+    Ok(format!("file:{}", path.display()))
+}
+
+fn remove_database(path: &Path) -> Result<(), Failure> {
+    for suffix in ["", "-journal", "-wal", "-shm", "-longshore.lock"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(PathBuf::from(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The largest resident set of this process so far, in MiB.
+fn peak_mib() -> Result<f64, Failure> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: f64 = line
+        .and_then(|line| line.trim().strip_suffix(" kB"))
+        .ok_or("no VmHWM in /proc/self/status")?
+        .trim()
+        .parse()?;
+    Ok(kib / 1024.0)
+}
