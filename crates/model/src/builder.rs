@@ -198,18 +198,18 @@ impl ColumnBuilder {
                 v.append_value(narrow);
             }
             (Values::Decimal(v, precision, scale), Cell::Decimal(value, from)) => {
-                let value = rescale(i256::from_i128(value), from, *precision, *scale)?;
+                let value = rescale(i256::from_i128(value), from.into(), *precision, *scale)?;
                 v.append_value(value.to_i128().ok_or(Misfit::Range)?);
             }
             (Values::WideDecimal(v, precision, scale), Cell::Decimal(value, from)) => {
-                v.append_value(rescale(i256::from_i128(value), from, *precision, *scale)?);
+                v.append_value(rescale(i256::from_i128(value), from.into(), *precision, *scale)?);
             }
             (Values::Decimal(v, precision, scale), Cell::WideDecimal(value, from)) => {
-                let value = rescale(value, from, *precision, *scale)?;
+                let value = rescale(value, from.into(), *precision, *scale)?;
                 v.append_value(value.to_i128().ok_or(Misfit::Range)?);
             }
             (Values::WideDecimal(v, precision, scale), Cell::WideDecimal(value, from)) => {
-                v.append_value(rescale(value, from, *precision, *scale)?);
+                v.append_value(rescale(value, from.into(), *precision, *scale)?);
             }
             (Values::Date(v), Cell::Date(value)) => v.append_value(value),
             (Values::TimeMicro(v), Cell::Time(value, unit)) => {
@@ -528,10 +528,10 @@ impl BatchBuilder {
     }
 }
 
-fn rescale(value: i256, from: i8, precision: u8, to: i8) -> Result<i256, Misfit> {
+fn rescale(value: i256, from: i32, precision: u8, to: i8) -> Result<i256, Misfit> {
     let mut value = value;
     let ten = i256::from_i128(10);
-    let steps = i16::from(to) - i16::from(from);
+    let steps = i32::from(to).saturating_sub(from);
     for _ in 0..steps.unsigned_abs() {
         if steps > 0 {
             value = value.checked_mul(ten).ok_or(Misfit::Range)?;
@@ -547,7 +547,8 @@ fn rescale(value: i256, from: i8, precision: u8, to: i8) -> Result<i256, Misfit>
     if magnitude < limit { Ok(value) } else { Err(Misfit::Range) }
 }
 
-/// Reads `[-]digits[.digits][e±n]` exactly.
+/// Reads `[-]digits[.digits][e±n]` exactly. Zeros at either end count for nothing, however many
+/// there are: the canonical text of a decimal of negative scale has more than 256 bits hold.
 fn parse_decimal(text: &str, precision: u8, scale: i8) -> Result<i256, Misfit> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => {
@@ -560,12 +561,18 @@ fn parse_decimal(text: &str, precision: u8, scale: i8) -> Result<i256, Misfit> {
         None => (false, mantissa.strip_prefix('+').unwrap_or(mantissa)),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let fraction = fraction.trim_end_matches('0');
     if whole.is_empty() && fraction.is_empty()
         || [whole, fraction].iter().any(|part| part.bytes().any(|b| !b.is_ascii_digit()))
     {
         return Err(Misfit::Text);
     }
+    let fraction = fraction.trim_end_matches('0');
+    let (whole, zeros) = if fraction.is_empty() {
+        let trimmed = whole.trim_end_matches('0');
+        (trimmed, whole.len() - trimmed.len())
+    } else {
+        (whole, 0)
+    };
     let ten = i256::from_i128(10);
     let mut value = i256::ZERO;
     for digit in whole.bytes().chain(fraction.bytes()) {
@@ -577,8 +584,8 @@ fn parse_decimal(text: &str, precision: u8, scale: i8) -> Result<i256, Misfit> {
     if value == i256::ZERO {
         return Ok(value);
     }
-    let digits = i32::try_from(fraction.len()).map_err(|_| Misfit::Range)?;
-    let from = i8::try_from(digits.saturating_sub(exponent)).map_err(|_| Misfit::Range)?;
+    let count = |length: usize| i32::try_from(length).map_err(|_| Misfit::Range);
+    let from = count(fraction.len())?.saturating_sub(count(zeros)?).saturating_sub(exponent);
     let value = rescale(value, from, precision, scale)?;
     Ok(if negative { value.wrapping_neg() } else { value })
 }

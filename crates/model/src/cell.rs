@@ -120,6 +120,7 @@ impl Cell<'_> {
     pub fn write_literal(&self, out: &mut String) {
         match *self {
             Cell::Null => out.push_str("NULL"),
+            Cell::Float(value) if value.is_nan() => out.push_str(NAN_LITERAL),
             Cell::Float(value) if value.is_infinite() => {
                 out.push_str(if value > 0.0 { "9e999" } else { "-9e999" });
             }
@@ -139,6 +140,9 @@ impl Cell<'_> {
         }
     }
 }
+
+/// The literal of NaN, in the words of systems that have it.
+const NAN_LITERAL: &str = "CAST('NaN' AS REAL)";
 
 /// A value of a [`LogicalType::Variant`] column, read from its literal.
 #[derive(Debug, Clone, PartialEq)]
@@ -170,6 +174,7 @@ impl Literal {
                 .then(|| Literal::Text(plain.into_bytes()));
         }
         match text {
+            NAN_LITERAL => Some(Literal::Float(f64::NAN)),
             "9e999" => Some(Literal::Float(f64::INFINITY)),
             "-9e999" => Some(Literal::Float(f64::NEG_INFINITY)),
             _ if text.contains(['.', 'e', 'E']) => text.parse().ok().map(Literal::Float),
@@ -421,6 +426,9 @@ mod tests {
             cell.write_literal(&mut out);
             assert_eq!(Literal::parse(&out), Some(literal), "{out}");
         }
+        let mut nan = String::new();
+        Cell::Float(-f64::NAN).write_literal(&mut nan);
+        assert!(matches!(Literal::parse(&nan), Some(Literal::Float(value)) if value.is_nan()));
         for wrong in ["", "'", "'a", "x'0'", "x'zz'", "abc", "'a'b'", "1.2.3"] {
             assert_eq!(Literal::parse(wrong), None, "{wrong}");
         }

@@ -103,6 +103,7 @@ fn variant(literal: &str) -> Result<Stored<'_>, Misfit> {
     }
     Ok(match Literal::parse(literal).ok_or(Misfit::Text)? {
         Literal::Int(value) => Stored::Ref(ValueRef::Integer(value)),
+        Literal::Float(value) if value.is_nan() => return Err(Misfit::Range),
         Literal::Float(value) => Stored::Ref(ValueRef::Real(value)),
         Literal::Text(bytes) => Stored::Text(bytes),
         Literal::Bytes(bytes) => Stored::Bytes(bytes),

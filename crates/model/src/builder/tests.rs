@@ -43,6 +43,8 @@ fn the_extremes_of_every_type_come_back_from_their_text() {
             &["0.0000000000000000000000000000000000000000000000000000000000000000000000000001"],
         ),
         ("decimal(5,-2)", &["1200", "0"]),
+        ("decimal(75,-54)", &[&format!("-{}{}", "9".repeat(75), "0".repeat(54)), "0"]),
+        ("decimal(76,-76)", &[&format!("1{}", "0".repeat(151))]),
         (
             "number",
             &[
@@ -80,6 +82,8 @@ fn what_does_not_fit_is_refused() {
         ("decimal(4,2)", "100.00", Misfit::Range),
         ("decimal(4,2)", "1.001", Misfit::Range),
         ("decimal(4,2)", "1e400", Misfit::Range),
+        ("decimal(4,2)", "1e-2147483648", Misfit::Range),
+        ("decimal(4,2)", "1e2147483647", Misfit::Range),
         ("decimal(4,2)", ".", Misfit::Text),
         ("float64", "1e400", Misfit::Range),
         ("float32", "1e39", Misfit::Range),

@@ -9,13 +9,13 @@ use proptest::sample::select;
 use super::values::decimal_text;
 use super::{Value, build, types, values};
 
-/// Any logical type. Decimals of negative scale have at most 76 digits with their zeros.
+/// Any logical type.
 pub fn any_logical() -> BoxedStrategy<LogicalType> {
     prop_oneof![
         4 => select(types()),
         1 => (1_u8..=76).prop_flat_map(|precision| {
             let limit = i8::try_from(precision).expect("at most 76");
-            ((limit - 76).max(-limit)..=limit).prop_map(move |scale| LogicalType::Decimal { precision, scale })
+            (-limit..=limit).prop_map(move |scale| LogicalType::Decimal { precision, scale })
         }),
     ]
     .boxed()
@@ -103,7 +103,8 @@ fn time(unit: Unit) -> BoxedStrategy<Value> {
     (0..86_400 * unit.per_second()).prop_map(move |ticks| text(Cell::Time(ticks, unit))).boxed()
 }
 
-/// Not −0.0: whether a variant keeps its sign is up to the system that it comes from.
+/// Neither −0.0 nor NaN: whether a variant keeps the sign of the one, and takes the other, is up to
+/// the system that stores it.
 fn variant() -> BoxedStrategy<Value> {
     let literal = |cell: Cell<'_>| {
         let mut out = String::new();
