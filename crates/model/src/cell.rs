@@ -193,12 +193,12 @@ impl Literal {
 /// A column of a batch, resolved once so that reading a value costs one branch.
 #[derive(Debug, Clone)]
 pub struct ColumnView<'a> {
-    values: Values<'a>,
-    nulls: Option<&'a arrow_buffer::NullBuffer>,
+    pub(crate) values: Values<'a>,
+    pub(crate) nulls: Option<&'a arrow_buffer::NullBuffer>,
 }
 
 #[derive(Debug, Clone)]
-enum Values<'a> {
+pub(crate) enum Values<'a> {
     Bool(&'a arrow_array::BooleanArray),
     I8(&'a [i8]),
     I16(&'a [i16]),
