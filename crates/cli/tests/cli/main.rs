@@ -2,7 +2,9 @@
 
 mod demo;
 mod errors;
+mod lives;
 mod migrate;
 mod reference;
 mod restart;
+mod soak;
 mod stage;
