@@ -24,12 +24,11 @@ pub use request::{VerifyMode, VerifyRequest, verify};
 /// One part of a chunk in this many is read in full when a sample is asked for.
 const SAMPLE: u8 = 10;
 
-/// A move being verified: the job, and the target opened for reading.
+/// A move being verified.
 #[derive(Clone)]
 pub(crate) struct Check {
     pub job: Job,
     pub ledger: Arc<Ledger>,
-    pub target: Arc<dyn Snapshot>,
     pub mode: VerifyMode,
     /// Whether the source still is what was copied, so that differences can be traced in it.
     pub source_is_same: bool,
@@ -47,6 +46,14 @@ struct Item {
 struct Found {
     item: Item,
     fingerprint: Fingerprint,
+    /// Why it could not be read to its end.
+    damage: Option<Error>,
+}
+
+/// Whether an error says that what the target holds cannot be what was written: that is a finding
+/// of the verification, and not a failure to verify.
+pub(crate) fn is_damage(error: &Error) -> bool {
+    matches!(error.code(), Code::SourceUnreadable | Code::ValueUnplanned | Code::ValueInvalid)
 }
 
 /// Verifies one move. `run` seeds the choice of a sample.
@@ -56,27 +63,25 @@ pub(crate) async fn verify_move(
     mode: VerifyMode,
     run: &str,
 ) -> Result<Verification> {
-    let mut check = Check {
+    let check = Check {
         job: job.clone(),
         ledger: Arc::new(ledger.clone()),
-        target: view(job).await?,
         mode,
         source_is_same: mode.independent || job.snapshot.position() == &ledger.header.position,
     };
     let items = items(&check, run).await?;
-    let found = read_all(&check, items.clone()).await?;
+    let found = read_all(&check, view(job).await?, items).await?;
     let mut tables = Vec::with_capacity(job.plan.tables.len());
     let mut repaired = 0;
     for (index, table) in job.plan.tables.iter().enumerate() {
         let found: Vec<&Found> = found.iter().filter(|f| f.item.table == index).collect();
         let mut proof = compare(&check, index, table, &found).await?;
         if !proof.matches && mode.level == VerifyLevel::Full {
-            let traced = narrow::trace(&check, index, table, &mut proof).await?;
+            // The view lives no longer than the tracing: some systems let nobody commit under one.
+            let traced =
+                narrow::trace(&check, view(job).await?.as_ref(), index, table, &mut proof).await?;
             if mode.repair {
-                // Some systems let nobody commit while a view is held, so the target's is let go.
-                check.target = job.snapshot.clone();
                 repaired += repair::repair(&check, index, table, traced, &mut proof).await?;
-                check.target = view(job).await?;
             }
         }
         job.events.emit(Event::TableVerified {
@@ -101,17 +106,19 @@ async fn view(job: &Job) -> Result<Arc<dyn Snapshot>> {
     Ok(Arc::from(source.snapshot(job.pace.workers).await?))
 }
 
-/// The fingerprint of a whole table of the target, as it is now.
-pub(crate) async fn fingerprint_target(check: &Check, index: usize) -> Result<Fingerprint> {
-    let now = Check { target: view(&check.job).await?, ..check.clone() };
+/// The fingerprint of a whole table of the target, as it is now; `None` when a part of it cannot be
+/// read.
+pub(crate) async fn fingerprint_target(check: &Check, index: usize) -> Result<Option<Fingerprint>> {
     let table = &check.job.plan.tables[index];
     let items = parts(check, index, table)
         .await?
         .into_iter()
         .map(|part| Item { table: index, part, count_only: false })
         .collect();
-    let found = read_all(&now, items).await?;
-    Ok(found.iter().fold(Fingerprint::default(), |sum, f| sum.plus(f.fingerprint)))
+    let found = read_all(check, view(&check.job).await?, items).await?;
+    let readable = found.iter().all(|f| f.damage.is_none());
+    let sum = found.iter().fold(Fingerprint::default(), |sum, f| sum.plus(f.fingerprint));
+    Ok(readable.then_some(sum))
 }
 
 /// The parts of a table as the target has them now.
@@ -157,7 +164,11 @@ async fn items(check: &Check, run: &str) -> Result<Vec<Item>> {
 }
 
 /// Reads parts with all workers.
-async fn read_all(check: &Check, items: Vec<Item>) -> Result<Vec<Found>> {
+async fn read_all(
+    check: &Check,
+    target: Arc<dyn Snapshot>,
+    items: Vec<Item>,
+) -> Result<Vec<Found>> {
     let workers = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(check.job.pace.workers.max(1))
@@ -165,13 +176,17 @@ async fn read_all(check: &Check, items: Vec<Item>) -> Result<Vec<Found>> {
     let queue = Arc::new(Mutex::new(VecDeque::from(items)));
     let mut running = JoinSet::new();
     for _ in 0..workers {
-        let (check, queue) = (check.clone(), queue.clone());
+        let (check, target, queue) = (check.clone(), target.clone(), queue.clone());
         running.spawn(async move {
             let take = || queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
             let mut found = Vec::new();
             while let Some(item) = take() {
-                let fingerprint = read_part(&check, &item).await?;
-                found.push(Found { item, fingerprint });
+                let mut fingerprint = Fingerprint::default();
+                let damage = match read_part(&check, &target, &item, &mut fingerprint).await {
+                    Err(error) if is_damage(&error) => Some(error),
+                    result => result.map(|()| None)?,
+                };
+                found.push(Found { item, fingerprint, damage });
             }
             Ok::<_, Error>(found)
         });
@@ -185,15 +200,19 @@ async fn read_all(check: &Check, items: Vec<Item>) -> Result<Vec<Found>> {
     Ok(all)
 }
 
-async fn read_part(check: &Check, item: &Item) -> Result<Fingerprint> {
+async fn read_part(
+    check: &Check,
+    target: &Arc<dyn Snapshot>,
+    item: &Item,
+    fingerprint: &mut Fingerprint,
+) -> Result<()> {
     let table = &check.job.plan.tables[item.table];
     let name = table.target.to_string();
     let mut request = target_request(check, table, &item.part);
     if item.count_only {
         request.columns.truncate(1);
     }
-    let mut reader = check.target.read(&request).await?;
-    let mut fingerprint = Fingerprint::default();
+    let mut reader = target.read(&request).await?;
     while let Some(batch) = check.job.cancel.guard(reader.next()).await? {
         check.job.events.emit(Event::Checked { table: name.clone(), rows: batch.rows() as u64 });
         if item.count_only {
@@ -202,7 +221,7 @@ async fn read_part(check: &Check, item: &Item) -> Result<Fingerprint> {
             fingerprint.add_batch(&batch)?;
         }
     }
-    Ok(fingerprint)
+    Ok(())
 }
 
 /// Compares what a table holds with what it must hold.
@@ -219,7 +238,9 @@ async fn compare(
     let attributed = found.iter().all(|f| f.item.part.chunk.is_some());
 
     let wrong: Vec<usize> = if attributed { wrong_chunks(&by_chunk, found) } else { Vec::new() };
+    let damage = found.iter().find_map(|f| f.damage.as_ref());
     let matches = match check.mode.level {
+        _ if damage.is_some() => false,
         VerifyLevel::Full => total == expected,
         VerifyLevel::Count => total.rows == expected.rows,
         VerifyLevel::Sample if attributed => wrong.is_empty() && total.rows == expected.rows,
@@ -237,7 +258,7 @@ async fn compare(
         different: 0,
         chunks: if matches { Vec::new() } else { wrong },
         differences: Vec::new(),
-        note: None,
+        note: damage.map(|error| format!("a part cannot be read: {error}")),
     })
 }
 
@@ -261,11 +282,15 @@ async fn expected_chunks(
 
 fn wrong_chunks(expected: &BTreeMap<usize, Fingerprint>, found: &[&Found]) -> Vec<usize> {
     let mut sums: BTreeMap<usize, (Fingerprint, bool)> = BTreeMap::new();
+    let mut damaged = Vec::new();
     for one in found {
         let chunk = one.item.part.chunk.expect("only asked when every part has a chunk");
         let sum = sums.entry(chunk).or_default();
         sum.0 = sum.0.plus(one.fingerprint);
         sum.1 |= one.item.count_only;
+        if one.damage.is_some() {
+            damaged.push(chunk);
+        }
     }
     let chunks =
         expected.keys().chain(sums.keys()).copied().collect::<std::collections::BTreeSet<_>>();
@@ -274,6 +299,7 @@ fn wrong_chunks(expected: &BTreeMap<usize, Fingerprint>, found: &[&Found]) -> Ve
         .filter(|chunk| {
             let expected = expected.get(chunk).copied().unwrap_or_default();
             match sums.get(chunk) {
+                _ if damaged.contains(chunk) => true,
                 Some((found, true)) => found.rows != expected.rows,
                 Some((found, false)) => *found != expected,
                 None => expected.rows != 0,

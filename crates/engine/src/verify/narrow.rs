@@ -7,10 +7,11 @@ use std::collections::HashMap;
 
 use arrow_array::{RecordBatch, UInt64Array};
 use arrow_select::take::take_record_batch;
+use longshore_model::connector::{ReadRequest, Snapshot};
 use longshore_model::plan::TablePlan;
 use longshore_model::{Batch, Code, ColumnView, Error, Result, row_hashes};
 
-use super::{Check, parts, target_request};
+use super::{Check, is_damage, parts, target_request};
 use crate::report::{Difference, DifferenceKind, TableVerification};
 use crate::transform::{Losses, OnFail, Transform};
 
@@ -31,16 +32,18 @@ pub(crate) struct Traced {
     pub complete: bool,
 }
 
+/// What is read in a scan.
 #[derive(Clone, Copy)]
-enum Side {
+enum Side<'a> {
     Source,
-    Target,
+    Target(&'a dyn Snapshot),
 }
 
 /// Finds the rows that differ, counts them and shows the first of them. Keeps them for a repair
 /// when one was asked for.
 pub(crate) async fn trace(
     check: &Check,
+    view: &dyn Snapshot,
     index: usize,
     table: &TablePlan,
     proof: &mut TableVerification,
@@ -58,7 +61,7 @@ pub(crate) async fn trace(
     }
     let (source, target) = (
         buckets(check, index, table, Side::Source).await?,
-        buckets(check, index, table, Side::Target).await?,
+        buckets(check, index, table, Side::Target(view)).await?,
     );
     let width = table.bytes / table.rows.max(1) + 1;
     let limit = (KEPT_BYTES / width).clamp(1, KEPT_ROWS);
@@ -72,7 +75,7 @@ pub(crate) async fn trace(
             rows += source[bucket].0 + target[bucket].0;
         }
         if used && (rows >= limit || bucket + 1 == BUCKETS) {
-            let pair = compare_group(check, index, table, &group, proof).await?;
+            let pair = compare_group(check, view, index, table, &group, proof).await?;
             if check.mode.repair {
                 traced.groups.push(pair);
             }
@@ -88,7 +91,7 @@ async fn buckets(
     check: &Check,
     index: usize,
     table: &TablePlan,
-    side: Side,
+    side: Side<'_>,
 ) -> Result<Vec<(u64, u128)>> {
     let key = key_columns(table);
     let mut buckets = vec![(0, 0u128); BUCKETS];
@@ -115,7 +118,7 @@ async fn keep(
     check: &Check,
     index: usize,
     table: &TablePlan,
-    side: Side,
+    side: Side<'_>,
     group: &[bool],
 ) -> Result<Kept> {
     let key = key_columns(table);
@@ -146,13 +149,14 @@ async fn keep(
 
 async fn compare_group(
     check: &Check,
+    view: &dyn Snapshot,
     index: usize,
     table: &TablePlan,
     group: &[bool],
     proof: &mut TableVerification,
 ) -> Result<(RecordBatch, RecordBatch)> {
     let mut source = keep(check, index, table, Side::Source, group).await?;
-    let mut target = keep(check, index, table, Side::Target, group).await?;
+    let mut target = keep(check, index, table, Side::Target(view), group).await?;
     let mut keys: Vec<u128> = source.by_key.keys().chain(target.by_key.keys()).copied().collect();
     keys.sort_unstable();
     keys.dedup();
@@ -273,45 +277,59 @@ fn differing(
     Ok(names)
 }
 
-/// Reads one side of a table, as the target has or should have it.
+/// Reads one side of a table, as the target has or should have it. What cannot be read of the target
+/// counts as missing.
 async fn scan(
     check: &Check,
     index: usize,
     table: &TablePlan,
-    side: Side,
+    side: Side<'_>,
     visit: &mut (dyn FnMut(&RecordBatch) -> Result<()> + Send),
 ) -> Result<()> {
     let transform = Transform::new(table, OnFail::Stop);
-    let mut losses = Losses::new();
-    let requests: Vec<_> = match side {
-        Side::Source => table
-            .chunks
-            .iter()
-            .map(|chunk| check.job.source_request(table, &transform, Some(chunk.range.clone())))
-            .collect(),
-        Side::Target => parts(check, index, table)
-            .await?
-            .iter()
-            .map(|part| target_request(check, table, part))
-            .collect(),
-    };
-    for request in requests {
-        let mut reader = match side {
-            Side::Source => check.job.snapshot.read(&request).await?,
-            Side::Target => check.target.read(&request).await?,
-        };
-        while let Some(batch) = check.job.cancel.guard(reader.next()).await? {
-            let batch = match side {
-                Side::Source => transform.apply(batch, &mut losses)?,
-                Side::Target => batch,
-            };
-            let Batch::Rows(rows) = batch else {
-                return Err(Error::new(Code::Internal, "rows were asked for and wire bytes came"));
-            };
-            visit(&rows)?;
+    match side {
+        Side::Source => {
+            let mut losses = Losses::new();
+            for chunk in &table.chunks {
+                let request =
+                    check.job.source_request(table, &transform, Some(chunk.range.clone()));
+                let convert = &mut |batch| visit(rows(&transform.apply(batch, &mut losses)?)?);
+                read(check, check.job.snapshot.as_ref(), &request, convert).await?;
+            }
+        }
+        Side::Target(view) => {
+            for part in parts(check, index, table).await? {
+                let request = target_request(check, table, &part);
+                match read(check, view, &request, &mut |batch| visit(rows(&batch)?)).await {
+                    Err(error) if is_damage(&error) => {}
+                    result => result?,
+                }
+            }
         }
     }
     Ok(())
+}
+
+async fn read(
+    check: &Check,
+    snapshot: &dyn Snapshot,
+    request: &ReadRequest,
+    visit: &mut (dyn FnMut(Batch) -> Result<()> + Send),
+) -> Result<()> {
+    let mut reader = snapshot.read(request).await?;
+    while let Some(batch) = check.job.cancel.guard(reader.next()).await? {
+        visit(batch)?;
+    }
+    Ok(())
+}
+
+fn rows(batch: &Batch) -> Result<&RecordBatch> {
+    match batch {
+        Batch::Rows(rows) => Ok(rows),
+        Batch::Wire(_) => {
+            Err(Error::new(Code::Internal, "rows were asked for and wire bytes came"))
+        }
+    }
 }
 
 /// The indexes of the key's columns; `None` when there is no key, and the whole row is the key.

@@ -43,9 +43,11 @@ pub(crate) async fn repair(
     let mended = proof.missing + proof.extra + proof.different;
     let found = fingerprint_target(check, index).await?;
     let expected: Fingerprint = expected(check, index, table).await?;
-    proof.found = found.to_string();
-    proof.found_rows = found.rows;
-    proof.matches = found == expected;
+    proof.matches = found == Some(expected);
+    if let Some(found) = found {
+        proof.found = found.to_string();
+        proof.found_rows = found.rows;
+    }
     if proof.matches {
         proof.chunks.clear();
         proof.note = Some("mended, and read back again".to_string());
