@@ -288,7 +288,8 @@ pub trait Load: Send + Sync {
     async fn mark(&self, stage: Stage) -> Result<()>;
 
     /// Takes rows out and puts rows in, all or nothing: for every row of `remove` one row of the
-    /// table that is equal in every column goes. Only called where [`Repair::Rows`] is declared.
+    /// table that is equal in every column goes. `add` holds the planned types, `remove` the planned
+    /// types or variants, as its fields say. Only called where [`Repair::Rows`] is declared.
     async fn replace_rows(
         &self,
         table: &TablePlan,

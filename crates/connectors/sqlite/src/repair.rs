@@ -24,8 +24,16 @@ pub(crate) fn replace_rows(
     let name = &table.target.name;
     let shape = Shape::get(connection, name)?;
     let types: Vec<&LogicalType> = table.columns.iter().map(|column| &column.to).collect();
+    let removed: Vec<LogicalType> = remove
+        .schema()
+        .fields()
+        .iter()
+        .zip(&types)
+        .map(|(field, planned)| LogicalType::of_field(field).unwrap_or_else(|| (*planned).clone()))
+        .collect();
+    let removed: Vec<&LogicalType> = removed.iter().collect();
     for row in 0..remove.num_rows() {
-        delete_one(connection, table, &shape, &types, remove, row)?;
+        delete_one(connection, table, &shape, &removed, remove, row)?;
     }
     let mut insert = connection
         .prepare(&insert_sql(table))

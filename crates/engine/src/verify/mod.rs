@@ -1,6 +1,7 @@
 //! The proof: the target is read back and compared with the fingerprints that the run took from
 //! the very bytes it copied; a difference is traced to its rows.
 
+mod loose;
 mod narrow;
 mod repair;
 mod request;
@@ -78,8 +79,10 @@ pub(crate) async fn verify_move(
         let mut proof = compare(&check, index, table, &found).await?;
         if !proof.matches && mode.level == VerifyLevel::Full {
             // The view lives no longer than the tracing: some systems let nobody commit under one.
-            let traced =
-                narrow::trace(&check, view(job).await?.as_ref(), index, table, &mut proof).await?;
+            let target =
+                narrow::Target { view: view(job).await?, loose: holds_other_kinds(&found) };
+            let traced = narrow::trace(&check, &target, index, table, &mut proof).await?;
+            drop(target);
             if mode.repair {
                 repaired += repair::repair(&check, index, table, traced, &mut proof).await?;
             }
@@ -98,6 +101,11 @@ pub(crate) async fn verify_move(
         repaired,
         tables,
     })
+}
+
+/// Whether values of other kinds than were planned were found.
+fn holds_other_kinds(found: &[&Found]) -> bool {
+    found.iter().filter_map(|f| f.damage.as_ref()).any(|e| e.code() == Code::ValueUnplanned)
 }
 
 /// A view of the target as it is now.

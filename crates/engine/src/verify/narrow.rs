@@ -4,14 +4,15 @@
 //! second keeps the rows of those buckets that differ, a bounded number at a time.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow_array::{RecordBatch, UInt64Array};
 use arrow_select::take::take_record_batch;
 use longshore_model::connector::{ReadRequest, Snapshot};
 use longshore_model::plan::TablePlan;
-use longshore_model::{Batch, Code, ColumnView, Error, Result, row_hashes};
+use longshore_model::{Batch, Cell, Code, ColumnView, Error, LogicalType, Result, row_hashes};
 
-use super::{Check, is_damage, parts, target_request};
+use super::{Check, is_damage, loose, parts, target_request};
 use crate::report::{Difference, DifferenceKind, TableVerification};
 use crate::transform::{Losses, OnFail, Transform};
 
@@ -32,18 +33,27 @@ pub(crate) struct Traced {
     pub complete: bool,
 }
 
-/// What is read in a scan.
-#[derive(Clone, Copy)]
-enum Side<'a> {
+/// The target, and how its rows are read.
+pub(crate) struct Target {
+    /// A view of it.
+    pub view: Arc<dyn Snapshot>,
+    /// Whether it holds values of other kinds than were planned: then both sides are compared as
+    /// literals.
+    pub loose: bool,
+}
+
+/// Which side is read in a scan.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
     Source,
-    Target(&'a dyn Snapshot),
+    Target,
 }
 
 /// Finds the rows that differ, counts them and shows the first of them. Keeps them for a repair
 /// when one was asked for.
 pub(crate) async fn trace(
     check: &Check,
-    view: &dyn Snapshot,
+    target: &Target,
     index: usize,
     table: &TablePlan,
     proof: &mut TableVerification,
@@ -59,23 +69,21 @@ pub(crate) async fn trace(
         proof.note = Some(reason.to_string());
         return Ok(Traced::default());
     }
-    let (source, target) = (
-        buckets(check, index, table, Side::Source).await?,
-        buckets(check, index, table, Side::Target(view)).await?,
-    );
+    let here = buckets(check, target, index, table, Side::Source).await?;
+    let there = buckets(check, target, index, table, Side::Target).await?;
     let width = table.bytes / table.rows.max(1) + 1;
     let limit = (KEPT_BYTES / width).clamp(1, KEPT_ROWS);
     let mut traced = Traced { groups: Vec::new(), complete: true };
     let mut group = vec![false; BUCKETS];
     let (mut rows, mut used) = (0, false);
     for bucket in 0..BUCKETS {
-        if source[bucket] != target[bucket] {
+        if here[bucket] != there[bucket] {
             group[bucket] = true;
             used = true;
-            rows += source[bucket].0 + target[bucket].0;
+            rows += here[bucket].0 + there[bucket].0;
         }
         if used && (rows >= limit || bucket + 1 == BUCKETS) {
-            let pair = compare_group(check, view, index, table, &group, proof).await?;
+            let pair = compare_group(check, target, index, table, &group, proof).await?;
             if check.mode.repair {
                 traced.groups.push(pair);
             }
@@ -89,13 +97,14 @@ pub(crate) async fn trace(
 /// Rows and sum of hashes, for each bucket.
 async fn buckets(
     check: &Check,
+    target: &Target,
     index: usize,
     table: &TablePlan,
-    side: Side<'_>,
+    side: Side,
 ) -> Result<Vec<(u64, u128)>> {
     let key = key_columns(table);
     let mut buckets = vec![(0, 0u128); BUCKETS];
-    scan(check, index, table, side, &mut |batch| {
+    scan(check, target, index, table, side, &mut |batch, _| {
         let keys = row_hashes(batch, key.as_deref())?;
         for (key, row) in keys.iter().zip(row_hashes(batch, None)?) {
             let bucket = &mut buckets[bucket_of(*key)];
@@ -110,20 +119,23 @@ async fn buckets(
 /// The rows of one side that are in some buckets.
 struct Kept {
     batches: Vec<RecordBatch>,
+    /// The same rows as they were read; these are mended.
+    originals: Vec<RecordBatch>,
     /// For each key, the rows: hash, batch, row.
     by_key: HashMap<u128, Vec<(u128, usize, usize)>>,
 }
 
 async fn keep(
     check: &Check,
+    target: &Target,
     index: usize,
     table: &TablePlan,
-    side: Side<'_>,
+    side: Side,
     group: &[bool],
 ) -> Result<Kept> {
     let key = key_columns(table);
-    let mut kept = Kept { batches: Vec::new(), by_key: HashMap::new() };
-    scan(check, index, table, side, &mut |batch| {
+    let mut kept = Kept { batches: Vec::new(), originals: Vec::new(), by_key: HashMap::new() };
+    scan(check, target, index, table, side, &mut |batch, original| {
         let keys = row_hashes(batch, key.as_deref())?;
         let chosen: Vec<u64> = (0u64..)
             .zip(&keys)
@@ -133,7 +145,8 @@ async fn keep(
         if chosen.is_empty() {
             return Ok(());
         }
-        let part = take_record_batch(batch, &UInt64Array::from(chosen)).map_err(internal)?;
+        let chosen = UInt64Array::from(chosen);
+        let part = take_record_batch(batch, &chosen).map_err(internal)?;
         let rows = row_hashes(&part, None)?;
         for (row, (key, hash)) in
             row_hashes(&part, key.as_deref())?.into_iter().zip(rows).enumerate()
@@ -141,6 +154,9 @@ async fn keep(
             kept.by_key.entry(key).or_default().push((hash, kept.batches.len(), row));
         }
         kept.batches.push(part);
+        if check.mode.repair {
+            kept.originals.push(take_record_batch(original, &chosen).map_err(internal)?);
+        }
         Ok(())
     })
     .await?;
@@ -149,14 +165,15 @@ async fn keep(
 
 async fn compare_group(
     check: &Check,
-    view: &dyn Snapshot,
+    target: &Target,
     index: usize,
     table: &TablePlan,
     group: &[bool],
     proof: &mut TableVerification,
 ) -> Result<(RecordBatch, RecordBatch)> {
-    let mut source = keep(check, index, table, Side::Source, group).await?;
-    let mut target = keep(check, index, table, Side::Target(view), group).await?;
+    let mut source = keep(check, target, index, table, Side::Source, group).await?;
+    let loose = target.loose;
+    let mut target = keep(check, target, index, table, Side::Target, group).await?;
     let mut keys: Vec<u128> = source.by_key.keys().chain(target.by_key.keys()).copied().collect();
     keys.sort_unstable();
     keys.dedup();
@@ -172,19 +189,21 @@ async fn compare_group(
             show(proof, || {
                 let columns =
                     differing(table, &source.batches[s.1], s.2, &target.batches[t.1], t.2)?;
-                difference(table, DifferenceKind::Different, &source.batches[s.1], s, columns)
+                let made =
+                    difference(table, DifferenceKind::Different, &source.batches[s.1], s, loose)?;
+                Ok(Difference { columns, ..made })
             })?;
         }
         for row in &here[pairs..] {
             proof.missing += 1;
             show(proof, || {
-                difference(table, DifferenceKind::Missing, &source.batches[row.1], *row, Vec::new())
+                difference(table, DifferenceKind::Missing, &source.batches[row.1], *row, loose)
             })?;
         }
         for row in &there[pairs..] {
             proof.extra += 1;
             show(proof, || {
-                difference(table, DifferenceKind::Extra, &target.batches[row.1], *row, Vec::new())
+                difference(table, DifferenceKind::Extra, &target.batches[row.1], *row, loose)
             })?;
         }
         remove.extend(there.iter().map(|row| (row.1, row.2)));
@@ -193,7 +212,7 @@ async fn compare_group(
     if !check.mode.repair {
         return Ok((empty(table), empty(table)));
     }
-    Ok((gather(table, &target.batches, &remove)?, gather(table, &source.batches, &add)?))
+    Ok((gather(table, &target.originals, &remove)?, gather(table, &source.originals, &add)?))
 }
 
 /// Removes from both lists what is in both, as often as it is in both.
@@ -240,7 +259,7 @@ fn difference(
     kind: DifferenceKind,
     batch: &RecordBatch,
     row: (u128, usize, usize),
-    columns: Vec<String>,
+    loose: bool,
 ) -> Result<Difference> {
     let key = match key_columns(table) {
         None => format!("row {:032x}", row.0),
@@ -248,15 +267,18 @@ fn difference(
             let mut parts = Vec::with_capacity(indexes.len());
             for index in indexes {
                 let column = &table.columns[index];
+                let logical = if loose { &LogicalType::Text } else { &column.to };
                 let mut text = format!("{}=", column.target);
-                let view = ColumnView::new(&column.to, batch.column(index))?;
-                view.cell(row.2).write_literal(&mut text);
+                match (ColumnView::new(logical, batch.column(index))?.cell(row.2), loose) {
+                    (Cell::Text(literal), true) => text.push_str(literal),
+                    (cell, _) => cell.write_literal(&mut text),
+                }
                 parts.push(text);
             }
             parts.join(", ")
         }
     };
-    Ok(Difference { kind, key, columns, count: 1 })
+    Ok(Difference { kind, key, columns: Vec::new(), count: 1 })
 }
 
 fn differing(
@@ -277,34 +299,48 @@ fn differing(
     Ok(names)
 }
 
-/// Reads one side of a table, as the target has or should have it. What cannot be read of the target
-/// counts as missing.
+/// Reads one side of a table: the rows in the form in which both sides are compared, and as they
+/// were read. What cannot be read of the target counts as missing.
 async fn scan(
     check: &Check,
+    target: &Target,
     index: usize,
     table: &TablePlan,
-    side: Side<'_>,
-    visit: &mut (dyn FnMut(&RecordBatch) -> Result<()> + Send),
+    side: Side,
+    visit: &mut (dyn FnMut(&RecordBatch, &RecordBatch) -> Result<()> + Send),
 ) -> Result<()> {
-    let transform = Transform::new(table, OnFail::Stop);
-    match side {
-        Side::Source => {
-            let mut losses = Losses::new();
-            for chunk in &table.chunks {
-                let request =
-                    check.job.source_request(table, &transform, Some(chunk.range.clone()));
-                let convert = &mut |batch| visit(rows(&transform.apply(batch, &mut losses)?)?);
-                read(check, check.job.snapshot.as_ref(), &request, convert).await?;
-            }
-        }
-        Side::Target(view) => {
-            for part in parts(check, index, table).await? {
-                let request = target_request(check, table, &part);
-                match read(check, view, &request, &mut |batch| visit(rows(&batch)?)).await {
-                    Err(error) if is_damage(&error) => {}
-                    result => result?,
+    if side == Side::Source {
+        let transform = Transform::new(table, OnFail::Stop);
+        let mut losses = Losses::new();
+        for chunk in &table.chunks {
+            let request = check.job.source_request(table, &transform, Some(chunk.range.clone()));
+            read(check, check.job.snapshot.as_ref(), &request, &mut |batch| {
+                let batch = transform.apply(batch, &mut losses)?;
+                let rows = rows(&batch)?;
+                match target.loose {
+                    true => visit(&loose::of_planned(table, rows)?, rows),
+                    false => visit(rows, rows),
                 }
+            })
+            .await?;
+        }
+        return Ok(());
+    }
+    for part in parts(check, index, table).await? {
+        let request = match target.loose {
+            true => loose::request(check, table, &part),
+            false => target_request(check, table, &part),
+        };
+        let mut compare = |batch: Batch| {
+            let rows = rows(&batch)?;
+            match target.loose {
+                true => visit(&loose::of_variants(table, rows)?, rows),
+                false => visit(rows, rows),
             }
+        };
+        match read(check, target.view.as_ref(), &request, &mut compare).await {
+            Err(error) if is_damage(&error) => {}
+            result => result?,
         }
     }
     Ok(())
