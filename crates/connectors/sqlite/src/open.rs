@@ -7,6 +7,8 @@ use longshore_model::{Code, Endpoint, Error, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::held;
+
 /// How long a statement waits for a lock of another process.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -68,6 +70,16 @@ pub(crate) fn writing(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Lets SQLite take back what a commit left that was cut short: only a connection that may write
+/// can. Nothing happens while somebody writes, whose journal that is. When it cannot be done, the
+/// next reader says so.
+pub(crate) fn recover(path: &Path) {
+    let left = std::fs::metadata(beside(path, "-journal")).is_ok_and(|data| data.len() > 0);
+    if left && let Ok(connection) = writing(path) {
+        let _ = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    }
+}
+
 /// An error of SQLite; `doing` completes "could not …". It names no value: of the two parts of an
 /// error that may hold one, statements are left out, and messages name tables and columns only.
 pub(crate) fn failure(doing: &str, error: rusqlite::Error) -> Error {
@@ -78,6 +90,7 @@ pub(crate) fn failure(doing: &str, error: rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Code::DatabaseBusy,
         Some(ErrorCode::DiskFull) => Code::StorageFull,
         Some(ErrorCode::SystemIoFailure) => Code::Io,
+        Some(ErrorCode::ConstraintViolation) => Code::RowRefused,
         _ => Code::Database,
     };
     let made = Error::new(code, format!("could not {doing}")).because(message(&error));
@@ -138,13 +151,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 fn require_file(path: &Path) -> Result<()> {
-    let data = std::fs::File::open(path)
-        .and_then(|file| file.metadata())
-        .map_err(|error| Error::io("open the database", shown(path), error))?;
-    if data.is_file() {
-        return Ok(());
+    match held::file(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+            Err(Error::new(Code::SourceUnreadable, "this is not a database file")
+                .with("path", shown(path)))
+        }
+        Err(error) => Err(Error::io("open the database", shown(path), error)),
     }
-    Err(Error::new(Code::SourceUnreadable, "this is not a database file").with("path", shown(path)))
 }
 
 /// The name of the file beside a database that ends in `suffix`.
@@ -155,8 +169,9 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn is_at_rest(path: &Path) -> bool {
-    let has = |suffix| std::fs::metadata(beside(path, suffix)).is_ok_and(|data| data.len() > 0);
-    !has("-wal") && !has("-journal")
+    let has =
+        |suffix: &str| std::fs::metadata(beside(path, suffix)).is_ok_and(|data| data.len() > 0);
+    !["-wal", "-shm", "-journal"].into_iter().any(has)
 }
 
 fn immutable_uri(path: &Path) -> String {

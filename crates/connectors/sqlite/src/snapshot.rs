@@ -11,6 +11,7 @@ use longshore_model::{Code, Error, Result};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::held;
 use crate::open::{self, beside, failure};
 use crate::reader::SqliteReader;
 
@@ -169,7 +170,7 @@ fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
 /// the last change of the file. Everywhere the time guards against another file of the same count.
 fn describe(path: &Path, connection: &Connection) -> rusqlite::Result<Option<String>> {
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-    let Ok(header) = read_start(path, 100) else { return Ok(None) };
+    let Ok(header) = held::start(path, 100) else { return Ok(None) };
     let Ok(data) = std::fs::metadata(path) else { return Ok(None) };
     let number = |at: usize| {
         header.get(at..at + 4).and_then(|b| b.first_chunk()).map_or(0, |b| u32::from_be_bytes(*b))
@@ -198,7 +199,7 @@ fn describe(path: &Path, connection: &Connection) -> rusqlite::Result<Option<Str
 /// (<https://sqlite.org/walformat.html#the_wal_index_header>); the inner `None` says that the log
 /// is empty, the outer that the index is being written.
 fn log_state(path: &Path) -> Option<Option<String>> {
-    let Ok(index) = read_start(&beside(path, "-shm"), 96) else { return Some(None) };
+    let Ok(index) = held::start(&beside(path, "-shm"), 96) else { return Some(None) };
     if index.len() < 96 {
         return Some(None);
     }
@@ -216,11 +217,4 @@ fn log_state(path: &Path) -> Option<Option<String>> {
     let salts = format!("{:08x}{:08x}", word(32), word(36));
     let checksum = format!("{:08x}{:08x}", word(24), word(28));
     Some(Some(format!("salts {salts}:frames {frames}:pages {}:checksum {checksum}", word(20))))
-}
-
-fn read_start(path: &Path, length: u64) -> std::io::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(length).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

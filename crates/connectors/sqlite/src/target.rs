@@ -43,6 +43,7 @@ impl SqliteTarget {
             if !path.try_exists().map_err(|e| Error::io("find the database", shown(&path), e))? {
                 return Ok(missing);
             }
+            open::recover(&path);
             let connection = open::reading(&path)?;
             connection
                 .execute_batch("BEGIN")

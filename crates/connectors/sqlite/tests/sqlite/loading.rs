@@ -37,6 +37,26 @@ async fn a_load_that_died_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_killed_in_the_middle_of_a_commit_is_taken_back_and_read() {
+    let pair = Pair::new(FILL);
+    let copied = pair.copy(1 << 10).await.expect("a copy");
+    let before = dump(&pair.path("target.db"));
+    let writer = pair.open("target.db");
+    writer
+        .execute_batch("PRAGMA cache_size = 1; BEGIN; UPDATE t SET v = v || hex(zeroblob(500));")
+        .expect("a transaction that spills");
+    for suffix in ["", "-journal"] {
+        let from = pair.path(&format!("target.db{suffix}"));
+        std::fs::copy(from, pair.path(&format!("killed.db{suffix}"))).expect("a copy");
+    }
+    let target = Sqlite.open_target(&pair.endpoint("killed.db")).await.expect("a target");
+    let ledger = target.ledger().await.expect("it is readable").expect("a ledger");
+    assert_eq!(ledger.entries.len(), copied.plan.tables[0].chunks.len());
+    assert_eq!(dump(&pair.path("killed.db")), before);
+    drop(writer);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_are_repaired_by_class_and_bytes() {
     let pair = Pair::new(
         "CREATE TABLE t (a, b TEXT COLLATE NOCASE);

@@ -81,6 +81,42 @@ async fn all_readers_see_one_state_while_somebody_writes() {
     }
 }
 
+/// Locks of this process on a file, as the kernel knows them.
+fn locks(path: &std::path::Path) -> usize {
+    use std::os::unix::fs::MetadataExt;
+    let inode = std::fs::metadata(path).expect("a file").ino();
+    let (process, file) = (std::process::id().to_string(), format!(":{inode}"));
+    std::fs::read_to_string("/proc/locks")
+        .expect("the locks")
+        .lines()
+        .filter(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words.contains(&process.as_str()) && words.iter().any(|word| word.ends_with(&file))
+        })
+        .count()
+}
+
+/// A process that closes a file loses its locks on it, and other processes write under a snapshot.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_keeps_its_locks_whatever_else_is_opened() {
+    for (mode, locked) in [("wal", "source.db-shm"), ("delete", "source.db")] {
+        let pair = Pair::new(&format!("PRAGMA journal_mode = {mode}; {FILL}"));
+        // Keeps the log, and holds no lock on the database itself.
+        let writer = pair.open("source.db");
+        writer.execute("UPDATE t SET v = 2", []).expect("an update");
+        let kept = (mode == "wal").then_some(writer);
+        let snapshot = pair.snapshot("source.db", 2).await.expect("a snapshot");
+        let before = locks(&pair.path(locked));
+        assert!(before > 0, "{mode}");
+        snapshot.current_position().await.expect("a position");
+        drop(pair.snapshot("source.db", 1).await.expect("another snapshot"));
+        let source = Sqlite.open_source(&pair.endpoint("source.db")).await.expect("a source");
+        source.catalog().await.expect("a catalog");
+        assert_eq!(locks(&pair.path(locked)), before, "{mode}");
+        drop((snapshot, kept));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn positions_change_with_the_content_in_every_mode() {
     for mode in ["delete", "wal", "truncate"] {
