@@ -94,7 +94,7 @@ codes! {
         "Make a new plan: the source got values of a new kind since the old one was made.",
         "Columns without enforced types are scanned when the plan is made, and the plan fixes how each column travels. A value of another kind appeared afterwards. Nothing was converted by guess; the chunk was rolled back.";
     SourceUnreadable "LS0104" Data "the source cannot be read",
-        "Check the source with its own tools (for SQLite: PRAGMA integrity_check) and restore the damaged part.",
+        "Restore what is damaged (for SQLite, PRAGMA integrity_check finds it). A damaged file in a target: delete it, and `longshore verify --repair` writes it anew.",
         "The source returned data that is not well-formed: a damaged file, a ragged row, a truncated block. The position is in the message.";
     TargetNotEmpty "LS0201" Precondition "the target already holds data",
         "Choose what to do with it: `existing: append`, `truncate` or `replace` in the move, or --existing on the command line.",
@@ -120,6 +120,9 @@ codes! {
     Unsupported "LS0304" Unsupported "the system cannot do this",
         "See the capabilities of the connector in the reference.",
         "The migration asks for something that this source or target does not offer. It is refused when the plan is made, not ignored when it runs.";
+    RowRefused "LS0305" Data "the target refuses a row",
+        "Compare the row's keys with what the target holds; --existing truncate or replace starts from empty tables.",
+        "A constraint of the target's table, such as a unique key, NOT NULL or CHECK, refuses a row of the source. Rows that were there before the run are the usual cause. The open chunk was rolled back.";
     Difference "LS0401" Difference "source and target differ",
         "See the differences in the report; `longshore verify --repair` mends them.",
         "Verification compared the fingerprints taken from the bytes that were read with what the target holds now, and they differ.";

@@ -379,6 +379,36 @@ mod tests {
     }
 
     #[test]
+    fn values_of_addresses_and_conditions_are_never_shown() {
+        let base = "longshore: v1\nname: shop\nmoves:\n  - from: sqlite:a\n    to: sqlite:b\n";
+        let wrong =
+            ["[hunter2]", "{a: hunter2}", "!!int hunter2", "!!binary hunter2", "\"hunter2\\q\""]
+                .into_iter()
+                .flat_map(|value| {
+                    [
+                        base.replace("sqlite:a", value),
+                        base.replace("sqlite:b", value),
+                        format!("{base}    where: {value}\n"),
+                        format!("{base}    where: {{orders: {value}}}\n"),
+                    ]
+                })
+                .chain([
+                    base.replace("sqlite:a", "*hunter2"),
+                    format!("{base}    where: hunter2\n"),
+                    "longshore: v1\nname: x\nmoves: hunter2\n".to_string(),
+                    "longshore: v1\nname: x\nmoves: [hunter2]\n".to_string(),
+                ]);
+        for text in wrong {
+            // A mapping or a tagged text may be what `where` takes.
+            if let Err(error) = Spec::parse(&text, "m.yaml") {
+                let message = error.chain().join(": ");
+                assert!(!message.contains("hunter2"), "{text}{message}");
+                assert!(message.contains("line"), "{text}{message}");
+            }
+        }
+    }
+
+    #[test]
     fn yaml_comes_back_the_same() {
         let spec = Spec::short("sqlite:a", "file:b?format=csv");
         let yaml = spec.to_yaml().expect("yaml");
