@@ -41,6 +41,9 @@ pub(crate) struct Global {
     /// Kills the process, or fails, when a point is passed for the N-th time.
     #[arg(long, global = true, hide = true, value_name = "NAME[:N][:kill|error]")]
     pub(crate) failpoint: Vec<Failpoint>,
+    /// Ends the process when its standard input ends, as it does with a parent that holds it.
+    #[arg(long, global = true, hide = true)]
+    pub(crate) end_with_input: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -57,7 +60,7 @@ pub(crate) enum Verb {
     Copy(CopyArgs),
     /// Studies source and target and says what a run will do. Changes nothing.
     #[command(
-        after_help = "Examples:\n  longshore plan migration.yaml\n  longshore plan sqlite:shop.db sqlite:copy.db --sql\n  longshore plan migration.yaml --output plan.json\n  longshore plan migration.yaml --check   # for CI: 0 when nothing is lost, else 3"
+        after_help = "Examples:\n  longshore plan migration.yaml\n  longshore plan migration.yaml --details\n  longshore plan sqlite:shop.db sqlite:copy.db --sql\n  longshore plan migration.yaml --output plan.json\n  longshore plan migration.yaml --check   # for CI: 0 when nothing is lost, else 3"
     )]
     Plan(PlanArgs),
     /// Runs a migration, or goes on with an interrupted run of it, and verifies it.
@@ -148,8 +151,11 @@ pub(crate) struct PlanArgs {
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Write the statements that will run in the target.
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "details"])]
     pub(crate) sql: bool,
+    /// Show every column, also when there are many tables.
+    #[arg(long)]
+    pub(crate) details: bool,
 }
 
 #[derive(Debug, Args)]

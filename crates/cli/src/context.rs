@@ -62,7 +62,7 @@ impl Context {
     {
         let progress = Progress::new(&self.output, &self.service, self.json, self.quiet);
         let cancel = Cancel::default();
-        interrupt::listen(&cancel, &progress)?;
+        let _listening = interrupt::listen(&cancel, &progress)?;
         let mut clock = tokio::time::interval(Duration::from_secs(1));
         let work = work(progress.clone(), cancel);
         tokio::pin!(work);

@@ -40,6 +40,9 @@ fn main() -> ExitCode {
         }
     };
     failpoint::install(&cli.global.failpoint);
+    if cli.global.end_with_input {
+        interrupt::leave_with_input();
+    }
     let output = Output::of_process();
     let result = start(&cli, &output).and_then(|code| {
         output.close()?;

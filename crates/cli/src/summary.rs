@@ -8,7 +8,7 @@ use crate::output::{Output, Style};
 use longshore_service::number::{counted, grouped, per_second, seconds, size};
 
 /// Tables that are shown; the report holds all.
-const TABLES: usize = 50;
+const TABLES: usize = 30;
 
 /// Differences that are shown; the report holds more.
 const SHOWN: usize = 10;
@@ -49,7 +49,8 @@ fn render_move(one: &MoveReport, output: &Output, out: &mut String) {
         output.styled(Style::Bold, &format!("{} → {}", one.from, one.to))
     ));
     let width = one.tables.iter().map(|t| t.target.chars().count()).max().unwrap_or(0).max(5);
-    for table in one.tables.iter().take(TABLES) {
+    let (moved, waiting): (Vec<_>, Vec<_>) = one.tables.iter().partition(|t| t.chunks > 0);
+    for table in moved.iter().take(TABLES) {
         out.push_str(&format!(
             "  {:width$}  {:>14}  {:>10}  {}\n",
             table.target,
@@ -58,9 +59,13 @@ fn render_move(one: &MoveReport, output: &Output, out: &mut String) {
             output.styled(Style::Dim, &counted(table.chunks as u64, "chunk"))
         ));
     }
-    if one.tables.len() > TABLES {
-        let more = (one.tables.len() - TABLES) as u64;
+    if moved.len() > TABLES {
+        let more = (moved.len() - TABLES) as u64;
         out.push_str(&format!("  and {} more in the report\n", counted(more, "table")));
+    }
+    if !waiting.is_empty() {
+        let waiting = counted(waiting.len() as u64, "table");
+        out.push_str(&format!("  {waiting} without a finished chunk\n"));
     }
     let rows = one.tables.iter().map(|table| table.rows).sum();
     let bytes = one.tables.iter().map(|table| table.bytes).sum();
@@ -146,9 +151,10 @@ fn render_verification(verification: &Verification, output: &Output, out: &mut S
 /// How long each step took, one line each.
 pub(crate) fn steps(report: &Report) -> String {
     let mut out = String::new();
-    if !report.steps.is_empty() {
-        out.push_str("\n  step           time\n");
+    if report.steps.is_empty() || report.moves.is_empty() {
+        return out;
     }
+    out.push_str("\n  step           time\n");
     for step in &report.steps {
         out.push_str(&format!("  {:10} {:>8}", step.name, seconds(step.seconds)));
         if step.name == "copy"

@@ -13,9 +13,14 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
-/// `1 row`, `2,000 rows`.
+/// `1 row`, `2,000 rows`, `3 losses`.
 pub fn counted(number: u64, singular: &str) -> String {
-    format!("{} {singular}{}", grouped(number), if number == 1 { "" } else { "s" })
+    let ending = match singular {
+        _ if number == 1 => "",
+        _ if singular.ends_with(['s', 'x']) => "es",
+        _ => "s",
+    };
+    format!("{} {singular}{ending}", grouped(number))
 }
 
 /// `12.3 MiB`.

@@ -28,16 +28,17 @@ impl Store {
         Self { runs: state.join("runs") }
     }
 
-    /// Makes the folder of a new run. Ids sort by time: `YYYYMMDD-HHMMSS-xxxx`, in UTC.
+    /// Makes the folder of a new run. Ids sort by time: `YYYYMMDD-HHMMSS-mmmxx`, in UTC,
+    /// with milliseconds and two random digits.
     pub fn create(&self, now: SystemTime) -> Result<RunFolder> {
         std::fs::create_dir_all(&self.runs).map_err(|error| {
             Error::io("make the folder of runs", self.runs.display(), error)
                 .hint("Name a folder that can be written with --state DIR.")
         })?;
-        let time = DateTime::<Utc>::from(now).format("%Y%m%d-%H%M%S");
+        let time = DateTime::<Utc>::from(now).format("%Y%m%d-%H%M%S-%3f");
         loop {
-            let random = RandomState::new().hash_one(std::process::id()) & 0xffff;
-            let id = format!("{time}-{random:04x}");
+            let random = RandomState::new().hash_one(std::process::id()) & 0xff;
+            let id = format!("{time}{random:02x}");
             let path = self.runs.join(&id);
             match std::fs::create_dir(&path) {
                 Ok(()) => return Ok(RunFolder { id, path }),
@@ -120,11 +121,11 @@ mod tests {
         assert_eq!(store.latest().expect_err("no run").code(), Code::NotFound);
         let early = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let first = store.create(early).expect("a run");
-        let second = store.create(early + Duration::from_secs(1)).expect("a run");
-        assert_eq!(first.id[..16], *"20231114-221320-");
+        let second = store.create(early + Duration::from_millis(1)).expect("a run");
+        assert_eq!(first.id[..19], *"20231114-221320-000");
         let ids: Vec<_> = store.list().expect("a list").into_iter().map(|run| run.id).collect();
         assert_eq!(ids, [first.id.clone(), second.id.clone()]);
-        assert_eq!(store.find("20231114-221321").expect("one").id, second.id);
+        assert_eq!(store.find("20231114-221320-001").expect("one").id, second.id);
         assert_eq!(store.find("2023").expect_err("two").code(), Code::Usage);
         assert_eq!(store.find("2022").expect_err("none").code(), Code::NotFound);
         std::fs::write(first.path.join("report.json"), "{}").expect("a file");

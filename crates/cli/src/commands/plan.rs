@@ -9,6 +9,7 @@ use crate::args::PlanArgs;
 use crate::commands::migration;
 use crate::context::Context;
 use crate::failure::{DIFFERENCE, DONE};
+use longshore_service::number::counted;
 
 pub(crate) async fn plan(args: &PlanArgs, context: &Context) -> Result<u8> {
     let (mut spec, _) = migration::read(&args.migration)?;
@@ -21,9 +22,15 @@ pub(crate) async fn plan(args: &PlanArgs, context: &Context) -> Result<u8> {
     if args.sql {
         context.print(&statements(&plan));
     } else {
-        show(&plan, context)?;
+        show(&plan, args.details, context)?;
     }
-    Ok(if args.check && !is_clean(&plan) { DIFFERENCE } else { DONE })
+    if !args.check {
+        return Ok(DONE);
+    }
+    if !context.json && !args.sql {
+        context.print(&format!("\ncheck: {}\n", verdict(&plan)));
+    }
+    Ok(if is_clean(&plan) { DONE } else { DIFFERENCE })
 }
 
 /// Works a migration out, with progress that is no part of the answer.
@@ -37,9 +44,23 @@ pub(crate) async fn make(spec: &Spec, context: &Context) -> Result<Plan> {
 }
 
 /// Prints a plan, for people or as JSON.
-pub(crate) fn show(plan: &Plan, context: &Context) -> Result<()> {
-    context.print(&if context.json { plan.to_json()? } else { describe_plan(plan) });
+pub(crate) fn show(plan: &Plan, details: bool, context: &Context) -> Result<()> {
+    context.print(&if context.json { plan.to_json()? } else { describe_plan(plan, details) });
     Ok(())
+}
+
+/// What `--check` finds, in one line.
+fn verdict(plan: &Plan) -> String {
+    let losses: usize = plan.moves.iter().map(|one| one.losses.len()).sum();
+    let left: usize = plan.moves.iter().map(|one| one.not_moved.len()).sum();
+    if is_clean(plan) {
+        return "a run would move everything exactly".to_string();
+    }
+    format!(
+        "{} and {} that would stay behind",
+        counted(losses as u64, "predicted loss"),
+        counted(left as u64, "thing")
+    )
 }
 
 fn statements(plan: &Plan) -> String {

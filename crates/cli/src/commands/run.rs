@@ -35,7 +35,7 @@ async fn start(
             Some(plan) => plan,
             None => plan::make(&spec, context).await?,
         };
-        plan::show(&plan, context)?;
+        plan::show(&plan, false, context)?;
         return Ok(DONE);
     }
     let verify = options.verify.map_or(Some(spec.verify), VerifyChoice::level);

@@ -32,13 +32,12 @@ pub(super) struct Seen {
 pub(super) fn run(folder: &Path, migration: &str, kill: bool, output: &Output) -> Result<Seen> {
     let failed = |error| Error::io("run longshore as a child", "longshore", error);
     let program = std::env::current_exe().map_err(failed)?;
-    let mut child = Command::new(program)
-        .args(["run", migration, "--json"])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
+    let mut command = Command::new(program);
+    command.args(["run", migration, "--json", "--end-with-input"]).current_dir(folder);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut child = child.map_err(failed)?;
+    // Ours until we end, however we end: the child stops when it is closed.
+    let hold = child.stdin.take();
     let stdout = child.stdout.take().expect("the output is piped");
     let bar = bar(output);
     let mut seen = Seen::default();
@@ -56,6 +55,7 @@ pub(super) fn run(folder: &Path, migration: &str, kill: bool, output: &Output) -
         }
     }
     bar.finish_and_clear();
+    drop(hold);
     let status = child.wait().map_err(failed)?;
     if seen.killed || status.success() {
         return Ok(seen);

@@ -17,6 +17,7 @@ use crate::args::DemoArgs;
 use crate::commands::make_plan;
 use crate::context::Context;
 use crate::failure::DONE;
+use crate::interrupt;
 use crate::output::Style;
 use crate::summary;
 use longshore_service::number::{counted, grouped, seconds, size};
@@ -32,6 +33,7 @@ const OWN: [&str; 6] =
 const CHUNK: Size = Size(1 << 20);
 
 pub(crate) async fn demo(args: &DemoArgs, context: &Context) -> Result<u8> {
+    let _listening = interrupt::leave(&context.output)?;
     let folder = args.keep.as_path();
     let start = Instant::now();
     prepare(folder)?;

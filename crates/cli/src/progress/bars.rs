@@ -18,6 +18,8 @@ pub(crate) struct Bars {
     whole: Option<ProgressBar>,
     tables: BTreeMap<String, ProgressBar>,
     colour: bool,
+    /// Tables whose study began.
+    studied: usize,
 }
 
 impl Bars {
@@ -28,13 +30,18 @@ impl Bars {
             whole: None,
             tables: BTreeMap::new(),
             colour,
+            studied: 0,
         }
     }
 
     pub(crate) fn listen(&mut self, at: f64, event: &Event) {
         self.tally.listen(at, event);
         match event {
-            Event::StudyStarted { table } => self.whole("study").set_message(table.clone()),
+            Event::StudyStarted { table } => {
+                self.studied += 1;
+                let message = format!("table {}: {table}", self.studied);
+                self.whole("study").set_message(message);
+            }
             Event::StageStarted { stage } => {
                 self.clear();
                 self.whole(stage);
@@ -89,9 +96,10 @@ impl Bars {
 
     fn clear(&mut self) {
         for bar in std::mem::take(&mut self.tables).into_values().chain(self.whole.take()) {
-            bar.finish_and_clear();
             self.screen.remove(&bar);
         }
+        // A failure to draw shows on the next bar; there is nothing to tell anyone before.
+        let _ = self.screen.clear();
     }
 
     fn whole(&mut self, stage: &str) -> &ProgressBar {
@@ -148,7 +156,7 @@ impl Bars {
 }
 
 fn spinner() -> ProgressStyle {
-    ProgressStyle::with_template("{prefix:12!} {spinner} {wide_msg}").expect("a valid template")
+    ProgressStyle::with_template("{prefix:8!} {spinner} {wide_msg}").expect("a valid template")
 }
 
 fn narrow() -> ProgressStyle {
@@ -157,9 +165,9 @@ fn narrow() -> ProgressStyle {
 
 fn wide(colour: bool) -> ProgressStyle {
     let template = if colour {
-        "{prefix:12!} {bar:30.green} {wide_msg}"
+        "{prefix:26!} {bar:20.green} {wide_msg}"
     } else {
-        "{prefix:12!} {bar:30} {wide_msg}"
+        "{prefix:26!} {bar:20} {wide_msg}"
     };
     ProgressStyle::with_template(template).expect("a valid template")
 }

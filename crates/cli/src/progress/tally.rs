@@ -85,32 +85,36 @@ impl Tally {
         })
     }
 
-    /// `45 %, 1,234 of 2,000 rows, 12.3 MiB/s, about 5 s left`. The time left follows from what
-    /// this attempt has reached so far.
+    /// `45 %, about 5 s left, 12.3 MiB/s, 1,234 of 2,000 rows, 600 rows/s`: what matters most
+    /// comes first, for narrow terminals. The time left follows from what this attempt has reached.
     pub(crate) fn line(&self, at: f64) -> String {
         let (rows, rows_in) = self.totals();
         let elapsed = at - self.began;
         let rate = per_second(self.rows, elapsed);
-        let mut out = match rows {
-            0 => counted(rows_in, "row"),
-            _ => format!(
-                "{} %, {} of {}",
-                u128::from(rows_in) * 100 / u128::from(rows),
-                grouped(rows_in),
-                counted(rows, "row")
-            ),
-        };
-        out.push_str(&format!(", {} rows/s", grouped(rate)));
-        if self.bytes > 0 {
-            out.push_str(&format!(", {}/s", size(per_second(self.bytes, elapsed))));
+        let mut parts = Vec::new();
+        if let Some(share) = (u128::from(rows_in) * 100).checked_div(u128::from(rows)) {
+            parts.push(format!("{share} %"));
         }
         if let Some(left) = (rows - rows_in).checked_div(rate).filter(|_| rows > rows_in) {
-            #[expect(clippy::cast_precision_loss, reason = "shown in seconds")]
-            let left = (left + 1) as f64;
-            out.push_str(&format!(", about {} left", seconds(left)));
+            parts.push(format!("about {} left", whole_seconds(left + 1)));
         }
-        out
+        if self.bytes > 0 {
+            parts.push(format!("{}/s", size(per_second(self.bytes, elapsed))));
+        }
+        parts.push(match rows {
+            0 => counted(rows_in, "row"),
+            _ => format!("{} of {}", grouped(rows_in), counted(rows, "row")),
+        });
+        parts.push(format!("{} rows/s", grouped(rate)));
+        parts.join(", ")
     }
+}
+
+/// A time that is a guess, without a fraction.
+fn whole_seconds(left: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown in minutes and seconds")]
+    let text = seconds(left as f64);
+    text.replace(".0 s", " s")
 }
 
 impl From<&longshore_engine::TableTotals> for TableTally {
@@ -122,5 +126,31 @@ impl From<&longshore_engine::TableTotals> for TableTally {
             bytes_in: totals.bytes_in,
             chunks_in: totals.chunks_in,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_engine::Event;
+
+    use super::{TableTally, Tally};
+
+    #[test]
+    fn the_line_says_first_what_matters_most() {
+        let mut tally = Tally::default();
+        let whole = TableTally { rows: 2_000, chunks: 2, ..TableTally::default() };
+        tally.tables.insert("orders".to_string(), whole);
+        tally.listen(1.0, &Event::StageStarted { stage: "copy" });
+        let copied = Event::Copied {
+            table: "orders".to_string(),
+            worker: 0,
+            rows: 500,
+            bytes: 5 << 20,
+            held: 0.0,
+        };
+        tally.listen(2.0, &copied);
+        let line = "25 %, about 4 s left, 5.0 MiB/s, 500 of 2,000 rows, 500 rows/s";
+        assert_eq!(tally.line(2.0), line);
+        assert_eq!(Tally::default().line(0.0), "0 rows, 0 rows/s");
     }
 }

@@ -109,6 +109,29 @@ fn a_finished_migration_run_again_copies_nothing() {
 }
 
 #[test]
+fn a_second_signal_stops_at_once_and_the_next_run_goes_on() {
+    let stage = Stage::shop(20_000);
+    stage.write(
+        "m.yaml",
+        "longshore: v1\nname: x\nmoves: [{from: 'sqlite:shop.db', to: 'sqlite:copy.db'}]\n",
+    );
+    let mut run = stage.start(&["run", "m.yaml", "--json", "--source-rate", "32KiB/s"]);
+    let mut lines = BufReader::new(run.stdout.take().expect("piped")).lines();
+    assert!(lines.by_ref().any(|line| line.expect("text").contains("\"copied\"")));
+    let mut notes = BufReader::new(run.stderr.take().expect("piped")).lines();
+    let id = run.id().to_string();
+    let kill =
+        || assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill").success());
+    kill();
+    let note = notes.next().expect("a note").expect("text");
+    assert!(note.contains("interrupt again"), "{note}");
+    kill();
+    assert_eq!(run.wait().expect("it ends").code(), Some(130));
+    stage.done(&["run", "m.yaml"]);
+    stage.same("shop.db", "copy.db");
+}
+
+#[test]
 fn a_second_run_is_refused_and_a_signal_stops_the_first_at_a_safe_point() {
     let stage = Stage::shop(20_000);
     migration(&stage, "sqlite:copy.db");

@@ -37,8 +37,13 @@ pub(crate) fn apply(one: &Move, catalog: &Catalog, same_dialect: bool) -> Result
         .filter(|table| pattern::selects(&one.tables, &table.name.to_string()))
         .collect();
     if selected.is_empty() {
-        return Err(Error::new(Code::SpecNoMatch, "no table is selected")
-            .with("source", one_source(catalog)));
+        let error = Error::new(Code::SpecNoMatch, "no table is selected")
+            .with("source", one_source(catalog));
+        return Err(if catalog.tables.is_empty() {
+            error.hint("The source holds no tables: check its address.")
+        } else {
+            error
+        });
     }
     let drafts: Vec<Draft> = selected
         .iter()

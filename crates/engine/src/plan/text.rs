@@ -1,44 +1,58 @@
-//! The plan as text for people.
+//! The plan as text for people: an overview with one line a table; every column on request, or when
+//! there are few tables.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use longshore_model::plan::{MovePlan, Plan, TablePlan};
+use longshore_model::plan::{ColumnPlan, MovePlan, Plan, Statement, TablePlan};
 
 /// Bytes in a second that the first estimate assumes; the run corrects it as it goes.
 const ASSUMED_RATE: u64 = 60 << 20;
 
-/// Writes a plan for people.
-pub fn describe(plan: &Plan) -> String {
+/// Up to so many tables, every column is shown.
+const FEW: usize = 4;
+
+/// Sentences are wrapped at this width.
+const WIDTH: usize = 100;
+
+/// Writes a plan for people; with `details`, every column and every statement is named.
+pub fn describe(plan: &Plan, details: bool) -> String {
     let mut out = String::new();
-    write_plan(plan, &mut out).expect("writing to a String cannot fail");
+    write_plan(plan, details, &mut out).expect("writing to a String cannot fail");
     out
 }
 
-fn write_plan(plan: &Plan, out: &mut String) -> fmt::Result {
+fn write_plan(plan: &Plan, details: bool, out: &mut String) -> fmt::Result {
     writeln!(out, "Plan of {} {}", plan.name, plan.version)?;
     for one in &plan.moves {
-        write_move(one, out)?;
+        let details = details || one.tables.len() <= FEW;
+        write_move(one, details, out)?;
+        if !details {
+            writeln!(out, "\n  Every column: --details. Every statement: --sql.")?;
+        }
     }
     Ok(())
 }
 
-fn write_move(one: &MovePlan, out: &mut String) -> fmt::Result {
+fn write_move(one: &MovePlan, details: bool, out: &mut String) -> fmt::Result {
     writeln!(out, "\n{} → {}", one.from, one.to)?;
     let seconds = one.bytes() / ASSUMED_RATE + 1;
     writeln!(
         out,
-        "  {} tables, {} rows, {} in {} chunks; about {seconds} s, corrected as it runs",
-        one.tables.len(),
-        grouped(one.rows()),
+        "  {}, {}, {} in {}; about {seconds} s, corrected as it runs\n",
+        counted(one.tables.len() as u64, "table"),
+        counted(one.rows(), "row"),
         size(one.bytes()),
-        one.chunks()
+        counted(one.chunks() as u64, "chunk")
     )?;
-    writeln!(out, "  If a run is killed: {}", one.restart)?;
-    for table in &one.tables {
-        write_table(table, out)?;
+    if details {
+        one.tables.iter().try_for_each(|table| write_table(table, out))?;
+    } else {
+        write_overview(&one.tables, out)?;
+        section(out, "Columns that change", one.tables.iter().flat_map(changes))?;
     }
-    section(out, "Before the copy", one.prepare.iter().map(|s| s.purpose.clone()))?;
-    section(out, "After the copy", one.finish.iter().map(|s| s.purpose.clone()))?;
+    write_statements(out, "Before the copy", &one.prepare, details)?;
+    write_statements(out, "After the copy", &one.finish, details)?;
     section(
         out,
         "Losses",
@@ -58,55 +72,143 @@ fn write_move(one: &MovePlan, out: &mut String) -> fmt::Result {
         "Not moved",
         one.not_moved.iter().map(|n| format!("{} {}: {}", n.kind, n.name, n.reason)),
     )?;
-    section(out, "Risks", one.risks.iter().cloned())
+    section(out, "Risks", one.risks.iter().cloned())?;
+    section(out, "If a run is killed", std::iter::once(one.restart.clone()))
+}
+
+/// One line for each table.
+fn write_overview(tables: &[TablePlan], out: &mut String) -> fmt::Result {
+    let titles: Vec<String> = tables.iter().map(title).collect();
+    let width = titles.iter().map(|title| title.chars().count()).max().unwrap_or(0);
+    let heading = "table";
+    writeln!(out, "  {heading:width$}  {:>14}  {:>10}  chunks  columns", "rows", "size")?;
+    for (table, title) in tables.iter().zip(&titles) {
+        writeln!(
+            out,
+            "  {title:width$}  {:>14}  {:>10}  {:>6}  {:>7}{}",
+            grouped(table.rows),
+            size(table.bytes),
+            table.chunks.len(),
+            table.columns.len(),
+            condition(table)
+        )?;
+    }
+    writeln!(out)
+}
+
+fn title(table: &TablePlan) -> String {
+    if table.source == table.target {
+        table.source.to_string()
+    } else {
+        format!("{} → {}", table.source, table.target)
+    }
+}
+
+fn condition(table: &TablePlan) -> String {
+    table.filter.as_ref().map(|filter| format!(", where {filter}")).unwrap_or_default()
+}
+
+/// The columns of a table that get another name or type, or are masked.
+fn changes(table: &TablePlan) -> impl Iterator<Item = String> {
+    table
+        .columns
+        .iter()
+        .filter(|c| c.to != c.from || c.source != c.target || c.mask.is_some())
+        .map(|column| format!("{}.{}: {}", table.source, column.source, way(column)))
 }
 
 fn write_table(table: &TablePlan, out: &mut String) -> fmt::Result {
-    write!(out, "\n  {}", table.source)?;
-    if table.source != table.target {
-        write!(out, " → {}", table.target)?;
-    }
     writeln!(
         out,
-        "  {} rows, {}, {} chunk{}{}",
-        grouped(table.rows),
+        "  {}  {}, {}, {}{}",
+        title(table),
+        counted(table.rows, "row"),
         size(table.bytes),
-        table.chunks.len(),
-        if table.chunks.len() == 1 { "" } else { "s" },
-        table.filter.as_ref().map(|filter| format!(", where {filter}")).unwrap_or_default()
+        counted(table.chunks.len() as u64, "chunk"),
+        condition(table)
     )?;
     let width = table.columns.iter().map(|c| c.source.chars().count()).max().unwrap_or(0);
     for column in &table.columns {
-        let declared = if column.declared.is_empty() {
-            String::new()
-        } else {
-            format!("{} = ", column.declared)
-        };
-        write!(out, "    {:width$}  {declared}{}", column.source, column.from)?;
-        if column.to != column.from {
-            write!(out, " → {}", column.to)?;
-        }
-        write!(out, " → {}", if column.native.is_empty() { "(no type)" } else { &column.native })?;
-        if column.source != column.target {
-            write!(out, " as {}", column.target)?;
-        }
-        if let Some(mask) = column.mask {
-            write!(out, ", masked ({mask:?})")?;
-        }
-        writeln!(out)?;
+        writeln!(out, "    {:width$}  {}", column.source, way(column))?;
     }
-    Ok(())
+    writeln!(out)
+}
+
+/// `BOOLEAN = int64 → boolean → Boolean as paid, masked (sha256)`.
+fn way(column: &ColumnPlan) -> String {
+    let mut out = String::new();
+    if !column.declared.is_empty() {
+        out.push_str(&format!("{} = ", column.declared));
+    }
+    out.push_str(&column.from.to_string());
+    if column.to != column.from {
+        out.push_str(&format!(" → {}", column.to));
+    }
+    let native = if column.native.is_empty() { "(no type)" } else { &column.native };
+    out.push_str(&format!(" → {native}"));
+    if column.source != column.target {
+        out.push_str(&format!(" as {}", column.target));
+    }
+    if let Some(mask) = column.mask {
+        out.push_str(&format!(", masked ({})", format!("{mask:?}").to_lowercase()));
+    }
+    out
+}
+
+/// The purposes of statements; without details their kinds with numbers: `64 indexes`.
+fn write_statements(
+    out: &mut String,
+    title: &str,
+    statements: &[Statement],
+    details: bool,
+) -> fmt::Result {
+    if details {
+        return section(out, title, statements.iter().map(|s| s.purpose.clone()));
+    }
+    let mut kinds = BTreeMap::<&str, u64>::new();
+    for statement in statements {
+        let kind = statement.purpose.split(' ').next().unwrap_or_default();
+        *kinds.entry(kind).or_default() += 1;
+    }
+    section(out, title, kinds.iter().map(|(kind, number)| counted(*number, kind)))
 }
 
 fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) -> fmt::Result {
     let mut lines = lines.peekable();
     if lines.peek().is_some() {
-        writeln!(out, "\n  {title}")?;
+        writeln!(out, "  {title}")?;
     }
     for line in lines {
-        writeln!(out, "    {line}")?;
+        write_wrapped(out, &line)?;
     }
     Ok(())
+}
+
+/// A line of a section, broken between words.
+fn write_wrapped(out: &mut String, line: &str) -> fmt::Result {
+    let mut used = 4;
+    write!(out, "    ")?;
+    for (index, word) in line.split(' ').enumerate() {
+        let length = word.chars().count();
+        if index > 0 && used + 1 + length > WIDTH {
+            write!(out, "\n      {word}")?;
+            used = 6 + length;
+        } else {
+            let space = if index > 0 { " " } else { "" };
+            write!(out, "{space}{word}")?;
+            used += space.len() + length;
+        }
+    }
+    writeln!(out)
+}
+
+fn counted(number: u64, singular: &str) -> String {
+    let ending = match singular {
+        _ if number == 1 => "",
+        _ if singular.ends_with(['s', 'x']) => "es",
+        _ => "s",
+    };
+    format!("{} {singular}{ending}", grouped(number))
 }
 
 fn grouped(number: u64) -> String {
@@ -132,10 +234,26 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::{WIDTH, counted, grouped, size, write_wrapped};
+
     #[test]
     fn numbers_for_people() {
-        assert_eq!(super::grouped(1_234_567), "1,234,567");
-        assert_eq!(super::grouped(999), "999");
-        assert_eq!(super::size(1536), "1.5 KiB");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(counted(1, "table"), "1 table");
+        assert_eq!(counted(64, "index"), "64 indexes");
+    }
+
+    #[test]
+    fn long_lines_are_broken_between_words_and_lose_none() {
+        let words: Vec<String> = (0..60).map(|n| format!("wört{n},")).collect();
+        let mut out = String::new();
+        write_wrapped(&mut out, &words.join(" ")).expect("a String");
+        assert!(out.lines().count() > 3 && out.lines().all(|l| l.chars().count() <= WIDTH));
+        assert_eq!(out.split_whitespace().collect::<Vec<_>>(), words);
+        let mut one = String::new();
+        write_wrapped(&mut one, &"x".repeat(200)).expect("a String");
+        assert_eq!(one.lines().count(), 1);
     }
 }
