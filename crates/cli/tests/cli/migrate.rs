@@ -147,3 +147,36 @@ fn quiet_is_quiet() {
     let ran = stage.done(&["copy", "sqlite:shop.db", "file:out", "--quiet"]);
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""));
 }
+
+#[test]
+fn a_damaged_file_of_the_target_is_found_and_mended() {
+    let stage = Stage::shop(3000);
+    let target = "file:out?format=parquet";
+    stage.done(&["copy", "sqlite:shop.db", target]);
+    let part = stage.join("out/orders/part-00000.parquet");
+    let whole = std::fs::read(&part).expect("the file");
+    for damaged in [&whole[..whole.len() / 2], b"", b"PAR1 no more"] {
+        std::fs::write(&part, damaged).expect("written");
+        let found = stage.run(&["verify", "sqlite:shop.db", target]);
+        assert_eq!(found.code, Some(3), "{}", found.err);
+        assert!(found.out.contains("orders: 3,000 missing"), "{}", found.out);
+        stage.done(&["verify", "sqlite:shop.db", target, "--repair"]);
+    }
+    std::fs::write(&part, &whole[..100]).expect("written");
+    let refused = stage.run(&["copy", "sqlite:shop.db", "file:out?format=csv"]);
+    assert_eq!(refused.code, Some(43), "{}", refused.err);
+    stage.done(&["copy", "sqlite:shop.db", "file:out?format=csv", "--existing", "replace"]);
+    stage.done(&["copy", "file:out?format=csv", "sqlite:copy.db"]);
+    stage.same("shop.db", "copy.db");
+}
+
+#[test]
+fn rows_that_a_constraint_refuses_are_no_reason_to_try_again() {
+    let stage = Stage::shop(10);
+    stage.done(&["copy", "sqlite:shop.db", "sqlite:copy.db"]);
+    let append = ["copy", "sqlite:shop.db", "sqlite:copy.db", "--existing", "append"];
+    let refused = stage.run(&append);
+    assert_eq!(refused.code, Some(42), "{}", refused.err);
+    assert!(refused.err.contains("error[LS0305]"), "{}", refused.err);
+    assert_eq!(stage.value("copy.db", "SELECT count(*) FROM orders"), 10);
+}

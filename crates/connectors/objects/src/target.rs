@@ -61,12 +61,15 @@ impl FileTarget {
             (Some(structure), _) => {
                 structure.columns.iter().map(|column| column.name.clone()).collect()
             }
-            (None, Some(file)) => self.column_names(file, &files)?,
+            (None, Some(file)) => {
+                unless_damaged(self.column_names(file, &files))?.unwrap_or_default()
+            }
             (None, None) => Vec::new(),
         };
         let mut has_rows = false;
         for file in &files {
-            has_rows = has_rows || self.has_rows(file)?;
+            // What cannot be read is not nothing: it must not be written over unasked.
+            has_rows = has_rows || unless_damaged(self.has_rows(file))?.unwrap_or(true);
         }
         Ok(Some(ExistingTable { name: name.clone(), columns, has_rows }))
     }
@@ -176,6 +179,13 @@ impl Target for FileTarget {
                 .flatten()
             {
                 let chunk = chunks.iter().find(|(path, _)| *path == file.path);
+                // No row of it can be read: all count as missing, and a repair writes it anew.
+                let lost = chunk.is_some()
+                    && file.format == Format::Parquet
+                    && unless_damaged(ParquetFile::open(&tree, &file.path))?.is_none();
+                if lost {
+                    continue;
+                }
                 parts.push(Part {
                     range: Some(FileRange::whole(file.path).to_json()),
                     chunk: chunk.map(|(_, chunk)| *chunk),
@@ -195,6 +205,14 @@ impl Target for FileTarget {
         })
         .await?;
         Ok(Box::new(load))
+    }
+}
+
+/// `None` for what is found in a damaged file.
+fn unless_damaged<T>(found: Result<T>) -> Result<Option<T>> {
+    match found {
+        Err(error) if error.code() == Code::SourceUnreadable => Ok(None),
+        found => found.map(Some),
     }
 }
 
