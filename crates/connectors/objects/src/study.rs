@@ -200,6 +200,7 @@ impl<'a> Work<'a> {
         let readable = |name: &&str| open.check_readable(name).cloned();
         let types = self.columns.iter().map(readable).collect::<Result<Vec<_>>>()?;
         self.agree(types, &file.path)?;
+        open.check_values(&self.columns)?;
         let groups: Vec<_> = open.groups().collect();
         let mut pieces: Vec<(usize, u64, u64)> = Vec::new();
         for (index, group) in groups.iter().enumerate() {

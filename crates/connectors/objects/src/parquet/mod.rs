@@ -1,6 +1,7 @@
 //! Parquet files.
 
 mod convert;
+mod int96;
 mod read;
 mod write;
 

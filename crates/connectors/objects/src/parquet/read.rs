@@ -16,6 +16,7 @@ use parquet::file::metadata::RowGroupMetaData;
 
 use super::TABLE_KEY;
 use super::convert::{Conversion, convert, describe, plain_schema};
+use super::int96;
 use crate::read::{Columns, Sink};
 use crate::tree::Tree;
 
@@ -145,6 +146,7 @@ impl ParquetFile {
         batch_bytes: usize,
         sink: &mut Sink<'_>,
     ) -> Result<bool> {
+        self.check_times(picked, group)?;
         let rows = self.rows_per_batch(picked, group, batch_bytes);
         let file =
             self.file.try_clone().map_err(|error| Error::io("read a file", &self.name, error))?;
@@ -163,6 +165,35 @@ impl ParquetFile {
             }
         }
         Ok(true)
+    }
+
+    /// Refuses timestamps of 96 bits that do not fit their type.
+    fn check_times(&self, picked: &[usize], group: usize) -> Result<()> {
+        let row_group = self.metadata.metadata().row_group(group);
+        let leaves: Vec<usize> = picked
+            .iter()
+            .flat_map(|index| self.leaves(*index))
+            .filter(|leaf| row_group.column(*leaf).column_type() == parquet::basic::Type::INT96)
+            .collect();
+        if leaves.is_empty() {
+            return Ok(());
+        }
+        let file =
+            self.file.try_clone().map_err(|error| Error::io("read a file", &self.name, error))?;
+        match int96::all_fit(file, group, &leaves) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(int96::out_of_range(&self.name)),
+            Err(error) => Err(damaged(&self.name, error)),
+        }
+    }
+
+    /// Refuses values of some columns that no row can be read with; the plan finds them by it.
+    pub(crate) fn check_values(&self, columns: &[&str]) -> Result<()> {
+        let picked: Vec<usize> = (0..self.columns.len())
+            .filter(|index| columns.contains(&self.columns[*index].name.as_str()))
+            .collect();
+        (0..self.metadata.metadata().num_row_groups())
+            .try_for_each(|group| self.check_times(&picked, group))
     }
 
     /// The file's index of each column that is asked for.

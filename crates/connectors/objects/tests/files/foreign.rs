@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use arrow_array::types::{ArrowPrimitiveType, Float16Type, Int32Type};
 use arrow_array::{self as a, ArrayRef, RecordBatch};
-use longshore_model::connector::{Connector, ReadRequest};
+use longshore_model::connector::{Connector, ReadRequest, StudyRequest};
 use longshore_model::{Code, Endpoint, LogicalType};
 use longshore_objects::Files;
 use parquet::arrow::ArrowWriter;
+use parquet::data_type::{Int96, Int96Type};
+use parquet::file::writer::SerializedFileWriter;
 
 use crate::session::{drain, read_table, source};
 
@@ -230,4 +232,49 @@ async fn repeated_large_texts_do_not_break_the_bound_of_a_batch() {
         let size = batch.get_array_memory_size();
         assert!(size <= 200_000 || batch.num_rows() == 1, "{size} bytes");
     }
+}
+
+/// A file with one column of timestamps of 96 bits, each a Julian day and nanoseconds in it.
+fn write_int96(path: &Path, values: &[(u64, u32)]) {
+    let schema = "message m { required int96 at; }";
+    let schema = Arc::new(parquet::schema::parser::parse_message_type(schema).expect("a schema"));
+    let values: Vec<Int96> = values
+        .iter()
+        .map(|(nanoseconds, day)| {
+            let word = |shift: u32| u32::try_from(nanoseconds >> shift & 0xffff_ffff);
+            let mut value = Int96::new();
+            value.set_data(word(0).expect("a word"), word(32).expect("a word"), *day);
+            value
+        })
+        .collect();
+    let file = File::create(path).expect("a file");
+    let mut writer = SerializedFileWriter::new(file, schema, Default::default()).expect("a writer");
+    let mut group = writer.next_row_group().expect("a row group");
+    let mut column = group.next_column().expect("a column").expect("the only one");
+    column.typed::<Int96Type>().write_batch(&values, None, None).expect("values");
+    column.close().expect("a column");
+    group.close().expect("a row group");
+    writer.close().expect("a file");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn timestamps_of_96_bits_are_read_exactly_or_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("t.parquet");
+    write_int96(&path, &[(1, 2_440_588), (85_636_854_775_807, 2_547_339)]);
+    let rows = read_table(source(folder.path()).await.as_ref(), "t", &[]).await.expect("rows");
+    let text = |text: &str| vec![text.to_string()];
+    assert_eq!(
+        rows,
+        [text("1970-01-01 00:00:00.000000001"), text("2262-04-11 23:47:16.854775807")]
+    );
+
+    write_int96(&path, &[(1, 2_440_588), (0, 2_086_308)]);
+    let opened = source(folder.path()).await;
+    let catalog = opened.catalog().await.expect("a catalog");
+    let columns = ["at".to_string()];
+    let table = catalog.tables.first().expect("a table");
+    let request = StudyRequest { table, columns: &columns, filter: None, chunk_bytes: 1 << 20 };
+    let error = opened.study(&request).await.expect_err("the year 1000 does not fit");
+    assert_eq!(error.code(), Code::ValueInvalid);
 }
