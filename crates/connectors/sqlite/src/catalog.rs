@@ -9,30 +9,34 @@ use longshore_model::catalog::{
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::open::failure;
-use crate::shape::{Generation, Shape};
+use crate::shape::{Generation, Listed, Shape};
 use crate::sql::{Definition, definition};
 use crate::{DIALECT, ledger, types};
+
+type Definitions = BTreeMap<String, String>;
 
 /// Reads the whole structure.
 pub(crate) fn read(connection: &Connection) -> Result<Catalog> {
     let mut catalog = Catalog { dialect: DIALECT.to_string(), ..Catalog::default() };
     let database = |error| failure("read the catalog", error);
-    for (name, kind) in names(connection).map_err(database)? {
+    let definitions = definitions(connection).map_err(database)?;
+    for (listed, kind) in names(connection).map_err(database)? {
+        let name = &listed.name;
         if name.starts_with("sqlite_") || name.starts_with(ledger::PREFIX) {
             continue;
         }
         match kind.as_str() {
-            "table" => catalog.tables.push(table(connection, &name)?),
+            "table" => catalog.tables.push(table(connection, &listed, &definitions)?),
             "virtual" => catalog.not_moved.push(NotMoved {
                 kind: "virtual table".to_string(),
-                name,
+                name: name.clone(),
                 reason: "its content belongs to a module of SQLite and is not moved; make and \
                          fill it in the target"
                     .to_string(),
             }),
             "shadow" => catalog.not_moved.push(NotMoved {
                 kind: "shadow table".to_string(),
-                name,
+                name: name.clone(),
                 reason: "it is the storage of a virtual table, which is not moved".to_string(),
             }),
             _ => {}
@@ -60,26 +64,35 @@ fn settings(connection: &Connection) -> rusqlite::Result<Vec<Program>> {
     Ok(found)
 }
 
-fn names(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+fn names(connection: &Connection) -> rusqlite::Result<Vec<(Listed, String)>> {
     collect(
         connection,
-        "SELECT name, type FROM pragma_table_list WHERE schema = 'main' ORDER BY name",
+        "SELECT name, wr, strict, type FROM pragma_table_list WHERE schema = 'main' ORDER BY name",
         [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        |row| {
+            let (name, without_rowid) = (row.get(0)?, row.get(1)?);
+            Ok((Listed { name, without_rowid, strict: row.get(2)? }, row.get(3)?))
+        },
     )
 }
 
-fn table(connection: &Connection, name: &str) -> Result<Table> {
-    let shape = Shape::get(connection, name)?;
+/// The texts of tables and indexes, which share one space of names. Each costs a look at all when
+/// they are read one by one.
+fn definitions(connection: &Connection) -> rusqlite::Result<Definitions> {
+    let texts: Vec<(String, String)> = collect(
+        connection,
+        "SELECT name, sql FROM sqlite_schema WHERE type IN ('table', 'index') AND sql IS NOT NULL",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(texts.into_iter().collect())
+}
+
+fn table(connection: &Connection, listed: &Listed, definitions: &Definitions) -> Result<Table> {
+    let shape = Shape::of(connection, listed)?;
+    let name = listed.name.as_str();
     let database = |error| failure("read a table's definition", error).with("table", name);
-    let native: Option<String> = connection
-        .query_row(
-            "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1",
-            [name],
-            |row| row.get(0),
-        )
-        .optional()
-        .map_err(database)?;
+    let native = definitions.get(name).cloned();
     let text = definition(native.as_deref().unwrap_or_default());
     let mut attributes = attributes(&shape);
     if text.autoincrement {
@@ -92,7 +105,7 @@ fn table(connection: &Connection, name: &str) -> Result<Table> {
         name: TableName::plain(name),
         columns: columns(&shape, &text),
         primary_key: shape.primary_key(),
-        indexes: indexes(connection, name).map_err(database)?,
+        indexes: indexes(connection, name, definitions).map_err(database)?,
         foreign_keys: foreign_keys(connection, name, native.as_deref()).map_err(database)?,
         native,
         attributes,
@@ -165,7 +178,11 @@ fn without_generated(declared: &str) -> String {
     declared[..cut].trim_end().to_string()
 }
 
-fn indexes(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Index>> {
+fn indexes(
+    connection: &Connection,
+    table: &str,
+    definitions: &Definitions,
+) -> rusqlite::Result<Vec<Index>> {
     let found: Vec<(String, bool, String)> = collect(
         connection,
         "SELECT name, \"unique\", origin FROM pragma_index_list(?1) WHERE origin <> 'pk'
@@ -176,11 +193,7 @@ fn indexes(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Index>>
     found
         .into_iter()
         .map(|(name, unique, origin)| {
-            let native: Option<String> = connection.query_row(
-                "SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = ?1",
-                [&name],
-                |row| row.get(0),
-            )?;
+            let native = definitions.get(&name).cloned();
             let parts = collect(
                 connection,
                 "SELECT name, \"desc\", cid FROM pragma_index_xinfo(?1) WHERE key = 1

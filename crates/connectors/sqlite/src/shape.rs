@@ -26,6 +26,16 @@ pub(crate) struct Shape {
     pub(crate) strict: bool,
 }
 
+/// What SQLite lists of a table, apart from its columns. To find it takes a look at every table of
+/// the database.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed {
+    /// The name as the database spells it.
+    pub(crate) name: String,
+    pub(crate) without_rowid: bool,
+    pub(crate) strict: bool,
+}
+
 /// One column.
 #[derive(Debug, Clone)]
 pub(crate) struct ShapeColumn {
@@ -59,26 +69,36 @@ pub(crate) struct KeyPart {
 impl Shape {
     /// Reads the shape of a table; `None` when there is none of that name.
     pub(crate) fn find(connection: &Connection, name: &str) -> Result<Option<Shape>> {
-        Self::load(connection, name)
-            .map_err(|error| failure("read a table's definition", error).with("table", name))
+        let listed = connection
+            .query_row(
+                "SELECT name, wr, strict FROM pragma_table_list(?1)
+                 WHERE schema = 'main' AND type IN ('table', 'shadow')",
+                [name],
+                |row| {
+                    let (name, without_rowid) = (row.get(0)?, row.get(1)?);
+                    Ok(Listed { name, without_rowid, strict: row.get(2)? })
+                },
+            )
+            .optional()
+            .map_err(|error| failure("read a table's definition", error).with("table", name))?;
+        listed.map(|listed| Self::of(connection, &listed)).transpose()
+    }
+
+    /// Reads the shape of a table that was listed before.
+    pub(crate) fn of(connection: &Connection, listed: &Listed) -> Result<Shape> {
+        let name = &listed.name;
+        let shape = Self::load(connection, listed)
+            .map_err(|error| failure("read a table's definition", error).with("table", name))?;
+        if shape.columns.is_empty() { Err(no_table(name)) } else { Ok(shape) }
     }
 
     /// Reads the shape of a table that must be there.
     pub(crate) fn get(connection: &Connection, name: &str) -> Result<Shape> {
-        Self::find(connection, name)?
-            .ok_or_else(|| Error::new(Code::NotFound, "there is no such table").with("table", name))
+        Self::find(connection, name)?.ok_or_else(|| no_table(name))
     }
 
-    fn load(connection: &Connection, wanted: &str) -> rusqlite::Result<Option<Shape>> {
-        let found: Option<(String, bool, bool)> = connection
-            .query_row(
-                "SELECT name, wr, strict FROM pragma_table_list(?1)
-                 WHERE schema = 'main' AND type IN ('table', 'shadow')",
-                [wanted],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )
-            .optional()?;
-        let Some((name, without_rowid, strict)) = found else { return Ok(None) };
+    fn load(connection: &Connection, listed: &Listed) -> rusqlite::Result<Shape> {
+        let Listed { name, without_rowid, strict } = listed.clone();
         let columns = columns(connection, &name)?;
         let key_index: Option<String> = connection
             .query_row(
@@ -101,7 +121,7 @@ impl Shape {
             .map(str::to_string)
             .or_else(|| alias.clone())
             .filter(|_| !without_rowid);
-        Ok(Some(Shape { name, columns, rowid, alias, key, without_rowid, strict }))
+        Ok(Shape { name, columns, rowid, alias, key, without_rowid, strict })
     }
 
     /// The column of a name.
@@ -115,6 +135,10 @@ impl Shape {
         parts.sort_by_key(|column| column.key);
         parts.into_iter().map(|column| column.name.clone()).collect()
     }
+}
+
+fn no_table(name: &str) -> Error {
+    Error::new(Code::NotFound, "there is no such table").with("table", name)
 }
 
 fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ShapeColumn>> {

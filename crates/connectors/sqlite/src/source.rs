@@ -1,12 +1,16 @@
 //! SQLite as a source.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use longshore_model::Result;
 use longshore_model::catalog::Catalog;
 use longshore_model::connector::{Snapshot, Source, Study, StudyRequest};
 
+use rusqlite::Connection;
+
+use crate::shape::Listed;
 use crate::snapshot::SqliteSnapshot;
 use crate::{catalog, open, study};
 
@@ -14,6 +18,8 @@ use crate::{catalog, open, study};
 #[derive(Debug)]
 pub(crate) struct SqliteSource {
     path: PathBuf,
+    /// Connections of studies that have ended: each reads the definitions of all tables once.
+    idle: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl SqliteSource {
@@ -21,7 +27,7 @@ impl SqliteSource {
     pub(crate) async fn open(path: PathBuf) -> Result<Self> {
         let checked = path.clone();
         open::blocking(move || open::reading(&checked).map(drop)).await?;
-        Ok(Self { path })
+        Ok(Self { path, idle: Arc::default() })
     }
 }
 
@@ -39,14 +45,24 @@ impl Source for SqliteSource {
     }
 
     async fn study(&self, request: &StudyRequest<'_>) -> Result<Study> {
-        let path = self.path.clone();
-        let table = request.table.name.name.clone();
+        let (path, idle) = (self.path.clone(), self.idle.clone());
+        let has = |attribute| request.table.attributes.contains_key(attribute);
+        let table = Listed {
+            name: request.table.name.name.clone(),
+            without_rowid: has("without-rowid"),
+            strict: has("strict"),
+        };
         let columns = request.columns.to_vec();
         let filter = request.filter.map(str::to_string);
         let chunk_bytes = request.chunk_bytes;
         open::blocking(move || {
-            let connection = open::reading(&path)?;
-            study::run(&connection, &table, &columns, filter.as_deref(), chunk_bytes)
+            let rest = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = rest.map_or_else(|| open::reading(&path), Ok)?;
+            let study = study::run(&connection, &table, &columns, filter.as_deref(), chunk_bytes)?;
+            if connection.execute_batch("ROLLBACK").is_ok() {
+                idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            }
+            Ok(study)
         })
         .await
     }

@@ -10,21 +10,22 @@ use rusqlite::{Connection, Row};
 use crate::open::{failure, message};
 use crate::range::{Part, is_cuttable};
 use crate::reader::select;
-use crate::shape::Shape;
+use crate::shape::{Listed, Shape};
 use crate::sql::quote;
 use crate::types::guess_empty;
 
 /// Studies a table in one read transaction.
 pub(crate) fn run(
     connection: &Connection,
-    table: &str,
+    listed: &Listed,
     columns: &[String],
     filter: Option<&str>,
     chunk_bytes: u64,
 ) -> Result<Study> {
+    let table = listed.name.as_str();
     let database = |error| failure("study a table", error).with("table", table);
     connection.execute_batch("BEGIN").map_err(database)?;
-    let shape = Shape::get(connection, table)?;
+    let shape = Shape::of(connection, listed)?;
     check_filter(connection, &shape, filter)?;
     let cuts = Cuts::of(&shape, columns.len());
     let wanted: Vec<String> =
