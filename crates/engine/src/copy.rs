@@ -18,6 +18,8 @@ use crate::transform::{Losses, OnFail, Transform};
 
 /// Batches that wait between reader and writer, beside the one that each has in hand.
 const QUEUE: usize = 2;
+/// How often a row is in memory on its way through reader, queue and writer.
+const COPIES_OF_A_ROW: u64 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
@@ -49,6 +51,8 @@ pub(crate) async fn copy_chunks(job: &Job, chunks: VecDeque<(usize, usize)>) -> 
         running.spawn(async move {
             let take = || queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
             while let Some((table, chunk)) = take() {
+                let row = job.plan.tables[table].chunks[chunk].row_bytes();
+                let _room = job.pace.room.take(row * COPIES_OF_A_ROW).await;
                 copy_with_retry(&job, worker, table, chunk).await?;
             }
             Ok(())
@@ -206,7 +210,7 @@ async fn pump(
         let since = Instant::now();
         let bytes = batch.bytes();
         job.pace.throttle.pass(bytes).await;
-        let permit = job.pace.budget.take(bytes).await;
+        let permit = job.pace.budget.take(bytes as u64).await;
         waits.limits += clock.lap();
         let batch = transform.apply(batch, &mut entry.losses)?;
         entry.fingerprint.add_batch(&batch)?;

@@ -45,6 +45,8 @@ pub(crate) struct Pace {
     pub writer_memory: usize,
     /// What batches in flight may hold together.
     pub budget: Budget,
+    /// What chunks at work may need together, by the width of their rows.
+    pub room: Budget,
     /// The rate at which the source is read.
     pub throttle: Throttle,
 }
@@ -67,6 +69,7 @@ impl Pace {
             batch_bytes: bytes((share / 32).clamp(16 << 10, LARGEST_BATCH)),
             writer_memory: bytes(share / 4),
             budget: Budget::new(limits.memory.0 / 2),
+            room: Budget::new(limits.memory.0),
             throttle: Throttle::new(limits.source_rate.map(|rate| rate.0)),
         }
     }

@@ -150,6 +150,13 @@ pub struct Chunk {
     pub bytes: u64,
 }
 
+impl Chunk {
+    /// Bytes of a row, on average.
+    pub fn row_bytes(&self) -> u64 {
+        self.bytes / self.rows.max(1)
+    }
+}
+
 /// A part of a table, in the words of one connector.
 pub type Range = serde_json::Value;
 

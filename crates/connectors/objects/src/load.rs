@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use longshore_model::catalog::{Table, TableName};
 use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
 use longshore_model::ledger::{Entry, Header, Stage};
-use longshore_model::plan::{MovePlan, Position, TablePlan, digest};
+use longshore_model::plan::{Chunk, MovePlan, Position, TablePlan, digest};
 use longshore_model::{Code, Error, LogicalType, Result};
 
 use crate::blocking;
@@ -34,7 +34,8 @@ pub(crate) struct FileLoad {
 #[derive(Debug)]
 pub(crate) struct Claim {
     pub(crate) tree: Tree,
-    journal: Mutex<Option<Journal>>,
+    /// Shared as it is: a copy for every chunk would cost the square of the number of tables.
+    journal: Mutex<Option<Arc<Journal>>>,
     _lock: Lock,
 }
 
@@ -50,28 +51,28 @@ impl FileLoad {
                 tree.remove_temporaries(&place.folder)?;
             }
         }
-        let claim = Claim { tree, journal: Mutex::new(journal), _lock: lock };
+        let claim = Claim { tree, journal: Mutex::new(journal.map(Arc::new)), _lock: lock };
         Ok(Self { claim: Arc::new(claim), options })
     }
 }
 
 impl Claim {
-    fn lock_journal(&self) -> MutexGuard<'_, Option<Journal>> {
+    fn lock_journal(&self) -> MutexGuard<'_, Option<Arc<Journal>>> {
         // A journal is replaced as a whole, so that one left by a panic is still whole.
         self.journal.lock().unwrap_or_else(|poison| poison.into_inner())
     }
 
-    pub(crate) fn journal(&self) -> Result<Journal> {
+    pub(crate) fn journal(&self) -> Result<Arc<Journal>> {
         self.lock_journal().clone().ok_or_else(not_begun)
     }
 
     /// Changes the journal, in the file first.
     fn change(&self, change: impl FnOnce(&mut Journal)) -> Result<()> {
         let mut guard = self.lock_journal();
-        let mut changed = guard.clone().ok_or_else(not_begun)?;
+        let mut changed = guard.as_deref().cloned().ok_or_else(not_begun)?;
         change(&mut changed);
         changed.write(&self.tree)?;
-        *guard = Some(changed);
+        *guard = Some(Arc::new(changed));
         Ok(())
     }
 
@@ -112,6 +113,7 @@ impl Load for FileLoad {
             structure: structure(request.table),
             options: self.options,
             memory: request.memory,
+            row_bytes: request.table.chunks.get(request.chunk_index).map_or(0, Chunk::row_bytes),
             keep_empty: request.chunk_index == 0,
         };
         Ok(Box::new(blocking(move || ChunkWriter::start(destination)).await?))
@@ -204,7 +206,8 @@ fn begin(
     let tree = &claim.tree;
     let manifest = Manifest::read(tree)?;
     let names: Vec<TableName> = tables.iter().map(|table| table.target.clone()).collect();
-    let folders = assign(&names, &known_folders(manifest.as_ref(), claim.lock_journal().as_ref()));
+    let folders =
+        assign(&names, &known_folders(manifest.as_ref(), claim.lock_journal().as_deref()));
     let mut places = Vec::with_capacity(tables.len());
     for ((plan, preparation), folder) in tables.iter().zip(preparations).zip(folders) {
         let filled = !table_files(tree, &folder)?.is_empty();
@@ -223,6 +226,7 @@ fn begin(
     }
     let journal = Journal::begin(tree, header, places)?;
     journal.write(tree)?;
+    let journal = Arc::new(journal);
     *claim.lock_journal() = Some(journal.clone());
     journal.remove_older(tree)?;
     if let Some(manifest) = manifest {

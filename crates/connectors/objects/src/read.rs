@@ -54,7 +54,15 @@ pub(crate) struct TextRules {
 
 /// The reading end of a job.
 pub(crate) struct Stream {
-    batches: mpsc::Receiver<Result<Batch>>,
+    batches: mpsc::Receiver<Result<Parcel>>,
+    in_hand: Option<std::sync::mpsc::Sender<()>>,
+}
+
+/// A batch on its way. While the consumer works on one that is larger than was asked for, because
+/// its one row is, nothing is read ahead: `done` is dropped when it asks for the next.
+struct Parcel {
+    batch: Batch,
+    done: Option<std::sync::mpsc::Sender<()>>,
 }
 
 impl Stream {
@@ -64,9 +72,7 @@ impl Stream {
         let (sender, batches) = mpsc::channel(1);
         tokio::task::spawn_blocking(move || {
             let result = job.run(&mut |batch| {
-                split(batch, job.batch_bytes, &mut |part| {
-                    Ok(sender.blocking_send(Ok(Batch::Rows(part))).is_ok())
-                })
+                split(batch, job.batch_bytes, &mut |part| Ok(send(&sender, part, job.batch_bytes)))
             });
             if let Err(error) = result {
                 // A receiver that is gone wants no error either.
@@ -74,14 +80,32 @@ impl Stream {
             }
             drop(permit);
         });
-        Self { batches }
+        Self { batches, in_hand: None }
     }
+}
+
+/// Sends a batch; `false` says that no more are wanted.
+fn send(sender: &mpsc::Sender<Result<Parcel>>, rows: RecordBatch, batch_bytes: usize) -> bool {
+    let large = rows.num_rows() == 1 && rows.get_array_memory_size() > 2 * batch_bytes;
+    let (done, wait) = std::sync::mpsc::channel();
+    let parcel = Parcel { batch: Batch::Rows(rows), done: large.then_some(done) };
+    let sent = sender.blocking_send(Ok(parcel)).is_ok();
+    if sent && large {
+        // It only ever ends by being dropped.
+        let _ = wait.recv();
+    }
+    sent
 }
 
 #[async_trait]
 impl Reader for Stream {
     async fn next(&mut self) -> Result<Option<Batch>> {
-        self.batches.recv().await.transpose()
+        self.in_hand = None;
+        let Some(Parcel { batch, done }) = self.batches.recv().await.transpose()? else {
+            return Ok(None);
+        };
+        self.in_hand = done;
+        Ok(Some(batch))
     }
 }
 

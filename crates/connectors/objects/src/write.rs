@@ -9,7 +9,7 @@ use longshore_model::catalog::Table;
 use longshore_model::connector::Writer;
 use longshore_model::ledger::Entry;
 use longshore_model::{Batch, Code, Error, LogicalType, Result, failpoint};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::blocking;
@@ -21,6 +21,9 @@ use crate::parquet::ParquetWriter;
 use crate::range::FileRange;
 use crate::tree::{parent, temporary_name};
 
+/// A row of this size is encoded before the next is taken.
+const LARGE_ROW: usize = 1 << 20;
+
 /// Where a chunk goes.
 #[derive(Debug, Clone)]
 pub(crate) struct Destination {
@@ -31,6 +34,8 @@ pub(crate) struct Destination {
     pub(crate) structure: Table,
     pub(crate) options: WriteOptions,
     pub(crate) memory: usize,
+    /// What a row of the chunk takes on average, as planned.
+    pub(crate) row_bytes: u64,
     /// Whether a file is kept that has no rows: the first of a table is, for other tools.
     pub(crate) keep_empty: bool,
 }
@@ -47,7 +52,8 @@ pub(crate) struct ChunkWriter {
 }
 
 enum Message {
-    Rows(RecordBatch),
+    /// Rows, and whom to tell when they are encoded.
+    Rows(RecordBatch, Option<oneshot::Sender<()>>),
     End,
 }
 
@@ -67,6 +73,7 @@ impl Encoder {
                 &destination.structure,
                 destination.options.compression,
                 destination.memory,
+                destination.row_bytes,
             )?)),
             Format::Csv => Encoder::Csv(CsvWriter::new(file, columns)),
             Format::Jsonl => Encoder::Jsonl(JsonlWriter::new(file, columns)?),
@@ -124,7 +131,12 @@ impl ChunkWriter {
 fn encode(mut encoder: Encoder, mut messages: mpsc::Receiver<Message>) -> Result<File> {
     while let Some(message) = messages.blocking_recv() {
         match message {
-            Message::Rows(batch) => encoder.write(&batch)?,
+            Message::Rows(batch, encoded) => {
+                encoder.write(&batch)?;
+                drop(batch);
+                // Nobody waits after a writer was dropped.
+                let _ = encoded.map(|encoded| encoded.send(()));
+            }
             Message::End => return encoder.finish(),
         }
     }
@@ -138,7 +150,15 @@ impl Writer for ChunkWriter {
             return Err(Error::new(Code::Internal, "files were sent rows in a wire format"));
         };
         self.rows += rows.num_rows();
-        self.send(Message::Rows(rows)).await
+        // A large row is encoded before the caller may free memory for the next.
+        let (encoded, wait) = oneshot::channel();
+        let large = rows.num_rows() == 1 && rows.get_array_memory_size() >= LARGE_ROW;
+        self.send(Message::Rows(rows, large.then_some(encoded))).await?;
+        if large && wait.await.is_err() {
+            self.ended().await?;
+            return Err(Error::new(Code::Internal, "a thread of file work ended early"));
+        }
+        Ok(())
     }
 
     async fn commit(mut self: Box<Self>, entry: Entry) -> Result<()> {

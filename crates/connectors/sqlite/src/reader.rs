@@ -25,9 +25,17 @@ const AHEAD: usize = 1;
 /// The most rows of a batch, whatever their size.
 const MOST_ROWS: usize = 1 << 20;
 
+/// A batch on its way. While the consumer works on one that is larger than was asked for, because
+/// its one row is, nothing is read ahead: `done` is dropped when it asks for the next.
+struct Parcel {
+    batch: Batch,
+    done: Option<std::sync::mpsc::Sender<()>>,
+}
+
 /// A stream of batches from one connection.
 pub(crate) struct SqliteReader {
-    batches: mpsc::Receiver<Result<Batch>>,
+    batches: mpsc::Receiver<Result<Parcel>>,
+    in_hand: Option<std::sync::mpsc::Sender<()>>,
     running: Arc<Mutex<Option<InterruptHandle>>>,
 }
 
@@ -49,19 +57,25 @@ impl SqliteReader {
                 drop(loan);
             })
             .map_err(|error| Error::io("start a thread", "sqlite-read", error))?;
-        Ok(Self { batches, running })
+        Ok(Self { batches, in_hand: None, running })
     }
 }
 
 #[async_trait]
 impl Reader for SqliteReader {
     async fn next(&mut self) -> Result<Option<Batch>> {
-        self.batches.recv().await.transpose()
+        self.in_hand = None;
+        let Some(Parcel { batch, done }) = self.batches.recv().await.transpose()? else {
+            return Ok(None);
+        };
+        self.in_hand = done;
+        Ok(Some(batch))
     }
 }
 
 impl Drop for SqliteReader {
     fn drop(&mut self) {
+        self.in_hand = None;
         self.batches.close();
         if let Some(handle) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
             handle.interrupt();
@@ -108,7 +122,7 @@ pub(crate) fn select(
 fn read(
     connection: &Connection,
     request: &ReadRequest,
-    sender: &mpsc::Sender<Result<Batch>>,
+    sender: &mpsc::Sender<Result<Parcel>>,
 ) -> Result<()> {
     let table = &request.table.name;
     let database = |error| failure("read a table", error).with("table", table.clone());
@@ -136,25 +150,40 @@ fn read(
         let size = row_size(row, &wide).map_err(database)?;
         if builder.rows() > 0
             && builder.bytes() + size > request.batch_bytes
-            && sender.blocking_send(Ok(Batch::Rows(builder.finish()?))).is_err()
+            && !send(sender, &mut builder, request.batch_bytes)?
         {
             return Ok(());
         }
         append_row(&mut builder, row).map_err(|(column, misfit)| {
             unplanned(request, column, misfit).with("row", number.to_string())
         })?;
-        if builder.bytes() >= request.batch_bytes || builder.rows() >= MOST_ROWS {
-            let batch = builder.finish()?;
-            if sender.blocking_send(Ok(Batch::Rows(batch))).is_err() {
-                return Ok(());
-            }
+        let full = builder.bytes() >= request.batch_bytes || builder.rows() >= MOST_ROWS;
+        if full && !send(sender, &mut builder, request.batch_bytes)? {
+            return Ok(());
         }
     }
     if builder.rows() > 0 {
         // The reader may be gone by now, which is no error.
-        let _ = sender.blocking_send(Ok(Batch::Rows(builder.finish()?)));
+        send(sender, &mut builder, request.batch_bytes)?;
     }
     Ok(())
+}
+
+/// Sends what was built; `false` says that no more is wanted.
+fn send(
+    sender: &mpsc::Sender<Result<Parcel>>,
+    builder: &mut BatchBuilder,
+    batch_bytes: usize,
+) -> Result<bool> {
+    let large = builder.bytes() > 2 * batch_bytes;
+    let (done, wait) = std::sync::mpsc::channel();
+    let batch = Batch::Rows(builder.finish()?);
+    let sent = sender.blocking_send(Ok(Parcel { batch, done: large.then_some(done) })).is_ok();
+    if sent && large {
+        // It only ever ends by being dropped.
+        let _ = wait.recv();
+    }
+    Ok(sent)
 }
 
 /// What the values without a fixed width will take in a batch, about.

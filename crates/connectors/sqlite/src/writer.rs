@@ -23,6 +23,9 @@ const MOST_CACHE: usize = 64 << 20;
 /// The least, with which SQLite still works well.
 const LEAST_CACHE: usize = 2 << 20;
 
+/// A row of this size is stored before the next is taken.
+const LARGE_ROW: usize = 1 << 20;
+
 /// Writes one chunk.
 pub(crate) struct SqliteWriter {
     commands: mpsc::Sender<Command>,
@@ -30,7 +33,8 @@ pub(crate) struct SqliteWriter {
 }
 
 enum Command {
-    Rows(RecordBatch),
+    /// Rows, and whom to tell when they are stored.
+    Rows(RecordBatch, Option<oneshot::Sender<()>>),
     Commit(Box<Entry>),
 }
 
@@ -87,10 +91,15 @@ impl Writer for SqliteWriter {
         let Batch::Rows(rows) = batch else {
             return Err(Error::new(Code::Internal, "SQLite has no wire format"));
         };
-        match self.commands.send(Command::Rows(rows)).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(self.failure().await),
+        // A large row is stored before the caller may free memory for the next.
+        let (stored, wait) = oneshot::channel();
+        let large = rows.num_rows() == 1 && rows.get_array_memory_size() >= LARGE_ROW;
+        if self.commands.send(Command::Rows(rows, large.then_some(stored))).await.is_err()
+            || large && wait.await.is_err()
+        {
+            return Err(self.failure().await);
         }
+        Ok(())
     }
 
     async fn commit(mut self: Box<Self>, entry: Entry) -> Result<()> {
@@ -126,13 +135,16 @@ fn write_chunk(
     let mut span = None;
     while let Some(command) = commands.blocking_recv() {
         match command {
-            Command::Rows(batch) => {
+            Command::Rows(batch, stored) => {
                 insert_rows(connection, &mut insert, &types, &batch, |rowid| {
                     if !shape.without_rowid {
                         span = Span::with(span, rowid);
                     }
                 })
                 .map_err(|error| error.with("table", table.clone()))?;
+                drop(batch);
+                // Nobody waits after a writer was dropped.
+                let _ = stored.map(|stored| stored.send(()));
             }
             Command::Commit(mut entry) => {
                 entry.range = span.map(Span::to_range).transpose()?;
@@ -175,6 +187,10 @@ pub(crate) fn insert_rows(
                 .map_err(|error| target_failure("insert a row", error))?;
         }
         insert.raw_execute().map_err(|error| target_failure("insert a row", error))?;
+        if batch.num_rows() == 1 {
+            // SQLite keeps its copy of a row until the next is bound.
+            insert.clear_bindings();
+        }
         inserted(connection.last_insert_rowid());
     }
     Ok(())

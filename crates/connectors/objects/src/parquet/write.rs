@@ -11,7 +11,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::TABLE_KEY;
 use super::convert::{store, stored_field};
@@ -19,6 +19,9 @@ use crate::options::Compression;
 
 /// Row groups end at this many encoded bytes, whatever memory there is.
 const LARGEST_GROUP: usize = 128 << 20;
+
+/// Rows are wide when fewer than this fit the memory of a writer.
+const WIDE_ROWS: usize = 32;
 
 /// A file under construction.
 pub(crate) struct ParquetWriter {
@@ -30,12 +33,14 @@ pub(crate) struct ParquetWriter {
 
 impl ParquetWriter {
     /// A file of the given columns; `memory` bounds what is held before a row group is written.
+    /// `row_bytes` is what a row takes on average.
     pub(crate) fn new(
         file: File,
         columns: &[(String, LogicalType)],
         structure: &Table,
         compression: Compression,
         memory: usize,
+        row_bytes: u64,
     ) -> Result<Self> {
         let fields: Vec<_> =
             columns.iter().map(|(name, logical)| stored_field(name, logical)).collect();
@@ -43,7 +48,13 @@ impl ParquetWriter {
         let table = serde_json::to_string(structure)
             .map_err(|e| Error::new(Code::Internal, "a table cannot be written").because(e))?;
         let page = (memory / 4 / columns.len().max(1)).clamp(16 << 10, 1 << 20);
+        // Dictionary and statistics hold several values of each column. Of large ones they are of no
+        // use to anybody.
+        let wide = row_bytes > (memory / WIDE_ROWS) as u64;
+        let statistics = if wide { EnabledStatistics::None } else { EnabledStatistics::Page };
         let properties = WriterProperties::builder()
+            .set_dictionary_enabled(!wide)
+            .set_statistics_enabled(statistics)
             .set_compression(codec(compression)?)
             .set_data_page_size_limit(page)
             .set_dictionary_page_size_limit(page)
