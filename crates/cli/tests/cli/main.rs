@@ -8,3 +8,4 @@ mod reference;
 mod restart;
 mod soak;
 mod stage;
+mod writer;
