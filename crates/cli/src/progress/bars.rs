@@ -1,11 +1,13 @@
 //! Progress as bars: the tables at work, and the whole.
 
 use std::collections::BTreeMap;
+use std::io::{Write, stderr};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use longshore_engine::Event;
 
+use super::screen::Screen;
 use super::tally::Tally;
 use longshore_service::number::{counted, grouped, seconds};
 
@@ -26,7 +28,7 @@ impl Bars {
     pub(crate) fn new(colour: bool) -> Self {
         Self {
             tally: Tally::default(),
-            screen: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)),
+            screen: MultiProgress::with_draw_target(target()),
             whole: None,
             tables: BTreeMap::new(),
             colour,
@@ -85,8 +87,10 @@ impl Bars {
 
     /// Says something above the bars.
     pub(crate) fn say(&self, text: &str) {
-        // The bars' own target is gone only when the terminal is.
-        let _ = self.screen.println(text);
+        // A failure means that the terminal is gone; nobody is left to be told.
+        self.screen.suspend(|| {
+            let _ = writeln!(stderr().lock(), "{text}");
+        });
     }
 
     /// Takes all bars away.
@@ -153,6 +157,10 @@ impl Bars {
         bar.set_position(rows_in);
         bar.set_message(line);
     }
+}
+
+fn target() -> ProgressDrawTarget {
+    ProgressDrawTarget::term_like_with_hz(Box::new(Screen::new()), 10)
 }
 
 fn spinner() -> ProgressStyle {

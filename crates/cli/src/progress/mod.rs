@@ -3,6 +3,7 @@
 
 mod bars;
 mod lines;
+mod screen;
 mod tally;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -85,7 +85,7 @@ impl Tally {
         })
     }
 
-    /// `45 %, about 5 s left, 12.3 MiB/s, 1,234 of 2,000 rows, 600 rows/s`: what matters most
+    /// `45 %, 5 s left, 12.3 MiB/s, 1,234 of 2,000 rows, 600 rows/s`: what matters most
     /// comes first, for narrow terminals. The time left follows from what this attempt has reached.
     pub(crate) fn line(&self, at: f64) -> String {
         let (rows, rows_in) = self.totals();
@@ -96,7 +96,7 @@ impl Tally {
             parts.push(format!("{share} %"));
         }
         if let Some(left) = (rows - rows_in).checked_div(rate).filter(|_| rows > rows_in) {
-            parts.push(format!("about {} left", whole_seconds(left + 1)));
+            parts.push(format!("{} left", whole_seconds(left + 1)));
         }
         if self.bytes > 0 {
             parts.push(format!("{}/s", size(per_second(self.bytes, elapsed))));
@@ -149,7 +149,7 @@ mod tests {
             held: 0.0,
         };
         tally.listen(2.0, &copied);
-        let line = "25 %, about 4 s left, 5.0 MiB/s, 500 of 2,000 rows, 500 rows/s";
+        let line = "25 %, 4 s left, 5.0 MiB/s, 500 of 2,000 rows, 500 rows/s";
         assert_eq!(tally.line(2.0), line);
         assert_eq!(Tally::default().line(0.0), "0 rows, 0 rows/s");
     }

@@ -2,6 +2,7 @@
 
 mod demo;
 mod errors;
+mod guides;
 mod lives;
 mod migrate;
 mod reference;

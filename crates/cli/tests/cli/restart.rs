@@ -115,7 +115,7 @@ fn a_second_signal_stops_at_once_and_the_next_run_goes_on() {
         "m.yaml",
         "longshore: v1\nname: x\nmoves: [{from: 'sqlite:shop.db', to: 'sqlite:copy.db'}]\n",
     );
-    let mut run = stage.start(&["run", "m.yaml", "--json", "--source-rate", "32KiB/s"]);
+    let mut run = stage.start(&["run", "m.yaml", "--json", "--source-rate", "512KiB/s"]);
     let mut lines = BufReader::new(run.stdout.take().expect("piped")).lines();
     assert!(lines.by_ref().any(|line| line.expect("text").contains("\"copied\"")));
     let mut notes = BufReader::new(run.stderr.take().expect("piped")).lines();

@@ -1,0 +1,92 @@
+//! Every command that the guides and the README show is run, on a small shop. In the pages, the
+//! comment `tested` marks a block of commands, one a line; a line that fails on purpose ends with
+//! its exit code. `tested: FILE` marks the text of a file that the commands after it use.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::stage::Stage;
+
+const SHOP: &str = "
+    CREATE TABLE users (id INTEGER PRIMARY KEY, nm TEXT, email TEXT UNIQUE, legacy TEXT);
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users (id),
+        paid BOOLEAN, total NUMERIC, created_at TEXT);
+    CREATE TABLE audit_log (at TEXT, what TEXT);
+    CREATE INDEX orders_by_user ON orders (user_id);
+    CREATE VIEW paid_orders AS SELECT * FROM orders WHERE paid;
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+    INSERT INTO users SELECT i, 'name ' || i, 'u' || i || '@example.org', NULL FROM n;
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+    INSERT INTO orders
+    SELECT i, 1 + i % 5000, i % 2, i / 4.0, date('2023-01-01', '+' || (i % 900) || ' days') FROM n;
+    INSERT INTO audit_log SELECT 'now', 'twice' FROM users WHERE id <= 20;";
+
+#[test]
+fn the_commands_of_the_readme_work() {
+    assert_eq!(follow("README.md"), 9);
+}
+
+#[test]
+fn the_commands_of_the_guides_work() {
+    let folder = root().join("docs/guides");
+    for entry in std::fs::read_dir(folder).expect("the guides") {
+        let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
+        assert!(follow(&format!("docs/guides/{name}")) >= 5, "{name}");
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// Runs a page; returns the number of its commands.
+fn follow(page: &str) -> usize {
+    let stage = Stage::empty();
+    stage.sql("shop.db", SHOP);
+    let text = std::fs::read_to_string(root().join(page)).expect(page);
+    let mut commands = 0;
+    for (mark, block) in blocks(&text) {
+        if let Some(file) = mark.strip_prefix(": ") {
+            stage.write(file, &block);
+            stage.done(&["plan", file]);
+            continue;
+        }
+        for line in block.lines() {
+            run(&stage, page, line);
+            commands += 1;
+        }
+    }
+    commands
+}
+
+/// The marked blocks of a page, with what the mark says.
+fn blocks(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let mark = line.strip_prefix("<!-- tested").and_then(|rest| rest.strip_suffix(" -->"));
+        let Some(mark) = mark else { continue };
+        assert!(lines.next().is_some_and(|fence| fence.starts_with("```")), "{line}");
+        let block = lines.by_ref().take_while(|line| *line != "```");
+        found.push((mark.to_string(), block.map(|line| format!("{line}\n")).collect()));
+    }
+    found
+}
+
+fn run(stage: &Stage, page: &str, line: &str) {
+    if let Some(rest) = line.strip_prefix("sqlite3 ") {
+        let (database, sql) = rest.split_once(' ').expect("a database and statements");
+        return stage.sql(database, sql.trim_matches('"'));
+    }
+    let expected = line
+        .split_once("# → exit code ")
+        .map_or(0, |(_, code)| code.trim().parse().expect("a number"));
+    let small = line.replace("longshore demo", "longshore demo --rows 5000");
+    let bin = Path::new(env!("CARGO_BIN_EXE_longshore")).parent().expect("a folder");
+    let path = std::env::var("PATH").expect("a PATH");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &small]).current_dir(stage.path());
+    let output = shell.env("PATH", format!("{}:{path}", bin.display())).output().expect("sh runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(expected), "{page}: {line}\n{said}");
+}
