@@ -11,6 +11,7 @@ use longshore_model::{Batch, Code, Error, Fingerprint, Result, Retry, failpoint}
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 
+use crate::allocator;
 use crate::event::Event;
 use crate::job::Job;
 use crate::report::Waits;
@@ -20,6 +21,8 @@ use crate::transform::{Losses, OnFail, Transform};
 const QUEUE: usize = 2;
 /// How often a row is in memory on its way through reader, queue and writer.
 const COPIES_OF_A_ROW: u64 = 4;
+/// Rows of this size leave holes in the allocator's memory that are worth giving back.
+const WIDE_ROW: u64 = 1 << 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
@@ -54,6 +57,9 @@ pub(crate) async fn copy_chunks(job: &Job, chunks: VecDeque<(usize, usize)>) -> 
                 let row = job.plan.tables[table].chunks[chunk].row_bytes();
                 let _room = job.pace.room.take(row * COPIES_OF_A_ROW).await;
                 copy_with_retry(&job, worker, table, chunk).await?;
+                if row >= WIDE_ROW {
+                    allocator::give_back();
+                }
             }
             Ok(())
         });

@@ -3,6 +3,7 @@
 //! It names no system and knows no terminal, no file and no environment: connectors, addresses and
 //! the listener for events come from outside.
 
+mod allocator;
 mod budget;
 mod cancel;
 mod connectors;

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_model::connector::{WriteRequest, Writer};
 use longshore_model::ledger::Entry;
-use longshore_model::plan::TablePlan;
+use longshore_model::plan::{Chunk, TablePlan};
 use longshore_model::{Batch, Code, ColumnView, Error, LogicalType, Misfit, Result, failpoint};
 use rusqlite::{Connection, Statement};
 use tokio::sync::{mpsc, oneshot};
@@ -52,11 +52,13 @@ impl SqliteWriter {
         connection: Arc<Mutex<Connection>>,
         request: &WriteRequest<'_>,
     ) -> Result<Self> {
+        let row = request.table.chunks.get(request.chunk_index).map_or(0, Chunk::row_bytes);
+        let cache = request.memory.saturating_sub(usize::try_from(row).unwrap_or(usize::MAX)) / 2;
         let job = Job {
             table: TablePlan { chunks: Vec::new(), ..request.table.clone() },
             table_index: request.table_index,
             chunk_index: request.chunk_index,
-            cache: (request.memory / 2).clamp(LEAST_CACHE, MOST_CACHE),
+            cache: cache.clamp(LEAST_CACHE, MOST_CACHE),
         };
         let (commands, receiver) = mpsc::channel(1);
         let (sender, done) = oneshot::channel();

@@ -20,6 +20,9 @@ use crate::options::Compression;
 /// Row groups end at this many encoded bytes, whatever memory there is.
 const LARGEST_GROUP: usize = 128 << 20;
 
+/// What zstd holds for each column as long as a file is written, about.
+const ZSTD_CONTEXT: usize = 256 << 10;
+
 /// Rows are wide when fewer than this fit the memory of a writer.
 const WIDE_ROWS: usize = 32;
 
@@ -55,7 +58,7 @@ impl ParquetWriter {
         let properties = WriterProperties::builder()
             .set_dictionary_enabled(!wide)
             .set_statistics_enabled(statistics)
-            .set_compression(codec(compression)?)
+            .set_compression(codec(compression, memory / columns.len().max(1))?)
             .set_data_page_size_limit(page)
             .set_dictionary_page_size_limit(page)
             .set_max_row_group_row_count(None)
@@ -91,8 +94,10 @@ impl ParquetWriter {
     }
 }
 
-fn codec(compression: Compression) -> Result<Codec> {
+/// The codec, given what memory there is for each column.
+fn codec(compression: Compression, memory: usize) -> Result<Codec> {
     Ok(match compression {
+        Compression::Zstd if memory < ZSTD_CONTEXT => Codec::SNAPPY,
         Compression::Zstd => Codec::ZSTD(ZstdLevel::try_new(1).map_err(failed)?),
         Compression::Snappy => Codec::SNAPPY,
         Compression::None => Codec::UNCOMPRESSED,
