@@ -1,0 +1,7 @@
+//! The whole path, in this process: the engine with every connector of the build, over real files.
+
+mod damage;
+mod dump;
+mod property;
+mod scene;
+mod tamper;

@@ -1,0 +1,422 @@
+//! One value changed as little as can be, behind longshore's back, in every type and system: it is
+//! found, named and mended.
+//!
+//! The changed rows take the real path into a second target, and are carried from there into the
+//! first: what is in the files is then what a bit flipped in the value would be, in every encoding.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use longshore_engine::report::{Outcome, TableVerification};
+use longshore_model::spec::{Size, Spec};
+use longshore_model::{Cell, ColumnBuilder, ColumnView, LogicalType};
+use longshore_testkit::corpus::{self, Value};
+use longshore_testkit::memory::Store;
+use rusqlite::Connection;
+
+use crate::dump::dump;
+use crate::scene::{folder, migrate, proofs, put, store, verify};
+
+type Row = Vec<Value>;
+
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    /// One bit, digit, tick or byte of a value, in the first or the last row that has one.
+    Bit(bool),
+    /// A space at the end of a text.
+    Space,
+    /// The case of a letter.
+    Case,
+    /// The same letters in another normal form.
+    Form,
+    /// NULL becomes the emptiest value.
+    FromNull,
+    /// A value becomes NULL; an empty one where there is one.
+    ToNull,
+    /// 0.0 becomes −0.0, or the integer 1 the text '1'.
+    Sign,
+    /// Two rows swap a value.
+    SwapRows,
+    /// A row swaps two columns.
+    SwapColumns,
+    /// A row is there twice, and another is gone.
+    Double,
+    /// Four rows are wrong in the same way.
+    Same,
+}
+
+const CHANGES: &[Change] = &[
+    Change::Bit(true),
+    Change::Bit(false),
+    Change::Space,
+    Change::Case,
+    Change::Form,
+    Change::FromNull,
+    Change::ToNull,
+    Change::Sign,
+    Change::SwapRows,
+    Change::SwapColumns,
+    Change::Double,
+    Change::Same,
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_value_is_found_and_mended_in_sqlite() {
+    System::new("sqlite:", ".db", "").check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_value_is_found_and_mended_in_parquet() {
+    System::new("file:", "", "?format=parquet").check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_value_is_found_and_mended_in_csv() {
+    System::new("file:", "", "?format=csv").check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_value_is_found_and_mended_in_jsonl() {
+    System::new("file:", "", "?format=jsonl").check().await;
+}
+
+/// A kind of target, by the parts of its addresses.
+struct System {
+    scheme: &'static str,
+    suffix: &'static str,
+    options: &'static str,
+}
+
+impl System {
+    fn new(scheme: &'static str, suffix: &'static str, options: &'static str) -> Self {
+        Self { scheme, suffix, options }
+    }
+
+    fn is_sqlite(&self) -> bool {
+        self.scheme == "sqlite:"
+    }
+
+    fn path(&self, folder: &Path, name: &str) -> PathBuf {
+        folder.join(format!("{name}{}", self.suffix))
+    }
+
+    fn spec(&self, from: &Store, path: &Path) -> Spec {
+        let to = format!("{}{}{}", self.scheme, path.display(), self.options);
+        let mut spec = Spec::short(&from.address("memory"), &to);
+        if self.is_sqlite() {
+            // Many chunks; the files of a table keep their number, so that they can be exchanged.
+            spec.limits.chunk = Size(512);
+        }
+        spec
+    }
+
+    async fn check(&self) {
+        for keyed in [true, false] {
+            let tables = self.tables();
+            let source = store();
+            for (name, logical, rows) in &tables {
+                put(&source, name, keyed.then_some("n"), batch(logical, rows));
+            }
+            let folder = folder();
+            let path = self.path(folder.path(), "target");
+            let spec = self.spec(&source, &path);
+            let end = migrate(&spec).await.expect("a plan");
+            assert_eq!(end.report.outcome, Outcome::Verified, "{:?}", end.error);
+            for change in CHANGES {
+                self.tamper(&tables, &spec, &path, *change, keyed).await;
+            }
+        }
+    }
+
+    /// A table for each type, with the corpus in two columns.
+    fn tables(&self) -> Vec<(String, LogicalType, Vec<Row>)> {
+        let storable = |value: &Value| match value {
+            Value::Text(text) if self.is_sqlite() && (text == "NaN" || text == "-0.0") => false,
+            Value::Text(text) => text.len() < 2000,
+            Value::Null => true,
+            Value::Bits(_) => false,
+        };
+        let table = |(index, logical): (usize, LogicalType)| {
+            let values: Vec<Value> =
+                corpus::values(&logical).into_iter().filter(storable).collect();
+            let rows = values.iter().zip(values.iter().rev()).enumerate();
+            let row = |(n, (v, w)): (usize, (&Value, &Value))| {
+                vec![Value::Text(n.to_string()), v.clone(), w.clone()]
+            };
+            (format!("t{index}"), logical, rows.map(row).collect())
+        };
+        corpus::types().into_iter().enumerate().map(table).collect()
+    }
+
+    async fn tamper(
+        &self,
+        tables: &[(String, LogicalType, Vec<Row>)],
+        spec: &Spec,
+        path: &Path,
+        change: Change,
+        keyed: bool,
+    ) {
+        let (other, beside) = (store(), folder());
+        let mut changed = Vec::new();
+        for (name, logical, rows) in tables {
+            let made = self.changed(change, logical, rows, keyed);
+            put(&other, name, keyed.then_some("n"), batch(logical, &made));
+            changed.push(made);
+        }
+        let from = self.path(beside.path(), "other");
+        let end = migrate(&self.spec(&other, &from)).await.expect("a plan");
+        assert_eq!(end.report.outcome, Outcome::Verified, "{:?}", end.error);
+        let before = self.is_sqlite().then(|| dump(path).expect("a dump"));
+        for (name, ..) in tables {
+            self.carry(&from, path, name);
+        }
+
+        let end = verify(spec, false, false).await;
+        let mut seen = 0;
+        for ((name, logical, rows), made) in tables.iter().zip(&changed) {
+            let proof = proofs(&end).iter().find(|proof| proof.table == *name).expect("a proof");
+            seen +=
+                usize::from(is_found(proof, rows, made, keyed, &format!("{change:?} {logical}")));
+        }
+        assert!(seen > 0, "{change:?} changes something");
+        assert_eq!(end.report.outcome, Outcome::Different);
+        let mended = verify(spec, true, false).await;
+        assert!(mended.error.is_none(), "{change:?} {:?}", mended.error);
+        for independent in [false, true] {
+            let again = verify(spec, false, independent).await;
+            assert_eq!(again.report.outcome, Outcome::Verified, "{change:?} {:?}", again.error);
+        }
+        if let Some(before) = before {
+            assert!(dump(path).expect("a dump") == before, "{change:?} is not mended exactly");
+        }
+    }
+
+    /// Replaces a table by that of another target.
+    fn carry(&self, from: &Path, to: &Path, table: &str) {
+        if self.is_sqlite() {
+            let connection = Connection::open(to).expect("the target");
+            let from = from.to_str().expect("UTF-8");
+            connection.execute("ATTACH ?1 AS other", [from]).expect("the other target");
+            connection
+                .execute_batch(&format!(
+                    "DELETE FROM main.{table};
+                     INSERT INTO main.{table} (rowid, n, v, w) SELECT rowid, n, v, w FROM other.{table};"
+                ))
+                .or_else(|_| {
+                    connection.execute_batch(&format!(
+                        "INSERT INTO main.{table} SELECT * FROM other.{table};"
+                    ))
+                })
+                .expect("the rows are exchanged");
+            return;
+        }
+        for entry in std::fs::read_dir(from.join(table)).expect("a folder") {
+            let file = entry.expect("a file");
+            let place = to.join(table).join(file.file_name());
+            assert!(place.exists(), "the file is one of the target's");
+            std::fs::copy(file.path(), place).expect("a copy");
+        }
+    }
+
+    fn changed(
+        &self,
+        change: Change,
+        logical: &LogicalType,
+        rows: &[Row],
+        keyed: bool,
+    ) -> Vec<Row> {
+        let mut made = rows.to_vec();
+        let spot = |new: &dyn Fn(&Value) -> Option<Value>| {
+            rows.iter().enumerate().find_map(|(at, row)| Some((at, new(&row[1])?)))
+        };
+        let textual =
+            matches!(logical, LogicalType::Text | LogicalType::Opaque { .. } | LogicalType::Json);
+        let text = |edit: &dyn Fn(&str) -> Option<String>| {
+            spot(&|value| match value {
+                Value::Text(text) if textual => edit(text).map(Value::Text),
+                _ => None,
+            })
+        };
+        let found = match change {
+            Change::Bit(true) => spot(&|value| neighbour(logical, value)),
+            Change::Bit(false) => rows
+                .iter()
+                .enumerate()
+                .rev()
+                .find_map(|(at, row)| Some((at, neighbour(logical, &row[1])?))),
+            Change::Space => text(&|text| Some(format!("{text} "))),
+            Change::Case => text(&|text| swap_case(text)),
+            Change::Form => text(&|text| text.contains('ä').then(|| text.replace('ä', "a\u{308}"))),
+            Change::FromNull => {
+                let emptiest = emptiest(logical, rows);
+                spot(&|value| (*value == Value::Null).then(|| emptiest.clone()))
+            }
+            Change::ToNull => {
+                let empty = emptiest(logical, rows);
+                spot(&|value| (*value == empty).then_some(Value::Null))
+            }
+            Change::Sign => spot(&|value| match (logical, value) {
+                (LogicalType::Float { .. }, Value::Text(text))
+                    if text == "0.0" && !self.is_sqlite() =>
+                {
+                    Some(Value::Text("-0.0".to_string()))
+                }
+                (LogicalType::Variant, Value::Text(text)) if text == "1" => {
+                    Some(Value::Text("'1'".to_string()))
+                }
+                _ => None,
+            }),
+            Change::SwapRows => {
+                let other = rows.iter().position(|row| row[1] != rows[0][1]).expect("two values");
+                made[other][1] = rows[0][1].clone();
+                Some((0, rows[other][1].clone()))
+            }
+            Change::SwapColumns => {
+                let at = rows.iter().position(|row| row[1] != row[2]).unwrap_or_default();
+                made[at].swap(1, 2);
+                None
+            }
+            Change::Double => {
+                let last = made.len() - 2;
+                let from = usize::from(keyed);
+                made[last][from..].clone_from_slice(&rows[1][from..]);
+                None
+            }
+            Change::Same => {
+                let wrong = rows[1][1].clone();
+                let others = made.iter_mut().filter(|row| row[1] != wrong);
+                others.take(4).for_each(|row| row[1] = wrong.clone());
+                None
+            }
+        };
+        if let Some((at, value)) = found {
+            made[at][1] = value;
+        }
+        made
+    }
+}
+
+fn batch(logical: &LogicalType, rows: &[Row]) -> arrow_array::RecordBatch {
+    let columns = [("n", LogicalType::INT64), ("v", logical.clone()), ("w", logical.clone())];
+    let columns = columns.map(|(name, logical)| (name.to_string(), logical));
+    corpus::build(&columns, rows.iter().cloned())
+}
+
+/// Whether the proof says exactly what was changed; the answer tells whether anything was.
+fn is_found(
+    proof: &TableVerification,
+    rows: &[Row],
+    made: &[Row],
+    keyed: bool,
+    what: &str,
+) -> bool {
+    let changed: Vec<usize> = (0..rows.len()).filter(|at| rows[*at] != made[*at]).collect();
+    assert_eq!(proof.matches, changed.is_empty(), "{what}: {proof:?}");
+    if changed.is_empty() {
+        return false;
+    }
+    if keyed {
+        let mut named: Vec<String> = proof.differences.iter().map(|d| d.key.clone()).collect();
+        named.sort();
+        let mut keys: Vec<String> = changed.iter().map(|at| format!("n={at}")).collect();
+        keys.sort();
+        assert_eq!(named, keys, "{what}");
+        assert_eq!(proof.different, changed.len() as u64, "{what}");
+    } else {
+        let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+        rows.iter().for_each(|row| *counts.entry(format!("{row:?}")).or_default() += 1);
+        made.iter().for_each(|row| *counts.entry(format!("{row:?}")).or_default() -= 1);
+        let missing: i64 = counts.values().filter(|count| **count > 0).sum();
+        assert_eq!((proof.missing, proof.extra), (missing as u64, missing as u64), "{what}");
+        assert!(proof.differences.iter().all(|d| d.key.starts_with("row ")), "{what}");
+    }
+    true
+}
+
+/// The emptiest value of a type that its corpus has.
+fn emptiest(logical: &LogicalType, rows: &[Row]) -> Value {
+    let empty = match logical {
+        LogicalType::Bytes => "\\x",
+        LogicalType::Variant => "''",
+        LogicalType::Json => "\"\"",
+        _ => "",
+    };
+    let values = || rows.iter().map(|row| &row[1]).filter(|value| **value != Value::Null);
+    let found = values().find(|value| **value == Value::Text(empty.to_string()));
+    found.or_else(|| values().next()).expect("the corpus has values").clone()
+}
+
+fn swap_case(text: &str) -> Option<String> {
+    let at = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let mut bytes = text.as_bytes().to_vec();
+    bytes[at] ^= 0x20;
+    String::from_utf8(bytes).ok()
+}
+
+/// The value that differs least from another of its type; `None` for NULL and what has none.
+fn neighbour(logical: &LogicalType, value: &Value) -> Option<Value> {
+    if *value == Value::Null {
+        return None;
+    }
+    let mut builder = ColumnBuilder::new(logical);
+    value.append(&mut builder).expect("a value of its type");
+    let array = builder.finish();
+    let cell = ColumnView::new(logical, &array).expect("a column").cell(0);
+    let text = |cell: Cell<'_>| {
+        let mut out = String::new();
+        cell.write_text(&mut out);
+        Some(Value::Text(out))
+    };
+    let near = match cell {
+        Cell::Bool(value) => text(Cell::Bool(!value)),
+        Cell::Int(value) => text(Cell::Int(value ^ 1)),
+        Cell::UInt(value) => text(Cell::UInt(value ^ 1)),
+        Cell::Float(value) if value.is_finite() && value != 0.0 => {
+            text(Cell::Float(match logical {
+                LogicalType::Float { bits: 32 } => {
+                    f64::from(f32::from_bits((value as f32).to_bits() ^ 1))
+                }
+                _ => f64::from_bits(value.to_bits() ^ 1),
+            }))
+        }
+        Cell::Decimal(value, scale) => text(Cell::Decimal(value ^ 1, scale)),
+        Cell::WideDecimal(value, scale) => {
+            let one = arrow_buffer::i256::ONE;
+            let near = if value.is_negative() { value + one } else { value - one };
+            text(Cell::WideDecimal(near, scale))
+        }
+        Cell::Date(days) => text(Cell::Date(days ^ 1)),
+        Cell::Time(ticks, unit) => text(Cell::Time(ticks ^ 1, unit)),
+        Cell::Timestamp(ticks, unit, utc) => text(Cell::Timestamp(ticks ^ 1, unit, utc)),
+        Cell::Interval(months, days, nanos) => text(Cell::Interval(months, days, nanos ^ 1)),
+        Cell::Uuid(bytes) => {
+            let mut near = *bytes;
+            near[15] ^= 1;
+            text(Cell::Uuid(&near))
+        }
+        Cell::Bytes(bytes) => {
+            let (last, rest) = bytes.split_last()?;
+            text(Cell::Bytes(&[rest, &[last ^ 1]].concat()))
+        }
+        Cell::Text(value) => match logical {
+            LogicalType::Variant => Some(Value::Text((value.parse::<i64>().ok()? ^ 1).to_string())),
+            LogicalType::Number => {
+                let last = value.strip_suffix(|c: char| c.is_ascii_digit())?;
+                let digit = value.bytes().last()? ^ 1;
+                Some(Value::Text(format!("{last}{}", char::from(digit))))
+            }
+            _ => {
+                let at = value.rfind(|c: char| c.is_ascii_alphanumeric())?;
+                let mut bytes = value.as_bytes().to_vec();
+                bytes[at] ^= 1;
+                String::from_utf8(bytes).ok().map(Value::Text)
+            }
+        },
+        _ => None,
+    };
+    let unlike = |near: &Value| {
+        *near != *value
+            && !matches!(near, Value::Text(text) if ["-0.0", "0.0", "NaN"].contains(&text.as_str()))
+    };
+    near.filter(unlike)
+}
