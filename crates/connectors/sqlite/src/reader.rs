@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_schema::DataType;
 use async_trait::async_trait;
 use longshore_model::connector::{ReadRequest, Reader};
-use longshore_model::{Batch, BatchBuilder, Code, Error, Misfit, Result};
+use longshore_model::{Batch, BatchBuilder, Code, Error, LogicalType, Misfit, Result};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, InterruptHandle, Row};
 use tokio::sync::mpsc;
@@ -144,6 +144,14 @@ fn read(
             matches!(request.columns[*index].1.arrow(), DataType::Utf8 | DataType::Binary)
         })
         .collect();
+    let numbers: Vec<bool> = request
+        .columns
+        .iter()
+        .map(|(name, logical)| {
+            matches!(logical, LogicalType::Float { .. })
+                && shape.keeps_whole_floats_as_integers(name)
+        })
+        .collect();
     let mut number = 0_u64;
     while let Some(row) = rows.next().map_err(database)? {
         number += 1;
@@ -154,7 +162,7 @@ fn read(
         {
             return Ok(());
         }
-        append_row(&mut builder, row).map_err(|(column, misfit)| {
+        append_row(&mut builder, &numbers, row).map_err(|(column, misfit)| {
             unplanned(request, column, misfit).with("row", number.to_string())
         })?;
         let full = builder.bytes() >= request.batch_bytes || builder.rows() >= MOST_ROWS;
@@ -201,10 +209,18 @@ fn row_size(row: &Row<'_>, wide: &[usize]) -> rusqlite::Result<usize> {
 }
 
 #[inline]
-fn append_row(builder: &mut BatchBuilder, row: &Row<'_>) -> Result<(), (usize, Misfit)> {
+fn append_row(
+    builder: &mut BatchBuilder,
+    numbers: &[bool],
+    row: &Row<'_>,
+) -> Result<(), (usize, Misfit)> {
     for (index, column) in builder.columns().iter_mut().enumerate() {
         let value = row.get_ref(index).map_err(|_| (index, Misfit::Kind("unknown")))?;
-        value::append(column, value).map_err(|misfit| (index, misfit))?;
+        let appended = match numbers[index] {
+            true => value::append_number(column, value),
+            false => value::append(column, value),
+        };
+        appended.map_err(|misfit| (index, misfit))?;
     }
     builder.end_row();
     Ok(())

@@ -71,11 +71,14 @@ fn delete_one(
                 continue;
             }
             ValueRef::Integer(_) => "integer",
+            ValueRef::Real(_) if shape.keeps_whole_floats_as_integers(&column.target) => {
+                "integer', 'real"
+            }
             ValueRef::Real(_) => "real",
             ValueRef::Text(_) => "text",
             ValueRef::Blob(_) => "blob",
         };
-        conditions.push(format!("{quoted} = ? COLLATE BINARY AND typeof({quoted}) = '{class}'"));
+        conditions.push(format!("{quoted} = ? COLLATE BINARY AND typeof({quoted}) IN ('{class}')"));
         parameters.push(stored);
     }
     let matching = if conditions.is_empty() { "1".to_string() } else { conditions.join(" AND ") };

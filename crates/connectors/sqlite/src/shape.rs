@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::open::failure;
 use crate::sql::definition;
+use crate::types::{Affinity, affinity};
 
 /// What reading and writing a table needs to know.
 #[derive(Debug, Clone)]
@@ -67,6 +68,16 @@ pub(crate) struct KeyPart {
 }
 
 impl Shape {
+    /// Whether a column stores a float that is a whole number as an integer: then both are numbers
+    /// of one kind, and which of the two it is says nothing.
+    pub(crate) fn keeps_whole_floats_as_integers(&self, column: &str) -> bool {
+        let numeric =
+            |declared: &str| matches!(affinity(declared), Affinity::Integer | Affinity::Numeric);
+        !self.strict
+            && self.alias.as_deref() != Some(column)
+            && self.column(column).is_some_and(|column| numeric(&column.declared))
+    }
+
     /// Reads the shape of a table; `None` when there is none of that name.
     pub(crate) fn find(connection: &Connection, name: &str) -> Result<Option<Shape>> {
         let listed = connection

@@ -13,6 +13,7 @@ use crate::reader::select;
 use crate::shape::{Listed, Shape};
 use crate::sql::quote;
 use crate::types::guess_empty;
+use crate::value;
 
 /// Studies a table in one read transaction.
 pub(crate) fn run(
@@ -47,19 +48,15 @@ pub(crate) fn run(
         types: columns
             .iter()
             .zip(&classes)
-            .map(|(name, classes)| classes.logical(declared(&shape, name)))
+            .map(|(name, classes)| classes.logical(&shape, name))
             .collect(),
         chunks,
         notes: columns
             .iter()
             .zip(&classes)
-            .filter_map(|(name, classes)| classes.note(name))
+            .filter_map(|(name, classes)| classes.note(&shape, name))
             .collect(),
     })
-}
-
-fn declared<'a>(shape: &'a Shape, column: &str) -> &'a str {
-    shape.column(column).map_or("", |column| column.declared.as_str())
 }
 
 /// Refuses a condition that SQLite does not take, in SQLite's words.
@@ -94,6 +91,8 @@ struct Classes {
     texts: u64,
     broken_texts: u64,
     blobs: u64,
+    /// Integers that no float equals.
+    beyond_floats: u64,
 }
 
 impl Classes {
@@ -102,7 +101,10 @@ impl Classes {
     fn count(&mut self, value: ValueRef<'_>) -> u64 {
         match value {
             ValueRef::Null => return 1,
-            ValueRef::Integer(_) => self.integers += 1,
+            ValueRef::Integer(value) => {
+                self.integers += 1;
+                self.beyond_floats += u64::from(value::exact_float(value).is_none());
+            }
             ValueRef::Real(_) => self.reals += 1,
             ValueRef::Text(text) => {
                 if std::str::from_utf8(text).is_ok() {
@@ -130,8 +132,15 @@ impl Classes {
         ]
     }
 
-    fn logical(&self, declared: &str) -> LogicalType {
+    fn logical(&self, shape: &Shape, column: &str) -> LogicalType {
         let present = self.kinds().map(|(count, _)| count > 0);
+        if present == [true, true, false, false, false]
+            && shape.keeps_whole_floats_as_integers(column)
+            && self.beyond_floats == 0
+        {
+            return LogicalType::FLOAT64;
+        }
+        let declared = shape.column(column).map_or("", |column| column.declared.as_str());
         match present {
             [false, false, false, false, false] => guess_empty(declared),
             [true, false, false, false, false] => LogicalType::INT64,
@@ -142,16 +151,18 @@ impl Classes {
         }
     }
 
-    fn note(&self, column: &str) -> Option<String> {
+    fn note(&self, shape: &Shape, column: &str) -> Option<String> {
+        if self.logical(shape, column) != LogicalType::Variant {
+            return None;
+        }
         let held: Vec<String> = self
             .kinds()
             .iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, kind)| format!("{count} {kind}"))
             .collect();
-        (held.len() > 1 || self.broken_texts > 0).then(|| {
-            format!("{column} holds {}: it travels value by value, as variant", held.join(", "))
-        })
+        let held = held.join(", ");
+        Some(format!("{column} holds {held}: it travels value by value, as variant"))
     }
 }
 

@@ -74,7 +74,8 @@ impl Form {
         match (self, affinity) {
             (_, Affinity::Blob) | (Form::Bytes, _) => true,
             (Form::Integer, Affinity::Integer | Affinity::Numeric)
-            | (Form::Real, Affinity::Real)
+            // Whole floats are stored as integers, and read back as the floats they equal.
+            | (Form::Real, Affinity::Real | Affinity::Integer | Affinity::Numeric)
             | (Form::Text, Affinity::Text) => true,
             (Form::Wordy, affinity) => affinity != Affinity::Integer,
             _ => false,
@@ -208,7 +209,8 @@ mod tests {
             ("json", "json", "JSON_TEXT"),
             ("date", "date", "date"),
             ("interval", "interval", "DURATION_TEXT"),
-            ("float64", "DECIMAL", "REAL"),
+            ("float64", "DECIMAL", "DECIMAL"),
+            ("float64", "VARCHAR(9)", "REAL"),
             ("float32", "float", "float"),
             ("bytes", "bytea", "bytea"),
             ("variant", "INTEGER", "BLOB"),

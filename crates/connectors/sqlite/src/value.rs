@@ -41,6 +41,24 @@ pub(crate) fn append(column: &mut ColumnBuilder, value: ValueRef<'_>) -> Result<
     }
 }
 
+/// Appends a stored value to a column of floats whose table keeps whole ones as integers.
+#[inline]
+pub(crate) fn append_number(column: &mut ColumnBuilder, value: ValueRef<'_>) -> Result<(), Misfit> {
+    match value {
+        ValueRef::Integer(whole) => {
+            column.append(Cell::Float(exact_float(whole).ok_or(Misfit::Range)?))
+        }
+        value => append(column, value),
+    }
+}
+
+/// The float that equals an integer.
+#[inline]
+pub(crate) fn exact_float(whole: i64) -> Option<f64> {
+    let float = whole as f64;
+    (float as i128 == i128::from(whole)).then_some(float)
+}
+
 /// What a cell is stored as.
 #[derive(Debug)]
 pub(crate) enum Stored<'a> {

@@ -55,6 +55,21 @@ async fn loose_types_survive_in_every_affinity() {
     assert!(copied.notes.iter().any(|note| note.starts_with("i holds")), "{:?}", copied.notes);
 }
 
+/// A NUMERIC column stores 10.0 as the integer 10, so prices are of two classes and one kind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whole_and_broken_numbers_of_a_numeric_column_are_floats() {
+    let copied = same_after_copy(
+        "CREATE TABLE prices (price DECIMAL(10,2), i INTEGER, far NUMERIC, none, late NUMERIC);
+         INSERT INTO prices VALUES (10.0, 1, 9007199254740993, 1, 1), (9.99, 1.5, 0.5, 1.0, 2),
+            (-3, -2, 1, 2.5, 3), (NULL, NULL, NULL, NULL, NULL), (1e18, 1e300, 2, 3, 4);",
+        32,
+    )
+    .await;
+    let types: Vec<String> =
+        copied.plan.tables[0].columns.iter().map(|column| column.from.to_string()).collect();
+    assert_eq!(types, ["float64", "float64", "variant", "variant", "int64"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sparse_negative_and_duplicate_rows_survive() {
     let copied = same_after_copy(
