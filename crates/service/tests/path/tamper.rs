@@ -45,20 +45,23 @@ enum Change {
     Same,
 }
 
-const CHANGES: &[Change] = &[
-    Change::Bit(true),
-    Change::Bit(false),
+/// Changes of one value, each in a row of its own.
+const SINGLES: &[Change] = &[
+    Change::Sign,
+    Change::ToNull,
+    Change::FromNull,
+    Change::Form,
     Change::Space,
     Change::Case,
-    Change::Form,
-    Change::FromNull,
-    Change::ToNull,
-    Change::Sign,
-    Change::SwapRows,
-    Change::SwapColumns,
-    Change::Double,
-    Change::Same,
+    Change::Bit(true),
+    Change::Bit(false),
 ];
+
+/// What is changed in one round, in tables with a key and in tables whose rows are only told apart
+/// as a whole.
+const KEYED: &[&[Change]] =
+    &[&[Change::Bit(true)], SINGLES, &[Change::SwapRows], &[Change::SwapColumns]];
+const KEYLESS: &[&[Change]] = &[&[Change::Double], &[Change::Same]];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_value_is_found_and_mended_in_sqlite() {
@@ -122,9 +125,11 @@ impl System {
             let spec = self.spec(&source, &path);
             let end = migrate(&spec).await.expect("a plan");
             assert_eq!(end.report.outcome, Outcome::Verified, "{:?}", end.error);
-            for change in CHANGES {
-                self.tamper(&tables, &spec, &path, *change, keyed).await;
+            for round in if keyed { KEYED } else { KEYLESS } {
+                self.tamper(&tables, &spec, &path, round, keyed).await;
             }
+            let again = verify(&spec, false, true).await;
+            assert_eq!(again.report.outcome, Outcome::Verified, "{:?}", again.error);
         }
     }
 
@@ -145,7 +150,13 @@ impl System {
             };
             (format!("t{index}"), logical, rows.map(row).collect())
         };
-        corpus::types().into_iter().enumerate().map(table).collect()
+        let types = corpus::types().into_iter().filter(|logical| match logical {
+            LogicalType::Decimal { precision, scale } => {
+                [(5, -2), (38, 38), (39, 0), (76, 30)].contains(&(*precision, *scale))
+            }
+            _ => true,
+        });
+        types.enumerate().map(table).collect()
     }
 
     async fn tamper(
@@ -153,13 +164,13 @@ impl System {
         tables: &[(String, LogicalType, Vec<Row>)],
         spec: &Spec,
         path: &Path,
-        change: Change,
+        changes: &[Change],
         keyed: bool,
     ) {
         let (other, beside) = (store(), folder());
         let mut changed = Vec::new();
         for (name, logical, rows) in tables {
-            let made = self.changed(change, logical, rows, keyed);
+            let made = self.changed(changes, logical, rows, keyed);
             put(&other, name, keyed.then_some("n"), batch(logical, &made));
             changed.push(made);
         }
@@ -176,18 +187,16 @@ impl System {
         for ((name, logical, rows), made) in tables.iter().zip(&changed) {
             let proof = proofs(&end).iter().find(|proof| proof.table == *name).expect("a proof");
             seen +=
-                usize::from(is_found(proof, rows, made, keyed, &format!("{change:?} {logical}")));
+                usize::from(is_found(proof, rows, made, keyed, &format!("{changes:?} {logical}")));
         }
-        assert!(seen > 0, "{change:?} changes something");
+        assert!(seen > 0, "{changes:?} changes something");
         assert_eq!(end.report.outcome, Outcome::Different);
         let mended = verify(spec, true, false).await;
-        assert!(mended.error.is_none(), "{change:?} {:?}", mended.error);
-        for independent in [false, true] {
-            let again = verify(spec, false, independent).await;
-            assert_eq!(again.report.outcome, Outcome::Verified, "{change:?} {:?}", again.error);
-        }
+        assert!(mended.error.is_none(), "{changes:?} {:?}", mended.error);
+        let again = verify(spec, false, false).await;
+        assert_eq!(again.report.outcome, Outcome::Verified, "{changes:?} {:?}", again.error);
         if let Some(before) = before {
-            assert!(dump(path).expect("a dump") == before, "{change:?} is not mended exactly");
+            assert!(dump(path).expect("a dump") == before, "{changes:?} is not mended exactly");
         }
     }
 
@@ -202,11 +211,6 @@ impl System {
                     "DELETE FROM main.{table};
                      INSERT INTO main.{table} (rowid, n, v, w) SELECT rowid, n, v, w FROM other.{table};"
                 ))
-                .or_else(|_| {
-                    connection.execute_batch(&format!(
-                        "INSERT INTO main.{table} SELECT * FROM other.{table};"
-                    ))
-                })
                 .expect("the rows are exchanged");
             return;
         }
@@ -220,80 +224,86 @@ impl System {
 
     fn changed(
         &self,
-        change: Change,
+        changes: &[Change],
         logical: &LogicalType,
         rows: &[Row],
         keyed: bool,
     ) -> Vec<Row> {
         let mut made = rows.to_vec();
-        let spot = |new: &dyn Fn(&Value) -> Option<Value>| {
-            rows.iter().enumerate().find_map(|(at, row)| Some((at, new(&row[1])?)))
-        };
-        let textual =
-            matches!(logical, LogicalType::Text | LogicalType::Opaque { .. } | LogicalType::Json);
-        let text = |edit: &dyn Fn(&str) -> Option<String>| {
-            spot(&|value| match value {
-                Value::Text(text) if textual => edit(text).map(Value::Text),
-                _ => None,
-            })
-        };
-        let found = match change {
-            Change::Bit(true) => spot(&|value| neighbour(logical, value)),
-            Change::Bit(false) => rows
-                .iter()
-                .enumerate()
-                .rev()
-                .find_map(|(at, row)| Some((at, neighbour(logical, &row[1])?))),
-            Change::Space => text(&|text| Some(format!("{text} "))),
-            Change::Case => text(&|text| swap_case(text)),
-            Change::Form => text(&|text| text.contains('ä').then(|| text.replace('ä', "a\u{308}"))),
-            Change::FromNull => {
-                let emptiest = emptiest(logical, rows);
-                spot(&|value| (*value == Value::Null).then(|| emptiest.clone()))
-            }
-            Change::ToNull => {
-                let empty = emptiest(logical, rows);
-                spot(&|value| (*value == empty).then_some(Value::Null))
-            }
-            Change::Sign => spot(&|value| match (logical, value) {
-                (LogicalType::Float { .. }, Value::Text(text))
-                    if text == "0.0" && !self.is_sqlite() =>
-                {
-                    Some(Value::Text("-0.0".to_string()))
+        for change in changes {
+            if !across_rows(*change, rows, &mut made, keyed) {
+                let untouched = (0..rows.len()).filter(|at| made[*at] == rows[*at]);
+                let new =
+                    |at: usize| Some((at, self.new_value(*change, logical, rows, &rows[at][1])?));
+                let found = match change {
+                    Change::Bit(false) => untouched.rev().find_map(new),
+                    _ => untouched.into_iter().find_map(new),
+                };
+                if let Some((at, value)) = found {
+                    made[at][1] = value;
                 }
-                (LogicalType::Variant, Value::Text(text)) if text == "1" => {
-                    Some(Value::Text("'1'".to_string()))
-                }
-                _ => None,
-            }),
-            Change::SwapRows => {
-                let other = rows.iter().position(|row| row[1] != rows[0][1]).expect("two values");
-                made[other][1] = rows[0][1].clone();
-                Some((0, rows[other][1].clone()))
             }
-            Change::SwapColumns => {
-                let at = rows.iter().position(|row| row[1] != row[2]).unwrap_or_default();
-                made[at].swap(1, 2);
-                None
-            }
-            Change::Double => {
-                let last = made.len() - 2;
-                let from = usize::from(keyed);
-                made[last][from..].clone_from_slice(&rows[1][from..]);
-                None
-            }
-            Change::Same => {
-                let wrong = rows[1][1].clone();
-                let others = made.iter_mut().filter(|row| row[1] != wrong);
-                others.take(4).for_each(|row| row[1] = wrong.clone());
-                None
-            }
-        };
-        if let Some((at, value)) = found {
-            made[at][1] = value;
         }
         made
     }
+
+    /// What a value becomes; `None` when the change does not apply to it.
+    fn new_value(
+        &self,
+        change: Change,
+        logical: &LogicalType,
+        rows: &[Row],
+        value: &Value,
+    ) -> Option<Value> {
+        let textual =
+            matches!(logical, LogicalType::Text | LogicalType::Opaque { .. } | LogicalType::Json);
+        match (change, value) {
+            (Change::Bit(_), value) => neighbour(logical, value),
+            (Change::FromNull, Value::Null) => Some(emptiest(logical, rows)),
+            (Change::ToNull, value) => (*value == emptiest(logical, rows)).then_some(Value::Null),
+            (Change::Sign, Value::Text(text)) => match (logical, text.as_str()) {
+                (LogicalType::Float { .. }, "0.0") if !self.is_sqlite() => {
+                    Some(Value::Text("-0.0".to_string()))
+                }
+                (LogicalType::Variant, "1") => Some(Value::Text("'1'".to_string())),
+                _ => None,
+            },
+            (_, Value::Text(text)) if textual => match change {
+                Change::Space => Some(format!("{text} ")),
+                Change::Case => swap_case(text),
+                Change::Form => text.contains('ä').then(|| text.replace('ä', "a\u{308}")),
+                _ => None,
+            }
+            .map(Value::Text),
+            _ => None,
+        }
+    }
+}
+
+/// Makes a change that is of more than one value; whether it is one.
+fn across_rows(change: Change, rows: &[Row], made: &mut [Row], keyed: bool) -> bool {
+    match change {
+        Change::SwapRows => {
+            let other = rows.iter().position(|row| row[1] != rows[0][1]).expect("two values");
+            made[other][1] = rows[0][1].clone();
+            made[0][1] = rows[other][1].clone();
+        }
+        Change::SwapColumns => {
+            let at = rows.iter().position(|row| row[1] != row[2]).unwrap_or_default();
+            made[at].swap(1, 2);
+        }
+        Change::Double => {
+            let (last, from) = (made.len() - 2, usize::from(keyed));
+            made[last][from..].clone_from_slice(&rows[1][from..]);
+        }
+        Change::Same => {
+            let wrong = rows[1][1].clone();
+            let others = made.iter_mut().filter(|row| row[1] != wrong);
+            others.take(4).for_each(|row| row[1] = wrong.clone());
+        }
+        _ => return false,
+    }
+    true
 }
 
 fn batch(logical: &LogicalType, rows: &[Row]) -> arrow_array::RecordBatch {
