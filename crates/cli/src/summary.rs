@@ -159,6 +159,7 @@ pub(crate) fn steps(report: &Report) -> String {
         out.push_str(&format!("  {:10} {:>8}", step.name, seconds(step.seconds)));
         if step.name == "copy"
             && let Some(sample) = report.samples.last()
+            && sample.rows > 0
         {
             out.push_str(&format!(
                 "  {}, {}, {} rows/s, {}/s",

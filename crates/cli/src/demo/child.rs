@@ -1,6 +1,7 @@
 //! A migration as a child process of the demo, watched through its events.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -34,6 +35,8 @@ pub(super) fn run(folder: &Path, migration: &str, kill: bool, output: &Output) -
     let program = std::env::current_exe().map_err(failed)?;
     let mut command = Command::new(program);
     command.args(["run", migration, "--json", "--end-with-input"]).current_dir(folder);
+    // A Ctrl-C on the terminal is for us alone.
+    command.process_group(0);
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = child.map_err(failed)?;
     // Ours until we end, however we end: the child stops when it is closed.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Write, stderr};
 use std::time::Duration;
 
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use longshore_engine::Event;
 
@@ -14,12 +15,15 @@ use longshore_service::number::{counted, grouped, seconds};
 /// Bars of tables at one time, besides that of the whole.
 const TABLES: usize = 11;
 
+/// Terminals with fewer columns get shorter names and bars.
+const NARROW: u16 = 72;
+
 pub(crate) struct Bars {
     tally: Tally,
     screen: MultiProgress,
     whole: Option<ProgressBar>,
     tables: BTreeMap<String, ProgressBar>,
-    colour: bool,
+    layout: Layout,
     /// Tables whose study began.
     studied: usize,
 }
@@ -31,7 +35,7 @@ impl Bars {
             screen: MultiProgress::with_draw_target(target()),
             whole: None,
             tables: BTreeMap::new(),
-            colour,
+            layout: Layout::new(Term::stderr().size().1, colour),
             studied: 0,
         }
     }
@@ -107,12 +111,12 @@ impl Bars {
     }
 
     fn whole(&mut self, stage: &str) -> &ProgressBar {
-        let (screen, colour) = (&self.screen, self.colour);
+        let (screen, layout) = (&self.screen, self.layout);
         let bar = self.whole.get_or_insert_with(|| {
             let bar = screen.add(ProgressBar::no_length().with_style(spinner()));
             bar.enable_steady_tick(Duration::from_millis(200));
             if stage == "copy" || stage == "verify" {
-                bar.set_style(wide(colour));
+                bar.set_style(layout.whole());
             }
             bar
         });
@@ -125,7 +129,7 @@ impl Bars {
             return;
         }
         let rows = self.tally.table(table).rows;
-        let bar = ProgressBar::new(rows).with_style(narrow());
+        let bar = ProgressBar::new(rows).with_style(self.layout.table());
         let bar = match &self.whole {
             Some(whole) => self.screen.insert_before(whole, bar),
             None => self.screen.add(bar),
@@ -164,18 +168,48 @@ fn target() -> ProgressDrawTarget {
 }
 
 fn spinner() -> ProgressStyle {
-    ProgressStyle::with_template("{prefix:8!} {spinner} {wide_msg}").expect("a valid template")
+    style("{prefix:8!} {spinner} {wide_msg}")
 }
 
-fn narrow() -> ProgressStyle {
-    ProgressStyle::with_template("  {prefix:24!} {bar:20} {wide_msg}").expect("a valid template")
+/// How wide names and bars are.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    name: usize,
+    bar: usize,
+    colour: bool,
 }
 
-fn wide(colour: bool) -> ProgressStyle {
-    let template = if colour {
-        "{prefix:26!} {bar:20.green} {wide_msg}"
-    } else {
-        "{prefix:26!} {bar:20} {wide_msg}"
-    };
+impl Layout {
+    fn new(columns: u16, colour: bool) -> Self {
+        let (name, bar) = if columns < NARROW { (12, 8) } else { (24, 20) };
+        Self { name, bar, colour }
+    }
+
+    fn table(self) -> ProgressStyle {
+        style(&format!("  {{prefix:{}!}} {{bar:{}}} {{wide_msg}}", self.name, self.bar))
+    }
+
+    fn whole(self) -> ProgressStyle {
+        let colour = if self.colour { ".green" } else { "" };
+        style(&format!("{{prefix:{}!}} {{bar:{}{colour}}} {{wide_msg}}", self.name + 2, self.bar))
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("a valid template")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Layout;
+
+    #[test]
+    fn every_layout_is_valid() {
+        for columns in [0, 40, 80, 200] {
+            for colour in [false, true] {
+                let layout = Layout::new(columns, colour);
+                let (_, _) = (layout.table(), layout.whole());
+            }
+        }
+    }
 }
