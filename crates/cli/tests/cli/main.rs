@@ -4,6 +4,7 @@ mod demo;
 mod errors;
 mod guides;
 mod lives;
+mod memory;
 mod migrate;
 mod reference;
 mod restart;

@@ -1,0 +1,52 @@
+//! The resident set stays under the limit plus a fixed overhead, on sizes that take seconds.
+
+use std::path::Path;
+use std::time::Duration;
+
+use longshore_testkit::size;
+
+use crate::stage::Stage;
+
+/// What the process takes beside the limit, in MiB.
+const OVERHEAD: u64 = 64;
+
+/// The most that a run of the binary was resident, in MiB.
+fn resident(stage: &Stage, args: &[&str]) -> u64 {
+    let mut command = stage.command(args);
+    let mut child = command.spawn().expect("the binary runs");
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    let code = loop {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        most = most.max(number.unwrap_or(0));
+        if let Some(code) = child.try_wait().expect("a child") {
+            break code;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert!(code.success(), "{args:?}");
+    assert!(most > 0, "Linux tells the peak of a process");
+    most / 1024
+}
+
+fn there_and_back(limit: u64, make: impl FnOnce(&Path) -> rusqlite::Result<()>) {
+    let stage = Stage::empty();
+    make(&stage.join("large.db")).expect("a database");
+    let memory = format!("{limit}MiB");
+    for (from, to) in [("sqlite:large.db", "file:out"), ("file:out", "sqlite:copy.db")] {
+        let most = resident(&stage, &["copy", from, to, "--quiet", "--memory", &memory]);
+        assert!(most <= limit + OVERHEAD, "{from} to {to}: {most} MiB resident");
+    }
+}
+
+#[test]
+fn many_rows_stay_within_the_memory_that_is_allowed() {
+    there_and_back(16, |path| size::wide_rows(path, 8000, 12_000));
+}
+
+#[test]
+fn rows_of_many_columns_stay_within_the_memory_that_is_allowed() {
+    there_and_back(160, |path| size::many_columns(path, 1000, 10_000, 14));
+}
