@@ -2,6 +2,7 @@
 
 mod damage;
 mod dump;
+mod near;
 mod property;
 mod scene;
 mod tamper;
