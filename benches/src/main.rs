@@ -16,7 +16,12 @@ type Failure = Box<dyn std::error::Error>;
 /// Figures: a step's median seconds over that of others, and the bound it must keep.
 const RATIOS: &[(&str, &str, &[&str], f64)] = &[
     // Two cores share the work of reading and encoding.
-    ("SQLite → Parquet / (scan + encode) on two cores", "sqlite-parquet", &["scan", "encode"], 1.15),
+    (
+        "SQLite → Parquet / (scan + encode) on two cores",
+        "sqlite-parquet",
+        &["scan", "encode"],
+        1.15,
+    ),
     ("Parquet → SQLite / bare inserts", "parquet-sqlite", &["insert"], 1.15),
 ];
 
@@ -65,7 +70,9 @@ fn options(arguments: &[String]) -> Result<Options, Failure> {
             "--scale" => options.scale = value.parse()?,
             "--runs" => options.runs = value.parse::<usize>()?.max(1),
             "--dir" => options.dir = PathBuf::from(value),
-            _ => return Err(format!("unknown flag {flag}; there are --scale, --runs, --dir").into()),
+            _ => {
+                return Err(format!("unknown flag {flag}; there are --scale, --runs, --dir").into());
+            }
         }
     }
     Ok(options)
@@ -95,7 +102,9 @@ fn summary(options: &Options, results: &BTreeMap<&str, Vec<Value>>) -> Value {
         }
     }
     let own = results.get("sqlite-null").and_then(|runs| median(runs, "own_share"));
-    ratios.push(json!({ "figure": "engine's own share of a copy to nowhere", "ratio": own, "bound": 0.05 }));
+    ratios.push(
+        json!({ "figure": "engine's own share of a copy to nowhere", "ratio": own, "bound": 0.05 }),
+    );
     json!({ "scale": options.scale, "runs": options.runs, "steps": steps, "ratios": ratios })
 }
 

@@ -11,7 +11,7 @@ use longshore_model::connector::{Connector, ReadRequest};
 use longshore_model::ledger::Holder;
 use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
-use longshore_model::{Batch, ColumnView, Cell, LogicalType};
+use longshore_model::{Batch, Cell, ColumnView, LogicalType};
 use longshore_testkit::null::Null;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};

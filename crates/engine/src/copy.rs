@@ -20,7 +20,7 @@ use crate::transform::{Losses, OnFail, Transform};
 /// Batches that wait between reader and writer, beside the one that each has in hand.
 const QUEUE: usize = 2;
 /// How often a row is in memory on its way through reader, queue and writer.
-const COPIES_OF_A_ROW: u64 = 8;
+pub(crate) const COPIES_OF_A_ROW: u64 = 8;
 /// Rows of this size leave holes in the allocator's memory that are worth giving back.
 const WIDE_ROW: u64 = 1 << 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);

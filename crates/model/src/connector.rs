@@ -187,9 +187,13 @@ pub trait Target: Send + Sync {
     /// The ledger, read without claiming; `None` when the target has none.
     async fn ledger(&self) -> Result<Option<Ledger>>;
 
-    /// The parts in which a table of the target is read back. Together they hold every row of the
-    /// table, those that no run wrote too.
-    async fn parts(&self, index: usize, table: &TablePlan, ledger: &Ledger) -> Result<Vec<Part>>;
+    /// The parts in which tables of the target, given with their index in the plan, are read back: a
+    /// list for each of them. Together they hold every row of the table, those that no run wrote too.
+    async fn parts(
+        &self,
+        tables: &[(usize, &TablePlan)],
+        ledger: &Ledger,
+    ) -> Result<Vec<Vec<Part>>>;
 
     /// Claims the target for one run. Refused with `TargetBusy` and the holder's name while another
     /// run, in any process, holds it. The claim ends with the returned value or with the process.

@@ -271,8 +271,12 @@ impl Target for Behind<dyn Target> {
         self.inner.ledger().await
     }
 
-    async fn parts(&self, index: usize, table: &TablePlan, ledger: &Ledger) -> Result<Vec<Part>> {
-        self.inner.parts(index, table, ledger).await
+    async fn parts(
+        &self,
+        tables: &[(usize, &TablePlan)],
+        ledger: &Ledger,
+    ) -> Result<Vec<Vec<Part>>> {
+        self.inner.parts(tables, ledger).await
     }
 
     async fn claim(&self, holder: &Holder) -> Result<Box<dyn Load>> {

@@ -1,6 +1,6 @@
 //! A folder as a target.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -97,6 +97,22 @@ impl FileTarget {
     }
 }
 
+/// The files of a table, with the chunk that each holds.
+fn table_parts(tree: &Tree, folder: &str, chunks: &BTreeMap<String, usize>) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    for file in table_files(tree, folder)? {
+        let chunk = chunks.get(&file.path).copied();
+        // No row of it can be read: all count as missing, and a repair writes it anew.
+        let lost = chunk.is_some()
+            && file.format == Format::Parquet
+            && unless_damaged(ParquetFile::open(tree, &file.path))?.is_none();
+        if !lost {
+            parts.push(Part { range: Some(FileRange::whole(file.path).to_json()), chunk });
+        }
+    }
+    Ok(parts)
+}
+
 #[async_trait]
 impl Target for FileTarget {
     fn map_column(&self, column: &Column) -> Result<Mapping> {
@@ -154,44 +170,33 @@ impl Target for FileTarget {
         .await
     }
 
-    async fn parts(&self, index: usize, table: &TablePlan, ledger: &Ledger) -> Result<Vec<Part>> {
-        let chunks: Vec<(String, usize)> = ledger
-            .entries
+    async fn parts(
+        &self,
+        tables: &[(usize, &TablePlan)],
+        ledger: &Ledger,
+    ) -> Result<Vec<Vec<Part>>> {
+        let mut chunks: BTreeMap<usize, BTreeMap<String, usize>> = BTreeMap::new();
+        for entry in &ledger.entries {
+            if let Some(Ok(range)) = entry.range.as_ref().map(FileRange::parse) {
+                chunks.entry(entry.table).or_default().insert(range.file, entry.chunk);
+            }
+        }
+        let asked: Vec<(TableName, BTreeMap<String, usize>)> = tables
             .iter()
-            .filter(|entry| entry.table == index)
-            .filter_map(|entry| {
-                let range = FileRange::parse(entry.range.as_ref()?).ok()?;
-                Some((range.file, entry.chunk))
-            })
+            .map(|(index, table)| (table.target.clone(), chunks.remove(index).unwrap_or_default()))
             .collect();
-        let (tree, name) = (self.tree.clone(), table.target.clone());
+        let tree = self.tree.clone();
         blocking(move || {
             let manifest = Manifest::read(&tree)?;
             let journal = Journal::read(&tree)?;
             let known = known_folders(manifest.as_ref(), journal.as_ref());
-            let folders = assign(std::slice::from_ref(&name), &known);
-            let mut parts = Vec::new();
-            for file in folders
+            let names: Vec<TableName> = asked.iter().map(|(name, _)| name.clone()).collect();
+            let folders = assign(&names, &known);
+            asked
                 .iter()
-                .map(|folder| table_files(&tree, folder))
-                .collect::<Result<Vec<_>>>()?
-                .into_iter()
-                .flatten()
-            {
-                let chunk = chunks.iter().find(|(path, _)| *path == file.path);
-                // No row of it can be read: all count as missing, and a repair writes it anew.
-                let lost = chunk.is_some()
-                    && file.format == Format::Parquet
-                    && unless_damaged(ParquetFile::open(&tree, &file.path))?.is_none();
-                if lost {
-                    continue;
-                }
-                parts.push(Part {
-                    range: Some(FileRange::whole(file.path).to_json()),
-                    chunk: chunk.map(|(_, chunk)| *chunk),
-                });
-            }
-            Ok(parts)
+                .zip(folders)
+                .map(|((_, chunks), folder)| table_parts(&tree, &folder, chunks))
+                .collect()
         })
         .await
     }

@@ -1,5 +1,6 @@
 //! SQLite as a target, before it is claimed.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -78,24 +79,39 @@ impl Target for SqliteTarget {
 
     async fn parts(
         &self,
-        index: usize,
-        table: &TablePlan,
+        tables: &[(usize, &TablePlan)],
         ledger: &Ledger,
-    ) -> Result<Vec<TargetPart>> {
-        let entries: Vec<Entry> =
-            ledger.entries.iter().filter(|entry| entry.table == index).cloned().collect();
-        let name = table.target.name.clone();
-        let (numbered, scattered) = self
-            .read((false, false), move |connection| {
-                let shape = Shape::find(connection, &name)?;
-                let scattered = ledger::get(connection, &ledger::scattered(&name))?;
-                Ok((shape.is_some_and(|shape| shape.rowid.is_some()), scattered.is_some()))
+    ) -> Result<Vec<Vec<TargetPart>>> {
+        let names: Vec<String> =
+            tables.iter().map(|(_, table)| table.target.name.clone()).collect();
+        let absent = vec![(false, false); names.len()];
+        let facts = self
+            .read(absent, move |connection| {
+                names
+                    .iter()
+                    .map(|name| {
+                        let shape = Shape::find(connection, name)?;
+                        let scattered = ledger::get(connection, &ledger::scattered(name))?;
+                        let numbered = shape.is_some_and(|shape| shape.rowid.is_some());
+                        Ok((numbered, scattered.is_some()))
+                    })
+                    .collect()
             })
             .await?;
-        if scattered || ledger.header.baselines.contains_key(&index) {
-            return Ok(vec![TargetPart { range: None, chunk: None }]);
+        let mut entries: BTreeMap<usize, Vec<Entry>> = BTreeMap::new();
+        for entry in &ledger.entries {
+            entries.entry(entry.table).or_default().push(entry.clone());
         }
-        parts(&entries, numbered)
+        tables
+            .iter()
+            .zip(facts)
+            .map(|((index, _), (numbered, scattered))| {
+                if scattered || ledger.header.baselines.contains_key(index) {
+                    return Ok(vec![TargetPart { range: None, chunk: None }]);
+                }
+                parts(entries.get(index).map_or(&[], Vec::as_slice), numbered)
+            })
+            .collect()
     }
 
     async fn claim(&self, holder: &Holder) -> Result<Box<dyn Load>> {

@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex};
 
 use longshore_model::connector::{Part, ReadRequest, Snapshot};
 use longshore_model::ledger::Ledger;
-use longshore_model::plan::{TablePlan, digest};
+use longshore_model::plan::{Chunk, TablePlan, digest};
 use longshore_model::spec::VerifyLevel;
 use longshore_model::{Code, Error, Fingerprint, Result};
 use tokio::task::JoinSet;
 
-use crate::copy::fingerprint_source;
+use crate::copy::{COPIES_OF_A_ROW, fingerprint_source};
 use crate::event::Event;
 use crate::job::Job;
 use crate::report::{TableVerification, Verification};
@@ -133,7 +133,8 @@ pub(crate) async fn fingerprint_target(check: &Check, index: usize) -> Result<Op
 pub(crate) async fn parts(check: &Check, index: usize, table: &TablePlan) -> Result<Vec<Part>> {
     let target = check.job.link.target.open_target(&check.job.link.to).await?;
     let ledger = target.ledger().await?;
-    target.parts(index, table, ledger.as_ref().unwrap_or(&check.ledger)).await
+    let lists = target.parts(&[(index, table)], ledger.as_ref().unwrap_or(&check.ledger)).await?;
+    Ok(lists.into_iter().flatten().collect())
 }
 
 /// The request for a part of a table of the target.
@@ -148,9 +149,11 @@ pub(crate) fn target_request(check: &Check, table: &TablePlan, part: &Part) -> R
 }
 
 async fn items(check: &Check, run: &str) -> Result<Vec<Item>> {
+    let target = check.job.link.target.open_target(&check.job.link.to).await?;
+    let tables: Vec<_> = check.job.plan.tables.iter().enumerate().collect();
+    let lists = target.parts(&tables, &check.ledger).await?;
     let mut items = Vec::new();
-    for (index, table) in check.job.plan.tables.iter().enumerate() {
-        let parts = parts(check, index, table).await?;
+    for (index, parts) in lists.into_iter().enumerate() {
         let sampled = |number: usize, part: &Part| {
             part.chunk.is_none()
                 || number == 0
@@ -189,6 +192,9 @@ async fn read_all(
             let take = || queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
             let mut found = Vec::new();
             while let Some(item) = take() {
+                let chunks = &check.job.plan.tables[item.table].chunks;
+                let row = chunks.iter().map(Chunk::row_bytes).max().unwrap_or(0);
+                let _room = check.job.pace.room.take(row * COPIES_OF_A_ROW).await;
                 let mut fingerprint = Fingerprint::default();
                 let damage = match read_part(&check, &target, &item, &mut fingerprint).await {
                     Err(error) if is_damage(&error) => Some(error),

@@ -206,7 +206,8 @@ impl Job {
 
     pub(super) async fn parts(&self, table: usize) -> Vec<Part> {
         let ledger = self.ledger().await;
-        ok(self.target.parts(table, &self.plan.tables[table], &ledger).await, "parts")
+        let asked = [(table, &self.plan.tables[table])];
+        ok(self.target.parts(&asked, &ledger).await, "parts").remove(0)
     }
 
     /// The table holds exactly the rows expected.

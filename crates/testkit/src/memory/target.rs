@@ -41,6 +41,24 @@ impl MemoryTarget {
     }
 }
 
+impl MemoryTarget {
+    fn parts_of(&self, index: usize, table: &TablePlan, ledger: &Ledger) -> Result<Vec<Part>> {
+        if !self.keep {
+            return Ok(Vec::new());
+        }
+        let store = Store::find(&self.name).ok_or_else(|| missing(&table.target))?;
+        if !store.lock().tables.contains_key(&table.target) {
+            return Err(missing(&table.target));
+        }
+        let entries = ledger.entries.iter().filter(|entry| entry.table == index);
+        let chunks = entries.map(|entry| Some(entry.chunk));
+        Ok(chunks
+            .chain([None])
+            .map(|chunk| Part { range: Some(json!({"chunk": chunk})), chunk })
+            .collect())
+    }
+}
+
 #[async_trait]
 impl Target for MemoryTarget {
     fn map_column(&self, column: &Column) -> Result<Mapping> {
@@ -81,20 +99,12 @@ impl Target for MemoryTarget {
         Ok(Store::find(&self.name).and_then(|store| store.ledger()))
     }
 
-    async fn parts(&self, index: usize, table: &TablePlan, ledger: &Ledger) -> Result<Vec<Part>> {
-        if !self.keep {
-            return Ok(Vec::new());
-        }
-        let store = Store::find(&self.name).ok_or_else(|| missing(&table.target))?;
-        if !store.lock().tables.contains_key(&table.target) {
-            return Err(missing(&table.target));
-        }
-        let entries = ledger.entries.iter().filter(|entry| entry.table == index);
-        let chunks = entries.map(|entry| Some(entry.chunk));
-        Ok(chunks
-            .chain([None])
-            .map(|chunk| Part { range: Some(json!({"chunk": chunk})), chunk })
-            .collect())
+    async fn parts(
+        &self,
+        tables: &[(usize, &TablePlan)],
+        ledger: &Ledger,
+    ) -> Result<Vec<Vec<Part>>> {
+        tables.iter().map(|(index, table)| self.parts_of(*index, table, ledger)).collect()
     }
 
     async fn claim(&self, holder: &Holder) -> Result<Box<dyn Load>> {

@@ -94,7 +94,7 @@ async fn an_unfinished_load_is_no_source_and_a_lost_file_is_named() {
     let error = read_table(&*source(folder.path()).await, "t", &[]).await.expect_err("lost");
     assert!(error.to_string().contains("t/part-00001.parquet"), "{error}");
     let ledger = target.ledger().await.expect("a ledger").expect("one is there");
-    let parts = target.parts(0, &plan.tables[0], &ledger).await.expect("parts");
+    let parts = target.parts(&[(0, &plan.tables[0])], &ledger).await.expect("parts").remove(0);
     assert_eq!(parts.len(), 1, "the lost part is left out, for verify to miss it");
 }
 

@@ -138,7 +138,7 @@ impl Pair {
         let snapshot = self.snapshot("target.db", 1).await?;
         for (index, table) in plan.tables.iter().enumerate() {
             let mut sum = Fingerprint::default();
-            for part in target.parts(index, table, &ledger).await? {
+            for part in target.parts(&[(index, table)], &ledger).await?.remove(0) {
                 let mut request = request(table, 0);
                 request.columns = table
                     .columns
