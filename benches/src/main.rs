@@ -101,10 +101,11 @@ fn summary(options: &Options, results: &BTreeMap<&str, Vec<Value>>) -> Value {
             ratios.push(json!({ "figure": name, "ratio": ours / ideal, "bound": bound }));
         }
     }
-    let own = results.get("sqlite-null").and_then(|runs| median(runs, "own_share"));
-    ratios.push(
-        json!({ "figure": "engine's own share of a copy to nowhere", "ratio": own, "bound": 0.05 }),
-    );
+    if let (Some(own), Some(copy)) = (seconds("fingerprint"), seconds("sqlite-null")) {
+        // Both cores are at work in a copy to nowhere.
+        let share = own / (2.0 * copy);
+        ratios.push(json!({ "figure": "engine's own work / copy to nowhere", "ratio": share, "bound": 0.05 }));
+    }
     json!({ "scale": options.scale, "runs": options.runs, "steps": steps, "ratios": ratios })
 }
 

@@ -11,7 +11,7 @@ use longshore_model::connector::{Connector, ReadRequest};
 use longshore_model::ledger::Holder;
 use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
-use longshore_model::{Batch, Cell, ColumnView, LogicalType};
+use longshore_model::{Batch, Cell, ColumnView, Fingerprint, LogicalType};
 use longshore_testkit::null::Null;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -23,8 +23,16 @@ use serde_json::{Value, json};
 use crate::Failure;
 
 /// Every step, in the order of a turn.
-pub(crate) const NAMES: &[&str] =
-    &["scan", "encode", "sqlite-parquet", "sqlite-null", "insert", "parquet-sqlite", "verify"];
+pub(crate) const NAMES: &[&str] = &[
+    "scan",
+    "encode",
+    "fingerprint",
+    "sqlite-parquet",
+    "sqlite-null",
+    "insert",
+    "parquet-sqlite",
+    "verify",
+];
 
 const TABLES: [&str; 3] = ["lineitem", "orders", "customer"];
 
@@ -49,6 +57,7 @@ pub(crate) fn run(name: &str, dir: &Path) -> Result<Value, Failure> {
     let (seconds, own_share) = match name {
         "scan" => (scan(dir)?, None),
         "encode" => (encode(&runtime.block_on(load(dir))?, dir)?, None),
+        "fingerprint" => (fingerprint(&runtime.block_on(load(dir))?)?, None),
         "insert" => (insert(&runtime.block_on(load(dir))?, dir)?, None),
         "sqlite-parquet" => runtime.block_on(copy(&sqlite(dir), &fresh(dir, "parquet")?))?,
         "sqlite-null" => runtime.block_on(copy(&sqlite(dir), "null:bench"))?,
@@ -140,6 +149,17 @@ fn encode(tables: &Loaded, dir: &Path) -> Result<f64, Failure> {
     let seconds = start.elapsed().as_secs_f64();
     std::fs::remove_dir_all(target)?;
     Ok(seconds)
+}
+
+/// The engine's own work on batches that need no conversion, on one core.
+fn fingerprint(tables: &Loaded) -> Result<f64, Failure> {
+    let start = Instant::now();
+    let mut sum = Fingerprint::default();
+    for batch in tables.iter().flat_map(|(_, _, batches)| batches) {
+        sum.add_batch(&Batch::Rows(batch.clone()))?;
+    }
+    std::hint::black_box(sum);
+    Ok(start.elapsed().as_secs_f64())
 }
 
 /// Batches to SQLite by prepared inserts in one transaction, on one core, to the disk.

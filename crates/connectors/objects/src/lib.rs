@@ -51,7 +51,11 @@ static ABOUT: About = About {
             "format",
             "parquet, csv or jsonl; a target writes parquet unless told otherwise, a source goes by the names of its files",
         ),
-        ("compression", "of Parquet files written: zstd (the default), snappy or none"),
+        (
+            "compression",
+            "of Parquet files written: zstd (the default), snappy or none; tables of so many columns \
+             that zstd's contexts exceed the memory are written with snappy",
+        ),
         (
             "header",
             "whether CSV files read begin with a line of names: true (the default) or false",
