@@ -20,6 +20,9 @@ pub(crate) async fn prepare(job: &Job, plan: &Plan, index: usize, run: &str) -> 
     let digest = plan.digest()?;
     match target.ledger().await? {
         Some(ledger) if ledger.header.plan_digest == digest && ledger.has(Stage::Prepared) => {
+            if !ledger.has(Stage::Copied) {
+                check_chunks(job)?;
+            }
             resume(job, target.as_ref(), ledger).await
         }
         Some(ledger)
@@ -33,6 +36,7 @@ pub(crate) async fn prepare(job: &Job, plan: &Plan, index: usize, run: &str) -> 
                 .with("run", ledger.header.run))
         }
         _ => {
+            check_chunks(job)?;
             let header = Header {
                 run: run.to_string(),
                 spec_digest: plan.spec_digest.clone(),
@@ -45,6 +49,19 @@ pub(crate) async fn prepare(job: &Job, plan: &Plan, index: usize, run: &str) -> 
             begin(job, target.as_ref(), header).await
         }
     }
+}
+
+/// Refuses a plan whose chunks may leave out what was added to the source after it was made.
+pub(crate) fn check_chunks(job: &Job) -> Result<()> {
+    if job.link.source.about().source.open_ended || job.snapshot.position() == &job.plan.position {
+        return Ok(());
+    }
+    Err(Error::new(Code::SourceChanged, "the source is no longer what the plan was made for")
+        .with("source", job.plan.from.clone())
+        .hint(
+            "Make a new plan. If an interrupted run is in the target, start over with \
+             --existing replace.",
+        ))
 }
 
 async fn begin(job: &Job, target: &dyn Target, mut header: Header) -> Result<Ledger> {

@@ -64,6 +64,9 @@ pub struct About {
 pub struct SourceCapabilities {
     /// Whether it evaluates conditions (`where`).
     pub filter: bool,
+    /// Whether the chunks of a study also cover what is added to a table later. Where they do not, a
+    /// plan holds for the state of the source that it was made for, and for no other.
+    pub open_ended: bool,
     /// The dialect of its native definitions; empty when it has none.
     pub dialect: &'static str,
     /// What holds for consistency and restart, for the plan.
@@ -126,8 +129,8 @@ pub struct Study {
     /// The exact type of every column that was asked for, in the order of the request. Reading a
     /// column as this type fails only when the source has changed.
     pub types: Vec<LogicalType>,
-    /// Chunks that cover the table without overlap, and whatever is added to it later. A table
-    /// without rows has at least one.
+    /// Chunks that cover the table without overlap, and whatever is added to it later where
+    /// [`SourceCapabilities::open_ended`] is declared. A table without rows has at least one.
     pub chunks: Vec<Chunk>,
     /// What people should know, such as mixed types in a column. Never values.
     pub notes: Vec<String>,

@@ -32,6 +32,7 @@ static ABOUT: About = About {
     options: &[("rows", "rows in each table of the source"), ("tables", "number of tables")],
     source: SourceCapabilities {
         filter: false,
+        open_ended: true,
         dialect: "",
         restart: "The rows are always the same.",
     },

@@ -55,6 +55,27 @@ fn a_given_plan_must_fit_its_migration() {
 }
 
 #[test]
+fn a_file_that_came_after_the_plan_is_never_left_out_silently() {
+    let stage = Stage::shop(10);
+    let put = |name: &str| {
+        std::fs::create_dir_all(stage.join("in/t")).expect("a folder");
+        std::fs::write(stage.join("in/t").join(name), "a\n1\n").expect("a file");
+    };
+    put("1.csv");
+    stage.done(&["init", "file:in", "sqlite:a.db", "--output", "a.yaml"]);
+    stage.done(&["plan", "a.yaml", "--output", "plan.json"]);
+    put("2.csv");
+    let ran = stage.run(&["run", "a.yaml", "--plan", "plan.json"]);
+    assert_eq!(ran.code, Some(43), "{}", ran.err);
+    assert!(ran.err.contains("LS0102"), "{}", ran.err);
+    let ran = stage.done(&["run", "a.yaml"]);
+    assert!(ran.out.contains("2 rows"), "{}", ran.out);
+    put("3.csv");
+    let ran = stage.run(&["verify", "a.yaml", "--independent"]);
+    assert!(ran.err.contains("LS0102"), "{}", ran.err);
+}
+
+#[test]
 fn a_folder_with_a_migration_and_its_plan_runs_as_it_is_sealed() {
     let stage = Stage::shop(100);
     std::fs::create_dir(stage.join("sealed")).expect("a folder");

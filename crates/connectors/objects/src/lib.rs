@@ -65,6 +65,7 @@ static ABOUT: About = About {
     ],
     source: SourceCapabilities {
         filter: true,
+        open_ended: false,
         dialect: "",
         restart: "sizes and times of all files prove the source unchanged; a run goes on where it \
                   stopped as long as they are the same",

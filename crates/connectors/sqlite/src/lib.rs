@@ -40,6 +40,7 @@ static ABOUT: About = About {
     options: &[],
     source: SourceCapabilities {
         filter: true,
+        open_ended: true,
         dialect: DIALECT,
         restart: "One read transaction per reader on one state of the file. Databases in WAL mode \
                   stay writable meanwhile; in the other journal modes writers wait. A restarted run \

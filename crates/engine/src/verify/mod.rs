@@ -64,6 +64,9 @@ pub(crate) async fn verify_move(
     mode: VerifyMode,
     run: &str,
 ) -> Result<Verification> {
+    if mode.independent {
+        crate::prepare::check_chunks(job)?;
+    }
     let check = Check {
         job: job.clone(),
         ledger: Arc::new(ledger.clone()),

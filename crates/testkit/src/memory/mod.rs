@@ -77,6 +77,7 @@ static ABOUT: About = About {
     options: &[],
     source: SourceCapabilities {
         filter: true,
+        open_ended: true,
         dialect: "memory",
         restart: "The store ends with the process.",
     },
