@@ -1,0 +1,1 @@
+//! The binary form of rows, as COPY sends and takes it.

@@ -1,0 +1,1 @@
+//! What a database holds, read in a fixed number of queries.

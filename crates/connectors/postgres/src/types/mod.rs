@@ -1,0 +1,1 @@
+//! PostgreSQL types and what they are elsewhere.
