@@ -111,6 +111,7 @@ async fn load(dir: &Path) -> Result<Vec<(String, Vec<LogicalType>, Vec<RecordBat
             columns,
             filter: None,
             range: None,
+            wire: None,
             batch_bytes: 4 << 20,
         };
         let mut reader = snapshot.read(&request).await?;

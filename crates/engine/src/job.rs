@@ -95,6 +95,7 @@ impl Job {
             columns: transform.reads(),
             filter: table.filter.clone(),
             range,
+            wire: table.wire.clone(),
             batch_bytes: self.pace.batch_bytes,
         }
     }

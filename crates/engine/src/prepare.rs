@@ -171,6 +171,7 @@ async fn fingerprint_target(job: &Job, table: &TablePlan) -> Result<Fingerprint>
             columns: table.columns.iter().map(|c| (c.target.clone(), c.to.clone())).collect(),
             filter: None,
             range: None,
+            wire: table.wire.clone(),
             batch_bytes: job.pace.batch_bytes,
         })
         .await?;

@@ -12,6 +12,9 @@ use crate::logical::LogicalType;
 pub struct Catalog {
     /// The SQL dialect of every native text in here; a target of the same dialect uses it as it is.
     pub dialect: String,
+    /// The namespace of plain names; targets without namespaces leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_namespace: Option<String>,
     /// The tables, by name.
     pub tables: Vec<Table>,
     /// Views and triggers, in the order in which they can be created.
@@ -47,6 +50,10 @@ pub struct Table {
     /// Foreign keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign_keys: Vec<ForeignKey>,
+    /// Whether its rows are in other tables of the catalog, as those of a partitioned table are in its
+    /// partitions: its structure moves, and nothing is read from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rows_elsewhere: bool,
     /// The table's own definition in the catalog's dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub native: Option<String>,

@@ -82,6 +82,10 @@ pub struct TargetCapabilities {
     pub repair: Repair,
     /// The dialect whose native definitions it takes; empty when it takes none.
     pub dialect: &'static str,
+    /// The wire formats that its writers take, for tables of its own dialect.
+    pub wires: &'static [&'static str],
+    /// Whether names of tables have a namespace.
+    pub namespaces: bool,
 }
 
 /// How differences between source and target are mended.
@@ -132,6 +136,8 @@ pub struct Study {
     /// Chunks that cover the table without overlap, and whatever is added to it later where
     /// [`SourceCapabilities::open_ended`] is declared. A table without rows has at least one.
     pub chunks: Vec<Chunk>,
+    /// The wire formats in which these columns can be read without decoding a value, the best first.
+    pub wires: Vec<String>,
     /// What people should know, such as mixed types in a column. Never values.
     pub notes: Vec<String>,
 }
@@ -161,6 +167,9 @@ pub struct ReadRequest {
     pub filter: Option<String>,
     /// The part of the table; `None` for all of it.
     pub range: Option<Range>,
+    /// The wire format in which rows must come, one of those that the study offered for this table;
+    /// `None` for Arrow.
+    pub wire: Option<String>,
     /// The size of a batch in bytes. A batch is larger only when one row is.
     pub batch_bytes: usize,
 }

@@ -76,6 +76,9 @@ pub struct TablePlan {
     /// The condition that rows must meet, in the source's SQL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    /// The wire format in which rows pass untouched; `None` when they pass as Arrow batches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire: Option<String>,
     /// Rows that meet it, counted by the study.
     pub rows: u64,
     /// Their size, about.
@@ -148,6 +151,13 @@ pub struct Chunk {
     pub rows: u64,
     /// Bytes, about.
     pub bytes: u64,
+}
+
+impl ColumnPlan {
+    /// Whether values arrive as they leave: no conversion, no mask.
+    pub fn is_untouched(&self) -> bool {
+        self.from == self.to && self.mask.is_none() && self.native == self.declared
+    }
 }
 
 impl Chunk {

@@ -184,6 +184,7 @@ mod tests {
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
             native: None,
+            rows_elsewhere: false,
             attributes: Default::default(),
         }
     }
@@ -197,7 +198,15 @@ mod tests {
             .map(|table| {
                 let chunk = Chunk { range: serde_json::Value::Null, rows: 12, bytes: 34 };
                 let notes = vec!["odd\nthing".to_string()];
-                (table, Study { types: vec![LogicalType::Text], chunks: vec![chunk], notes })
+                (
+                    table,
+                    Study {
+                        types: vec![LogicalType::Text],
+                        chunks: vec![chunk],
+                        wires: Vec::new(),
+                        notes,
+                    },
+                )
             })
             .collect();
         let catalog = Catalog {

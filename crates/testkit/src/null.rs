@@ -36,7 +36,13 @@ static ABOUT: About = About {
         dialect: "",
         restart: "The rows are always the same.",
     },
-    target: TargetCapabilities { writers: None, repair: Repair::Chunks, dialect: "" },
+    target: TargetCapabilities {
+        writers: None,
+        repair: Repair::Chunks,
+        dialect: "",
+        wires: &[],
+        namespaces: true,
+    },
 };
 
 /// What reached `null:NAME` since its load began.
@@ -112,6 +118,7 @@ impl Source for NullSource {
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
             native: None,
+            rows_elsewhere: false,
             attributes: Default::default(),
         };
         Ok(Catalog { tables: (0..self.tables).map(table).collect(), ..Catalog::default() })
@@ -130,6 +137,7 @@ impl Source for NullSource {
         Ok(Study {
             types: types.collect::<Result<_>>()?,
             chunks: starts.map(chunk).collect(),
+            wires: Vec::new(),
             notes: Vec::new(),
         })
     }

@@ -94,7 +94,13 @@ static ABOUT: About = About {
         dialect: "memory",
         restart: "The store ends with the process.",
     },
-    target: TargetCapabilities { writers: None, repair: Repair::Rows, dialect: "memory" },
+    target: TargetCapabilities {
+        writers: None,
+        repair: Repair::Rows,
+        dialect: "memory",
+        wires: &[],
+        namespaces: true,
+    },
 };
 
 impl Script {

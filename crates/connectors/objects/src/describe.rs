@@ -90,6 +90,7 @@ fn found(shared: &Shared, listed: &Listed) -> Result<Table> {
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
         native: None,
+        rows_elsewhere: false,
         attributes: Default::default(),
     })
 }

@@ -70,7 +70,13 @@ static ABOUT: About = About {
         restart: "sizes and times of all files prove the source unchanged; a run goes on where it \
                   stopped as long as they are the same",
     },
-    target: TargetCapabilities { writers: None, repair: Repair::Chunks, dialect: "" },
+    target: TargetCapabilities {
+        writers: None,
+        repair: Repair::Chunks,
+        dialect: "",
+        wires: &[],
+        namespaces: true,
+    },
 };
 
 #[async_trait]

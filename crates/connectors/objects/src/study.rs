@@ -334,7 +334,7 @@ impl<'a> Work<'a> {
             (None, Some(kinds)) => kinds.iter().map(TextKinds::logical).collect(),
             (None, None) => vec![LogicalType::Text; self.columns.len()],
         };
-        Ok(Study { types, chunks: self.chunks, notes: self.notes })
+        Ok(Study { types, chunks: self.chunks, wires: Vec::new(), notes: self.notes })
     }
 }
 

@@ -108,6 +108,7 @@ fn table(connection: &Connection, listed: &Listed, definitions: &Definitions) ->
         indexes: indexes(connection, name, definitions).map_err(database)?,
         foreign_keys: foreign_keys(connection, name, native.as_deref()).map_err(database)?,
         native,
+        rows_elsewhere: false,
         attributes,
     })
 }

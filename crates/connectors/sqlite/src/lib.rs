@@ -46,7 +46,13 @@ static ABOUT: About = About {
                   stay writable meanwhile; in the other journal modes writers wait. A restarted run \
                   goes on when the file is provably unchanged.",
     },
-    target: TargetCapabilities { writers: Some(1), repair: Repair::Rows, dialect: DIALECT },
+    target: TargetCapabilities {
+        writers: Some(1),
+        repair: Repair::Rows,
+        dialect: DIALECT,
+        wires: &[],
+        namespaces: false,
+    },
 };
 
 /// The connector for SQLite.

@@ -51,6 +51,7 @@ pub(crate) fn run(
             .map(|(name, classes)| classes.logical(&shape, name))
             .collect(),
         chunks,
+        wires: Vec::new(),
         notes: columns
             .iter()
             .zip(&classes)

@@ -53,6 +53,7 @@ async fn count(
                 columns: transform.reads(),
                 filter: table.filter.clone(),
                 range: Some(chunk.range.clone()),
+                wire: None,
                 batch_bytes: BATCH_BYTES,
             })
             .await?;

@@ -4,20 +4,21 @@ mod losses;
 mod rules;
 mod text;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use longshore_model::catalog::{Catalog, NotMoved, Table};
 use longshore_model::connector::{Source, StudyRequest, Target};
 use longshore_model::loss::{Action, Policies};
-use longshore_model::plan::{FORMAT, MovePlan, Plan, TablePlan, digest};
+use longshore_model::plan::{ColumnPlan, FORMAT, MovePlan, Plan, TablePlan, digest};
 use longshore_model::spec::{Existing, Limits, Move, Spec};
 use longshore_model::{Code, Error, Result};
 
 use crate::cancel::Cancel;
 use crate::connectors::Link;
 use crate::event::{Event, Events};
-use rules::Draft;
+use rules::{Draft, Ends};
 pub use text::describe;
 
 /// Works a migration out. `links` has one item for each move of the migration. Nothing is changed
@@ -71,7 +72,8 @@ async fn plan_move(one: &Move, spec: &Spec, link: &Link, events: &Events) -> Res
     let same_dialect =
         !catalog.dialect.is_empty() && catalog.dialect == link.target.about().target.dialect;
 
-    let drafts = rules::apply(one, &catalog, same_dialect)?;
+    let ends = Ends { same_dialect, namespaces: link.target.about().target.namespaces };
+    let drafts = rules::apply(one, &catalog, ends)?;
     if !link.source.about().source.filter && drafts.iter().any(|draft| draft.filter.is_some()) {
         return Err(Error::new(Code::Unsupported, "the source cannot evaluate conditions")
             .with("source", link.from.to_string()));
@@ -83,11 +85,12 @@ async fn plan_move(one: &Move, spec: &Spec, link: &Link, events: &Events) -> Res
     for (draft, study) in studied {
         not_moved.extend(draft.not_moved.iter().cloned());
         risks.extend(study.notes.iter().map(|note| format!("{}: {note}", draft.table.name)));
-        tables.push(table_plan(&draft, study, target.as_ref(), &spec.policies)?);
+        let wires = if same_dialect { link.target.about().target.wires } else { &[] };
+        tables.push(table_plan(&draft, study, target.as_ref(), wires, &spec.policies)?);
     }
     tables.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.target.cmp(&b.target)));
 
-    let design = target.design(&tables, &moving(&catalog, &tables))?;
+    let design = target.design(&tables, &moving(one, &catalog, &tables))?;
     not_moved.extend(design.not_moved);
     let losses = losses::forecast(snapshot.as_ref(), &tables).await?;
     risks.extend(general_risks(&tables, &losses));
@@ -166,6 +169,7 @@ fn table_plan(
     draft: &Draft,
     study: longshore_model::connector::Study,
     target: &dyn Target,
+    wires: &[&str],
     policies: &Policies,
 ) -> Result<TablePlan> {
     let mut structure = draft.structure.clone();
@@ -189,12 +193,19 @@ fn table_plan(
     if converted {
         structure.native = None;
     }
+    let wire = study.wires.into_iter().find(|wire| wires.contains(&wire.as_str()));
+    let wire = wire.filter(|_| columns.iter().all(ColumnPlan::is_untouched));
+    if wire.is_some() {
+        // Values that the source's own system holds, the target's holds too.
+        columns.iter_mut().for_each(|column| column.guards.clear());
+    }
     let key: Vec<String> = structure.primary_key.clone();
     let chunks = study.chunks;
     Ok(TablePlan {
         source: draft.table.name.clone(),
         target: structure.name.clone(),
         columns,
+        wire,
         filter: draft.filter.clone(),
         rows: chunks.iter().map(|chunk| chunk.rows).sum(),
         bytes: chunks.iter().map(|chunk| chunk.bytes).sum(),
@@ -209,8 +220,12 @@ fn table_plan(
 }
 
 /// The part of a catalog that goes with the tables that move.
-fn moving(catalog: &Catalog, tables: &[TablePlan]) -> Catalog {
-    let moves = |table: &&Table| tables.iter().any(|plan| plan.source == table.name);
+fn moving(one: &Move, catalog: &Catalog, tables: &[TablePlan]) -> Catalog {
+    let planned: HashSet<_> = tables.iter().map(|plan| &plan.source).collect();
+    let moves = |table: &&Table| match table.rows_elsewhere {
+        true => rules::selects(one, table),
+        false => planned.contains(&table.name),
+    };
     Catalog { tables: catalog.tables.iter().filter(moves).cloned().collect(), ..catalog.clone() }
 }
 

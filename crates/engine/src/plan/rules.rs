@@ -24,17 +24,33 @@ pub(crate) struct Draft {
     pub structure: Table,
     /// What the rules leave behind.
     pub not_moved: Vec<NotMoved>,
+    /// What was known of the two ends.
+    pub ends: Ends,
+}
+
+/// What the rules must know of the two ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    /// Whether the target takes the native definitions of the source's catalog.
+    pub same_dialect: bool,
+    /// Whether the target's names of tables have a namespace.
+    pub namespaces: bool,
+}
+
+/// Whether a move names a table.
+pub(crate) fn selects(one: &Move, table: &Table) -> bool {
+    pattern::selects(&one.tables, &table.name.to_string())
 }
 
 /// Selects tables and applies every rule. A rule that matches nothing is an error. Where source and
 /// target speak the same dialect, generated columns are computed by the target; else their values
 /// move.
-pub(crate) fn apply(one: &Move, catalog: &Catalog, same_dialect: bool) -> Result<Vec<Draft>> {
+pub(crate) fn apply(one: &Move, catalog: &Catalog, ends: Ends) -> Result<Vec<Draft>> {
     check_patterns(one, catalog)?;
     let selected: Vec<&Table> = catalog
         .tables
         .iter()
-        .filter(|table| pattern::selects(&one.tables, &table.name.to_string()))
+        .filter(|table| !table.rows_elsewhere && selects(one, table))
         .collect();
     if selected.is_empty() {
         let error = Error::new(Code::SpecNoMatch, "no table is selected")
@@ -47,7 +63,7 @@ pub(crate) fn apply(one: &Move, catalog: &Catalog, same_dialect: bool) -> Result
     }
     let drafts: Vec<Draft> = selected
         .iter()
-        .map(|table| draft(one, table, &selected, same_dialect))
+        .map(|table| draft(one, table, &selected, catalog, ends))
         .collect::<Result<_>>()?;
     let mut names = BTreeSet::new();
     for draft in &drafts {
@@ -77,7 +93,8 @@ pub(crate) fn column_plan(
         Some(Mask::Null) => from.clone(),
         None => column.cast.clone().unwrap_or_else(|| from.clone()),
     };
-    let native = if column.converts() { String::new() } else { original.native.clone() };
+    let keeps_native = draft.ends.same_dialect && !column.converts();
+    let native = if keeps_native { original.native.clone() } else { String::new() };
     let mapped = Column { logical: wanted.clone(), native, ..original.clone() };
     let mapping = target.map_column(&mapped).map_err(|error| {
         error.with("table", draft.table.name.to_string()).with("column", column.source.clone())
@@ -101,7 +118,13 @@ pub(crate) fn column_plan(
     })
 }
 
-fn draft(one: &Move, table: &Table, selected: &[&Table], same_dialect: bool) -> Result<Draft> {
+fn draft(
+    one: &Move,
+    table: &Table,
+    selected: &[&Table],
+    catalog: &Catalog,
+    ends: Ends,
+) -> Result<Draft> {
     let name = table.name.to_string();
     let rules: Vec<&ColumnRules> = one
         .columns
@@ -111,7 +134,7 @@ fn draft(one: &Move, table: &Table, selected: &[&Table], same_dialect: bool) -> 
         .collect();
     let mut columns = Vec::new();
     for column in &table.columns {
-        if !keeps(&rules, &column.name) || (column.generated.is_some() && same_dialect) {
+        if !keeps(&rules, &column.name) || (column.generated.is_some() && ends.same_dialect) {
             continue;
         }
         let mask = rules.iter().find_map(|rules| rules.mask.get(&column.name)).copied();
@@ -128,7 +151,8 @@ fn draft(one: &Move, table: &Table, selected: &[&Table], same_dialect: bool) -> 
             mask,
         });
     }
-    let (structure, not_moved) = structure(one, table, &rules, selected);
+    let names = Names { one, catalog, ends };
+    let (structure, not_moved) = structure(&names, table, &rules, selected);
     let mut seen = BTreeSet::new();
     if let Some(twice) = columns.iter().find(|column| !seen.insert(&column.target)) {
         return Err(Error::new(Code::SpecInvalid, "two columns get the same name")
@@ -147,12 +171,12 @@ fn draft(one: &Move, table: &Table, selected: &[&Table], same_dialect: bool) -> 
         return Err(Error::new(Code::SpecInvalid, "two conditions are given for one table")
             .with("table", name));
     }
-    Ok(Draft { table: table.clone(), columns, filter, structure, not_moved })
+    Ok(Draft { table: table.clone(), columns, filter, structure, not_moved, ends })
 }
 
 /// The table as the target will have it, and what that leaves out.
 fn structure(
-    one: &Move,
+    names: &Names<'_>,
     table: &Table,
     rules: &[&ColumnRules],
     selected: &[&Table],
@@ -215,10 +239,10 @@ fn structure(
         let referenced = selected.iter().find(|other| same_name(&other.name, &key.references));
         match referenced {
             Some(other) if kept(&key.columns) => {
-                let there: Vec<&ColumnRules> = rules_of(one, other);
+                let there: Vec<&ColumnRules> = rules_of(names.one, other);
                 foreign_keys.push(ForeignKey {
                     columns: rename(&key.columns),
-                    references: target_name(one, &other.name),
+                    references: names.target(&other.name),
                     referenced: key.referenced.iter().map(|c| renamed(&there, c)).collect(),
                     ..key.clone()
                 });
@@ -232,12 +256,13 @@ fn structure(
     }
     let all_keys = foreign_keys.len() == table.foreign_keys.len();
     let structure = Table {
-        name: target_name(one, &table.name),
+        name: names.target(&table.name),
         columns,
         primary_key,
         indexes,
         foreign_keys,
         native: table.native.clone().filter(|_| untouched && all_keys),
+        rows_elsewhere: false,
         attributes: table.attributes.clone(),
     };
     (structure, not_moved)
@@ -258,10 +283,30 @@ fn same_name(one: &TableName, other: &TableName) -> bool {
         && (other.namespace.is_none() || one.namespace == other.namespace)
 }
 
-fn target_name(one: &Move, name: &TableName) -> TableName {
-    match one.rename.get(&name.to_string()) {
-        Some(new) => TableName { namespace: name.namespace.clone(), name: new.clone() },
-        None => name.clone(),
+/// What decides the names of tables in the target.
+struct Names<'a> {
+    one: &'a Move,
+    catalog: &'a Catalog,
+    ends: Ends,
+}
+
+impl Names<'_> {
+    /// The name in the target: as `rename` says, else the same. Where the target has no namespaces,
+    /// other namespaces than the source's default one become part of the name.
+    fn target(&self, name: &TableName) -> TableName {
+        let new = self.one.rename.get(&name.to_string());
+        let own = new.unwrap_or(&name.name);
+        match &name.namespace {
+            Some(namespace) if self.ends.namespaces => {
+                TableName { namespace: Some(namespace.clone()), name: own.clone() }
+            }
+            Some(namespace)
+                if new.is_none() && self.catalog.default_namespace.as_ref() != Some(namespace) =>
+            {
+                TableName::plain(format!("{namespace}.{own}"))
+            }
+            _ => TableName::plain(own.clone()),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ const MISFIT: char = '!';
 /// The request for a part of a table of the target, every column as variant.
 pub(crate) fn request(check: &Check, table: &TablePlan, part: &Part) -> ReadRequest {
     let mut request = target_request(check, table, part);
+    request.wire = None;
     for (_, logical) in &mut request.columns {
         *logical = LogicalType::Variant;
     }

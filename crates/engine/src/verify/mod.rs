@@ -147,6 +147,7 @@ pub(crate) fn target_request(check: &Check, table: &TablePlan, part: &Part) -> R
         columns: table.columns.iter().map(|c| (c.target.clone(), c.to.clone())).collect(),
         filter: None,
         range: part.range.clone(),
+        wire: table.wire.clone(),
         batch_bytes: check.job.pace.batch_bytes,
     }
 }
@@ -228,6 +229,7 @@ async fn read_part(
     let mut request = target_request(check, table, &item.part);
     if item.count_only {
         request.columns.truncate(1);
+        request.wire = None;
     }
     let mut reader = target.read(&request).await?;
     while let Some(batch) = check.job.cancel.guard(reader.next()).await? {

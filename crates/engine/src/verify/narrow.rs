@@ -313,7 +313,9 @@ async fn scan(
         let transform = Transform::new(table, OnFail::Stop);
         let mut losses = Losses::new();
         for chunk in &table.chunks {
-            let request = check.job.source_request(table, &transform, Some(chunk.range.clone()));
+            let range = Some(chunk.range.clone());
+            let mut request = check.job.source_request(table, &transform, range);
+            request.wire = None;
             read(check, check.job.snapshot.as_ref(), &request, &mut |batch| {
                 let batch = transform.apply(batch, &mut losses)?;
                 let rows = rows(&batch)?;
@@ -329,7 +331,7 @@ async fn scan(
     for part in parts(check, index, table).await? {
         let request = match target.loose {
             true => loose::request(check, table, &part),
-            false => target_request(check, table, &part),
+            false => ReadRequest { wire: None, ..target_request(check, table, &part) },
         };
         let mut compare = |batch: Batch| {
             let rows = rows(&batch)?;

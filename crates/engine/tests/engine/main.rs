@@ -122,6 +122,7 @@ fn people(name: &str, keyed: bool) -> Table {
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
         native: None,
+        rows_elsewhere: false,
         attributes: Default::default(),
     }
 }

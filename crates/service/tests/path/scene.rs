@@ -101,6 +101,7 @@ pub(crate) fn put(store: &Store, name: &str, key: Option<&str>, batch: RecordBat
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
         native: None,
+        rows_elsewhere: false,
         attributes: Default::default(),
     };
     store.put(table, vec![batch]);

@@ -56,6 +56,7 @@ pub(super) fn table(name: &str, columns: &[(&str, LogicalType)]) -> Table {
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
         native: None,
+        rows_elsewhere: false,
         attributes: Default::default(),
     }
 }
@@ -262,6 +263,7 @@ fn plan_table(target: &dyn Target, seed: &Seed) -> (TablePlan, Vec<Vec<RecordBat
     let plan = TablePlan {
         source: seed.table.name.clone(),
         target: seed.table.name.clone(),
+        wire: None,
         filter: None,
         rows: chunks.iter().map(|batches| rows(batches)).sum(),
         bytes: 0,
@@ -334,6 +336,7 @@ pub(super) fn request(table: &TablePlan, range: Option<Range>) -> ReadRequest {
         columns: target_columns(table),
         filter: None,
         range,
+        wire: None,
         batch_bytes: BATCH_BYTES,
     }
 }

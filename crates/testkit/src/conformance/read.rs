@@ -42,6 +42,7 @@ pub async fn chunks_of_a_study_cover_the_table(system: Arc<System>) {
                 columns: columns.clone(),
                 filter: None,
                 range: Some(chunk.range),
+                wire: None,
                 batch_bytes: BATCH_BYTES,
             };
             let rows = ok(read(&*snapshot, &request).await, "read of a chunk");
@@ -82,6 +83,7 @@ pub async fn columns_come_in_the_order_asked_for(system: Arc<System>) {
             columns: order.iter().map(|&index: &usize| types[index].clone()).collect(),
             filter: None,
             range: None,
+            wire: None,
             batch_bytes: BATCH_BYTES,
         };
         let snapshot = ok(source.snapshot(1).await, "snapshot");
@@ -131,6 +133,7 @@ pub async fn batches_respect_their_bound(system: Arc<System>) {
     let snapshot = ok(open(&system, "bound").await.snapshot(1).await, "snapshot");
     for bound in [1, 16 << 10, 256 << 10] {
         let request = ReadRequest {
+            wire: None,
             batch_bytes: bound,
             ..super::harness::request(&job.plan.tables[0], None)
         };

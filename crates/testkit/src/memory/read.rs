@@ -76,7 +76,7 @@ impl Source for MemorySource {
             all_rows(stored.ok_or_else(|| missing(&request.table.name))?)
         };
         let chunks = cut(&batches, filter.as_ref(), request.chunk_bytes)?;
-        Ok(Study { types, chunks, notes: Vec::new() })
+        Ok(Study { types, chunks, wires: Vec::new(), notes: Vec::new() })
     }
 
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {

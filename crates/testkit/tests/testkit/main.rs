@@ -50,6 +50,7 @@ async fn a_script_fails_as_often_as_it_is_told() {
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
         native: None,
+        rows_elsewhere: false,
         attributes: Default::default(),
     };
     store.put(table, vec![batch]);
@@ -101,7 +102,8 @@ async fn the_null_source_has_the_rows_it_says_and_always_the_same() {
         for range in ranges {
             let columns = columns.iter().cloned().zip(study.types.iter().cloned()).collect();
             let table = table.name.clone();
-            let request = ReadRequest { table, columns, filter: None, range, batch_bytes };
+            let request =
+                ReadRequest { table, columns, filter: None, range, wire: None, batch_bytes };
             let mut reader = snapshot.read(&request).await.expect("a reader");
             while let Some(batch) = reader.next().await.expect("a batch") {
                 let Batch::Rows(rows) = batch else { panic!("wire rows") };

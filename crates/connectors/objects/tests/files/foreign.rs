@@ -205,6 +205,7 @@ async fn a_changed_file_is_noticed_while_it_is_read() {
         columns: vec![("n".to_string(), LogicalType::INT64)],
         filter: None,
         range: None,
+        wire: None,
         batch_bytes: 1 << 20,
     };
     let reader = snapshot.read(&request).await.expect("a reader");
@@ -224,6 +225,7 @@ async fn repeated_large_texts_do_not_break_the_bound_of_a_batch() {
         columns: vec![("s".to_string(), LogicalType::Text)],
         filter: None,
         range: None,
+        wire: None,
         batch_bytes: 100_000,
     };
     let batches = drain(snapshot.read(&request).await.expect("a reader")).await.expect("rows");

@@ -80,6 +80,7 @@ pub(crate) async fn read_table(source: &dyn Source, name: &str, without: &[&str]
             columns: columns.iter().cloned().zip(study.types.iter().cloned()).collect(),
             filter: None,
             range: Some(chunk.range),
+            wire: None,
             batch_bytes: 1 << 20,
         };
         let before = rows.len();
@@ -108,6 +109,7 @@ pub(crate) fn plan(target: &dyn Target, chunks: usize) -> MovePlan {
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
         native: Some("CREATE TABLE t (n INTEGER PRIMARY KEY)".to_string()),
+        rows_elsewhere: false,
         attributes: Default::default(),
     };
     let table = TablePlan {
@@ -123,6 +125,7 @@ pub(crate) fn plan(target: &dyn Target, chunks: usize) -> MovePlan {
             mask: None,
             guards: Vec::new(),
         }],
+        wire: None,
         filter: None,
         rows: chunks as u64,
         bytes: 0,

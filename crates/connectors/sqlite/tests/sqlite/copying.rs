@@ -74,6 +74,7 @@ impl Pair {
                 source: table.name.clone(),
                 target: table.name.clone(),
                 columns,
+                wire: None,
                 filter: None,
                 rows: study.chunks.iter().map(|chunk| chunk.rows).sum(),
                 bytes: 0,
@@ -211,6 +212,7 @@ pub(crate) fn request(table: &TablePlan, chunk: usize) -> ReadRequest {
             .collect(),
         filter: table.filter.clone(),
         range: Some(table.chunks[chunk].range.clone()),
+        wire: None,
         batch_bytes: 1 << 12,
     }
 }

@@ -19,6 +19,7 @@ fn request(table: &str, columns: &[(&str, LogicalType)]) -> ReadRequest {
             .collect(),
         filter: None,
         range: None,
+        wire: None,
         batch_bytes: 1 << 16,
     }
 }
