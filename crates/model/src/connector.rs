@@ -125,6 +125,8 @@ pub struct StudyRequest<'a> {
     pub filter: Option<&'a str>,
     /// The size of a chunk in bytes.
     pub chunk_bytes: u64,
+    /// Whether values will be decoded; rows that pass in a wire format need no look at their values.
+    pub decoded: bool,
 }
 
 /// What a study finds.

@@ -44,6 +44,11 @@ impl Endpoint {
         &self.scheme
     }
 
+    /// What stands between the scheme and the options, as it was written: it may hold a password.
+    pub fn location(&self) -> &str {
+        &self.rest
+    }
+
     /// The local path of systems that live in the file system: `sqlite:shop.db`,
     /// `sqlite:///srv/shop.db`, `file://localhost/srv`.
     pub fn path(&self) -> Result<String> {

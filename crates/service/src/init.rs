@@ -41,7 +41,9 @@ async fn study(source: &dyn Source, table: &Table) -> Result<Study> {
         .map(|column| column.name.clone())
         .collect();
     let chunk_bytes = Limits::default().chunk.0;
-    source.study(&StudyRequest { table, columns: &columns, filter: None, chunk_bytes }).await
+    source
+        .study(&StudyRequest { table, columns: &columns, filter: None, chunk_bytes, decoded: true })
+        .await
 }
 
 fn render(from: &str, to: &str, catalog: &Catalog, tables: &[(&Table, Study)]) -> String {

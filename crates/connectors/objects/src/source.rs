@@ -115,13 +115,14 @@ impl Source for FileSource {
         let table = request.table.clone();
         let columns = request.columns.to_vec();
         let filter = request.filter.map(str::to_string);
-        let chunk_bytes = request.chunk_bytes;
+        let (chunk_bytes, decoded) = (request.chunk_bytes, request.decoded);
         blocking(move || {
             let request = StudyRequest {
                 table: &table,
                 columns: &columns,
                 filter: filter.as_deref(),
                 chunk_bytes,
+                decoded,
             };
             study::study(&shared, &request)
         })

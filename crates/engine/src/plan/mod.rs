@@ -78,14 +78,14 @@ async fn plan_move(one: &Move, spec: &Spec, link: &Link, events: &Events) -> Res
         return Err(Error::new(Code::Unsupported, "the source cannot evaluate conditions")
             .with("source", link.from.to_string()));
     }
-    let studied = study_all(source.as_ref(), drafts, spec.limits.chunk.0, events).await?;
+    let wires = if same_dialect { link.target.about().target.wires } else { &[] };
+    let studied = study_all(source.as_ref(), drafts, wires, spec.limits.chunk.0, events).await?;
     let mut not_moved = catalog.not_moved.clone();
     let mut risks = Vec::new();
     let mut tables = Vec::with_capacity(studied.len());
     for (draft, study) in studied {
         not_moved.extend(draft.not_moved.iter().cloned());
         risks.extend(study.notes.iter().map(|note| format!("{}: {note}", draft.table.name)));
-        let wires = if same_dialect { link.target.about().target.wires } else { &[] };
         tables.push(table_plan(&draft, study, target.as_ref(), wires, &spec.policies)?);
     }
     tables.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.target.cmp(&b.target)));
@@ -116,6 +116,7 @@ type Studied = (Draft, longshore_model::connector::Study);
 async fn study_all(
     source: &dyn Source,
     drafts: Vec<Draft>,
+    wires: &[&str],
     chunk_bytes: u64,
     events: &Events,
 ) -> Result<Vec<Studied>> {
@@ -125,7 +126,7 @@ async fn study_all(
         loop {
             let next = queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
             let Some((index, draft)) = next else { return Ok::<_, Error>(done) };
-            let study = study(source, &draft, chunk_bytes, events).await?;
+            let study = study(source, &draft, wires, chunk_bytes, events).await?;
             done.push((index, draft, study));
         }
     };
@@ -138,6 +139,7 @@ async fn study_all(
 async fn study(
     source: &dyn Source,
     draft: &Draft,
+    wires: &[&str],
     chunk_bytes: u64,
     events: &Events,
 ) -> Result<longshore_model::connector::Study> {
@@ -151,6 +153,7 @@ async fn study(
             columns: &columns,
             filter: draft.filter.as_deref(),
             chunk_bytes,
+            decoded: draft.decodes(wires),
         })
         .await?;
     if study.types.len() != columns.len() || study.chunks.is_empty() {

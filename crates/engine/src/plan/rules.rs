@@ -28,6 +28,13 @@ pub(crate) struct Draft {
     pub ends: Ends,
 }
 
+impl Draft {
+    /// Whether values will be decoded on the way to a target that takes these wire formats.
+    pub(crate) fn decodes(&self, wires: &[&str]) -> bool {
+        wires.is_empty() || self.columns.iter().any(ColumnDraft::converts)
+    }
+}
+
 /// What the rules must know of the two ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ends {

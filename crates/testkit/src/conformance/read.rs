@@ -194,7 +194,7 @@ pub(super) async fn study(
     let table = catalog.tables.iter().find(|table| table.name.name == name);
     let table = table.unwrap_or_else(|| panic!("{name} is not in the catalog"));
     let columns: Vec<_> = table.columns.iter().map(|column| column.name.clone()).collect();
-    let request = StudyRequest { table, columns: &columns, filter, chunk_bytes };
+    let request = StudyRequest { table, columns: &columns, filter, chunk_bytes, decoded: true };
     let study = ok(source.study(&request).await, format!("study of {name}"));
     assert_eq!(study.types.len(), columns.len());
     study

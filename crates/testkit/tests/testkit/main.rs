@@ -93,7 +93,13 @@ async fn the_null_source_has_the_rows_it_says_and_always_the_same() {
     let catalog = source.catalog().await.expect("a catalog");
     let table = &catalog.tables[0];
     let columns: Vec<_> = table.columns.iter().map(|column| column.name.clone()).collect();
-    let request = StudyRequest { table, columns: &columns, filter: None, chunk_bytes: 100_000 };
+    let request = StudyRequest {
+        table,
+        columns: &columns,
+        filter: None,
+        chunk_bytes: 100_000,
+        decoded: true,
+    };
     let study = source.study(&request).await.expect("a study");
     assert_eq!(study.chunks.len(), 5);
     let snapshot = source.snapshot(2).await.expect("a snapshot");

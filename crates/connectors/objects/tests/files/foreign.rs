@@ -276,7 +276,13 @@ async fn timestamps_of_96_bits_are_read_exactly_or_refused() {
     let catalog = opened.catalog().await.expect("a catalog");
     let columns = ["at".to_string()];
     let table = catalog.tables.first().expect("a table");
-    let request = StudyRequest { table, columns: &columns, filter: None, chunk_bytes: 1 << 20 };
+    let request = StudyRequest {
+        table,
+        columns: &columns,
+        filter: None,
+        chunk_bytes: 1 << 20,
+        decoded: true,
+    };
     let error = opened.study(&request).await.expect_err("the year 1000 does not fit");
     assert_eq!(error.code(), Code::ValueInvalid);
 }

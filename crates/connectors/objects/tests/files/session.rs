@@ -70,7 +70,13 @@ pub(crate) async fn read_table(source: &dyn Source, name: &str, without: &[&str]
         .map(|column| column.name.clone())
         .filter(|name| !without.contains(&name.as_str()))
         .collect();
-    let request = StudyRequest { table, columns: &columns, filter: None, chunk_bytes: 1 << 20 };
+    let request = StudyRequest {
+        table,
+        columns: &columns,
+        filter: None,
+        chunk_bytes: 1 << 20,
+        decoded: true,
+    };
     let study = source.study(&request).await?;
     let snapshot = source.snapshot(1).await?;
     let mut rows = Rows::new();

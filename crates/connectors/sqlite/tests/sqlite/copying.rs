@@ -62,7 +62,13 @@ impl Pair {
                 table.columns.iter().filter(|column| column.generated.is_none()).collect();
             let columns: Vec<String> = moving.iter().map(|column| column.name.clone()).collect();
             let study = source
-                .study(&StudyRequest { table, columns: &columns, filter: None, chunk_bytes })
+                .study(&StudyRequest {
+                    table,
+                    columns: &columns,
+                    filter: None,
+                    chunk_bytes,
+                    decoded: true,
+                })
                 .await?;
             notes.extend(study.notes);
             let columns = moving
