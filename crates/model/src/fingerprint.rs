@@ -1,21 +1,27 @@
 //! The proof of a set of rows: a count and a 128-bit hash that does not depend on their order.
 //!
-//! The hash of a row is XXH3-128 over its canonical bytes: for each column in order a tag, then the
-//! value, with its length before it where lengths differ. Rows are combined by addition modulo
-//! 2¹²⁸, so that the fingerprint of a whole is the sum of its parts and duplicates count.
+//! The hash of a row is XXH3-128 over its canonical bytes, in three parts without gaps: a tag for each
+//! column in order; then a slot for each column in order; then the bytes of the texts and bytes among
+//! them, in order. Numbers are little-endian. Rows are combined by addition modulo 2¹²⁸, so that the
+//! fingerprint of a whole is the sum of its parts and duplicates count.
 //!
-//! | tag | value |
-//! |---|---|
-//! | 0 | NULL |
-//! | 1 | boolean, 1 byte |
-//! | 2, 3 | integer, 8 bytes little-endian; 3 when it is above 2⁶³−1 |
-//! | 4 | float, the 8 bytes of its binary64 bits; every NaN is 0x7ff8000000000000 |
-//! | 5 | decimal, 32 bytes two's complement at the column's scale, then the scale |
-//! | 6, 7 | text, bytes: length in 8 bytes, then the bytes |
-//! | 8 | date, days in 4 bytes |
-//! | 9, 10 | time of day, timestamp: ticks in 8 bytes, then 1 byte for the unit |
-//! | 11 | interval: months 4, days 4, nanoseconds 8 |
-//! | 12 | UUID, 16 bytes |
+//! | tag | value | slot |
+//! |---|---|---|
+//! | 0 | NULL | zeros, as many as the column's type takes |
+//! | 1 | boolean | 1 byte |
+//! | 2, 3 | integer; 3 when it is above 2⁶³−1 | 8 bytes |
+//! | 4 | float | 8 bytes, its binary64 bits; every NaN is 0x7ff8000000000000 |
+//! | 5 | decimal of at most 38 digits | the column's scale, 1 byte; then 16 bytes two's complement |
+//! | 6, 7 | text, bytes | 4 bytes, the length |
+//! | 8 | date | 4 bytes, days |
+//! | 9, 10 | time of day in µs, in ns | 8 bytes |
+//! | 11, 12 | timestamp in µs, in ns | 8 bytes |
+//! | 13 | interval | months 4, days 4, nanoseconds 8 |
+//! | 14 | UUID | 16 bytes |
+//! | 15 | decimal of more digits | the column's scale, 1 byte; then 32 bytes two's complement |
+//!
+//! Every part is as long as the tags and the types say, so different rows of equal types have
+//! different bytes.
 
 mod canonical;
 
@@ -29,10 +35,6 @@ use crate::batch::Batch;
 use crate::cell::ColumnView;
 use crate::logical::LogicalType;
 use crate::{Code, Error, Result};
-use canonical::Canonical;
-
-/// Rows made canonical at a time: few enough to stay in the processor's cache.
-const BLOCK: usize = 512;
 
 /// Row count and hash of a set of rows. Equal sets have equal fingerprints; unequal ones differ but
 /// for a chance of 2⁻¹²⁸.
@@ -48,7 +50,7 @@ impl Fingerprint {
     /// Adds every row of a batch.
     pub fn add_batch(&mut self, batch: &Batch) -> Result<()> {
         match batch {
-            Batch::Rows(rows) => for_each_row(rows, |canonical| self.add_row(xxh3_128(canonical))),
+            Batch::Rows(rows) => for_each_row(rows, |hash| self.add_row(hash)),
             Batch::Wire(wire) => {
                 let mut start = 0;
                 for &end in &wire.ends {
@@ -77,18 +79,18 @@ impl Fingerprint {
 pub fn row_hashes(batch: &RecordBatch, columns: Option<&[usize]>) -> Result<Vec<u128>> {
     let mut hashes = Vec::with_capacity(batch.num_rows());
     match columns {
-        None => for_each_row(batch, |canonical| hashes.push(xxh3_128(canonical)))?,
+        None => for_each_row(batch, |hash| hashes.push(hash))?,
         Some(columns) => {
             let part = batch
                 .project(columns)
                 .map_err(|e| Error::new(Code::Internal, "a key column is missing").because(e))?;
-            for_each_row(&part, |canonical| hashes.push(xxh3_128(canonical)))?;
+            for_each_row(&part, |hash| hashes.push(hash))?;
         }
     }
     Ok(hashes)
 }
 
-fn for_each_row(batch: &RecordBatch, mut each: impl FnMut(&[u8])) -> Result<()> {
+fn for_each_row(batch: &RecordBatch, each: impl FnMut(u128)) -> Result<()> {
     let schema = batch.schema();
     let logical: Vec<LogicalType> = schema
         .fields()
@@ -105,14 +107,7 @@ fn for_each_row(batch: &RecordBatch, mut each: impl FnMut(&[u8])) -> Result<()> 
         .zip(batch.columns())
         .map(|(logical, array)| ColumnView::new(logical, array))
         .collect::<Result<_>>()?;
-    let mut canonical = Canonical::default();
-    let mut start = 0;
-    while start < batch.num_rows() {
-        let end = batch.num_rows().min(start + BLOCK);
-        canonical.fill(&columns, start..end);
-        canonical.rows().for_each(&mut each);
-        start = end;
-    }
+    canonical::hash_rows(&columns, batch.num_rows(), each);
     Ok(())
 }
 

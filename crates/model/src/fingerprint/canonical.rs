@@ -1,11 +1,10 @@
-//! The canonical bytes of rows, made column by column: a loop over one column's values is several
-//! times faster than a branch per value.
+//! The canonical bytes of rows. What has a fixed place in every row is written column by column for
+//! a block of rows, by loops without branches; texts and bytes follow row by row.
 
 use std::ops::Range;
 
-use arrow_array::array::GenericByteArray;
-use arrow_array::types::ByteArrayType;
-use arrow_buffer::i256;
+use arrow_buffer::NullBuffer;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::cell::{ColumnView, Values};
 use crate::logical::Unit;
@@ -20,64 +19,135 @@ const TEXT: u8 = 6;
 const BYTES: u8 = 7;
 const DATE: u8 = 8;
 const TIME: u8 = 9;
-const TIMESTAMP: u8 = 10;
-const INTERVAL: u8 = 11;
-const UUID: u8 = 12;
-
-/// A tag and a length of 8 bytes stand before text and bytes.
-const FRAME: usize = 9;
+const NANO_TIME: u8 = 10;
+const TIMESTAMP: u8 = 11;
+const NANO_TIMESTAMP: u8 = 12;
+const INTERVAL: u8 = 13;
+const UUID: u8 = 14;
+const WIDE_DECIMAL: u8 = 15;
 
 const NAN: u64 = 0x7ff8_0000_0000_0000;
 
-/// The canonical bytes of a block of rows.
-#[derive(Default)]
-pub(super) struct Canonical {
+/// Rows of a block: few enough that their fixed parts stay in the processor's first cache.
+const BLOCK: usize = 128;
+
+/// Texts up to this length are copied as if they all had it, which takes no branch.
+const SHORT: usize = 32;
+
+/// A value from here on is hashed where it lies.
+const LONG: usize = 64 << 10;
+
+/// Calls `each` with the hash of every row.
+pub(super) fn hash_rows(columns: &[ColumnView<'_>], rows: usize, mut each: impl FnMut(u128)) {
+    let mut block = Block::new(columns);
+    let tails: Vec<Tail<'_>> = columns.iter().filter_map(Tail::of).collect();
+    let mut bytes = vec![0; block.stride + SHORT * (tails.len() + 1)];
+    let mut start = 0;
+    while start < rows {
+        let end = rows.min(start + BLOCK);
+        block.fill(columns, start..end);
+        for row in start..end {
+            let fixed = &block.bytes[(row - start) * block.stride..][..block.stride];
+            bytes[..block.stride].copy_from_slice(fixed);
+            each(hash_row(&mut bytes, block.stride, &tails, row));
+        }
+        start = end;
+    }
+}
+
+/// The hash of one row, whose fixed part is in `bytes`.
+#[inline]
+fn hash_row(bytes: &mut Vec<u8>, fixed: usize, tails: &[Tail<'_>], row: usize) -> u128 {
+    let mut end = fixed;
+    for (at, tail) in tails.iter().enumerate() {
+        let Some(value) = tail.place(row) else { continue };
+        let length = value.end - value.start;
+        if length <= SHORT && value.start + SHORT <= tail.data.len() {
+            bytes[end..end + SHORT].copy_from_slice(&tail.data[value.start..value.start + SHORT]);
+        } else if length < LONG {
+            let room = end + length + SHORT * (tails.len() + 1);
+            if bytes.len() < room {
+                bytes.resize(room, 0);
+            }
+            bytes[end..end + length].copy_from_slice(&tail.data[value]);
+        } else {
+            return hash_long_row(&bytes[..end], &tails[at..], row);
+        }
+        end += length;
+    }
+    xxh3_128(&bytes[..end])
+}
+
+/// The hash of a row that begins with some bytes, without a copy of its values.
+fn hash_long_row(begin: &[u8], tails: &[Tail<'_>], row: usize) -> u128 {
+    let mut hash = Xxh3::new();
+    hash.update(begin);
+    for tail in tails {
+        if let Some(value) = tail.place(row) {
+            hash.update(&tail.data[value]);
+        }
+    }
+    hash.digest128()
+}
+
+/// The fixed parts of a block of rows, one after the other.
+struct Block {
     bytes: Vec<u8>,
-    /// Where each row starts; one more than there are rows.
-    starts: Vec<usize>,
-    /// Where the next column of each row goes.
-    cursors: Vec<usize>,
+    /// The bytes of one row's fixed part.
+    stride: usize,
+    /// Where each column's slot is in it.
+    slots: Vec<usize>,
 }
 
-impl Canonical {
-    /// Makes the rows of a range of a batch canonical.
-    pub(super) fn fill(&mut self, columns: &[ColumnView<'_>], rows: Range<usize>) {
-        self.starts.clear();
-        self.starts.resize(rows.len() + 1, 0);
+impl Block {
+    fn new(columns: &[ColumnView<'_>]) -> Self {
+        let mut tags = Vec::with_capacity(columns.len());
+        let mut slots = Vec::with_capacity(columns.len());
+        let mut stride = columns.len();
         for column in columns {
-            measure(column, rows.clone(), &mut self.starts[1..]);
+            let (tag, width) = form(&column.values);
+            tags.push(tag);
+            slots.push(stride);
+            stride += width;
         }
-        let mut end = 0;
-        for start in &mut self.starts {
-            end += *start;
-            *start = end;
+        let mut bytes = vec![0; stride * BLOCK];
+        for row in bytes.chunks_exact_mut(stride.max(1)) {
+            row[..tags.len()].copy_from_slice(&tags);
         }
-        if self.bytes.len() < end {
-            self.bytes.resize(end, 0);
-        }
-        self.cursors.clear();
-        self.cursors.extend_from_slice(&self.starts[..rows.len()]);
-        for column in columns {
-            write(column, rows.clone(), &mut self.cursors, &mut self.bytes);
-        }
+        Self { bytes, stride, slots }
     }
 
-    /// The canonical bytes of each row.
-    pub(super) fn rows(&self) -> impl Iterator<Item = &[u8]> {
-        self.starts.windows(2).map(|bounds| &self.bytes[bounds[0]..bounds[1]])
+    fn fill(&mut self, columns: &[ColumnView<'_>], rows: Range<usize>) {
+        let used = rows.len() * self.stride;
+        for (index, column) in columns.iter().enumerate() {
+            let mut sink = Sink {
+                rows: rows.clone(),
+                stride: self.stride,
+                slot: self.slots[index],
+                out: &mut self.bytes[..used],
+            };
+            sink.column(&column.values);
+            let (tag, width) = form(&column.values);
+            match (&column.values, column.nulls) {
+                (Values::U64(values), _) => sink.tags(index, |row| match values[row] {
+                    0..=0x7fff_ffff_ffff_ffff => tag,
+                    _ => LARGE_INTEGER,
+                }),
+                // The block before may have had NULLs.
+                (_, Some(_)) => sink.tags(index, |_| tag),
+                _ => {}
+            }
+            if let Some(nulls) = column.nulls {
+                sink.nulls(index, nulls, width);
+            }
+        }
     }
 }
 
-/// Adds the bytes that each row of a column takes.
-fn measure(column: &ColumnView<'_>, rows: Range<usize>, lengths: &mut [usize]) {
-    match &column.values {
-        Values::Text(array) => measure_framed(column, array, rows, lengths),
-        Values::Bytes(array) => measure_framed(column, array, rows, lengths),
-        Values::Bool(_) => measure_fixed(column, rows, lengths, 2),
-        Values::Decimal(..) | Values::WideDecimal(..) => measure_fixed(column, rows, lengths, 34),
-        Values::Date(_) => measure_fixed(column, rows, lengths, 5),
-        Values::Time(..) | Values::Timestamp(..) => measure_fixed(column, rows, lengths, 10),
-        Values::Interval(_) | Values::Uuid(_) => measure_fixed(column, rows, lengths, 17),
+/// The tag of a column's values and the bytes of its slot.
+fn form(values: &Values<'_>) -> (u8, usize) {
+    match values {
+        Values::Bool(_) => (TRUTH, 1),
         Values::I8(_)
         | Values::I16(_)
         | Values::I32(_)
@@ -85,157 +155,158 @@ fn measure(column: &ColumnView<'_>, rows: Range<usize>, lengths: &mut [usize]) {
         | Values::U8(_)
         | Values::U16(_)
         | Values::U32(_)
-        | Values::U64(_)
-        | Values::F32(_)
-        | Values::F64(_) => measure_fixed(column, rows, lengths, 9),
+        | Values::U64(_) => (INTEGER, 8),
+        Values::F32(_) | Values::F64(_) => (FLOAT, 8),
+        Values::Decimal(..) => (DECIMAL, 17),
+        Values::WideDecimal(..) => (WIDE_DECIMAL, 33),
+        Values::Text(_) => (TEXT, 4),
+        Values::Bytes(_) => (BYTES, 4),
+        Values::Date(_) => (DATE, 4),
+        Values::Time(_, Unit::Micro) => (TIME, 8),
+        Values::Time(_, Unit::Nano) => (NANO_TIME, 8),
+        Values::Timestamp(_, Unit::Micro, _) => (TIMESTAMP, 8),
+        Values::Timestamp(_, Unit::Nano, _) => (NANO_TIMESTAMP, 8),
+        Values::Interval(_) => (INTERVAL, 16),
+        Values::Uuid(_) => (UUID, 16),
     }
 }
 
-fn measure_fixed(column: &ColumnView<'_>, rows: Range<usize>, lengths: &mut [usize], width: usize) {
-    match column.nulls {
-        None => lengths.iter_mut().for_each(|length| *length += width),
-        Some(nulls) => {
-            for (length, row) in lengths.iter_mut().zip(rows) {
-                *length += if nulls.is_null(row) { 1 } else { width };
-            }
-        }
-    }
-}
-
-fn measure_framed<T: ByteArrayType<Offset = i32>>(
-    column: &ColumnView<'_>,
-    array: &GenericByteArray<T>,
-    rows: Range<usize>,
-    lengths: &mut [usize],
-) {
-    for (length, row) in lengths.iter_mut().zip(rows) {
-        *length += match column.nulls {
-            Some(nulls) if nulls.is_null(row) => 1,
-            _ => FRAME + slice(array, row).len(),
-        };
-    }
-}
-
-/// Writes a column's part of each row and moves the rows' cursors behind it.
-fn write(column: &ColumnView<'_>, rows: Range<usize>, cursors: &mut [usize], out: &mut [u8]) {
-    let mut sink = Sink { column, rows, cursors, out };
-    match &column.values {
-        Values::Text(array) => sink.framed(array, TEXT),
-        Values::Bytes(array) => sink.framed(array, BYTES),
-        Values::Bool(array) => sink.fixed(|row| [TRUTH, u8::from(array.value(row))]),
-        Values::I8(values) => sink.fixed(|row| integer(values[row].into())),
-        Values::I16(values) => sink.fixed(|row| integer(values[row].into())),
-        Values::I32(values) => sink.fixed(|row| integer(values[row].into())),
-        Values::I64(values) => sink.fixed(|row| integer(values[row])),
-        Values::U8(values) => sink.fixed(|row| integer(values[row].into())),
-        Values::U16(values) => sink.fixed(|row| integer(values[row].into())),
-        Values::U32(values) => sink.fixed(|row| integer(values[row].into())),
-        Values::U64(values) => sink.fixed(|row| match i64::try_from(values[row]) {
-            Ok(value) => integer(value),
-            Err(_) => tagged(LARGE_INTEGER, values[row].to_le_bytes()),
-        }),
-        Values::F32(values) => sink.fixed(|row| float(values[row].into())),
-        Values::F64(values) => sink.fixed(|row| float(values[row])),
-        Values::Decimal(values, scale) => {
-            sink.fixed(|row| decimal(i256::from_i128(values[row]), *scale));
-        }
-        Values::WideDecimal(values, scale) => sink.fixed(|row| decimal(values[row], *scale)),
-        Values::Date(values) => sink.fixed(|row| tagged::<4, 5>(DATE, values[row].to_le_bytes())),
-        Values::Time(values, unit) => sink.fixed(|row| ticks(TIME, values[row], *unit)),
-        Values::Timestamp(values, unit, _) => {
-            sink.fixed(|row| ticks(TIMESTAMP, values[row], *unit))
-        }
-        Values::Interval(values) => sink.fixed(|row| {
-            let value = values[row];
-            let mut bytes = [0; 16];
-            bytes[..4].copy_from_slice(&value.months.to_le_bytes());
-            bytes[4..8].copy_from_slice(&value.days.to_le_bytes());
-            bytes[8..].copy_from_slice(&value.nanoseconds.to_le_bytes());
-            tagged::<16, 17>(INTERVAL, bytes)
-        }),
-        Values::Uuid(array) => sink.fixed(|row| {
-            let mut bytes = [0; 16];
-            bytes.copy_from_slice(array.value(row));
-            tagged::<16, 17>(UUID, bytes)
-        }),
-    }
-}
-
+/// One column's places in a block of rows.
 struct Sink<'a> {
-    column: &'a ColumnView<'a>,
     rows: Range<usize>,
-    cursors: &'a mut [usize],
+    stride: usize,
+    slot: usize,
     out: &'a mut [u8],
 }
 
 impl Sink<'_> {
+    fn column(&mut self, values: &Values<'_>) {
+        match values {
+            Values::Text(array) => self.lengths(array.value_offsets()),
+            Values::Bytes(array) => self.lengths(array.value_offsets()),
+            Values::Bool(array) => self.each(|row| [u8::from(array.value(row))]),
+            Values::I8(values) => self.integers(values),
+            Values::I16(values) => self.integers(values),
+            Values::I32(values) => self.integers(values),
+            Values::I64(values) => self.integers(values),
+            Values::U8(values) => self.integers(values),
+            Values::U16(values) => self.integers(values),
+            Values::U32(values) => self.integers(values),
+            Values::U64(values) => self.slots(values, u64::to_le_bytes),
+            Values::F32(values) => self.slots(values, |value| float(f64::from(value))),
+            Values::F64(values) => self.slots(values, float),
+            Values::Decimal(values, scale) => {
+                self.slots(values, |value| scaled::<16, 17>(*scale, value.to_le_bytes()));
+            }
+            Values::WideDecimal(values, scale) => {
+                self.slots(values, |value| scaled::<32, 33>(*scale, value.to_le_bytes()));
+            }
+            Values::Date(values) => self.slots(values, i32::to_le_bytes),
+            Values::Time(values, _) | Values::Timestamp(values, ..) => {
+                self.slots(values, i64::to_le_bytes);
+            }
+            Values::Interval(values) => self.slots(values, |value| {
+                let mut bytes = [0; 16];
+                bytes[..4].copy_from_slice(&value.months.to_le_bytes());
+                bytes[4..8].copy_from_slice(&value.days.to_le_bytes());
+                bytes[8..].copy_from_slice(&value.nanoseconds.to_le_bytes());
+                bytes
+            }),
+            Values::Uuid(array) => self.each(|row| {
+                let mut bytes = [0; 16];
+                bytes.copy_from_slice(array.value(row));
+                bytes
+            }),
+        }
+    }
+
+    fn integers<T: Copy + Into<i64>>(&mut self, values: &[T]) {
+        self.slots(values, |value| value.into().to_le_bytes());
+    }
+
+    fn lengths(&mut self, offsets: &[i32]) {
+        let offsets = &offsets[self.rows.start..=self.rows.end];
+        let slots = self.out.chunks_exact_mut(self.stride).map(|row| &mut row[self.slot..][..4]);
+        for (slot, pair) in slots.zip(offsets.windows(2)) {
+            slot.copy_from_slice(&(pair[1] - pair[0]).to_le_bytes());
+        }
+    }
+
+    /// Writes the values of primitives.
     #[inline(always)]
-    fn fixed<const W: usize>(&mut self, encode: impl Fn(usize) -> [u8; W]) {
-        for (cursor, row) in self.cursors.iter_mut().zip(self.rows.clone()) {
-            if self.column.nulls.is_some_and(|nulls| nulls.is_null(row)) {
-                self.out[*cursor] = NULL;
-                *cursor += 1;
-            } else {
-                self.out[*cursor..*cursor + W].copy_from_slice(&encode(row));
-                *cursor += W;
-            }
+    fn slots<T: Copy, const W: usize>(&mut self, values: &[T], encode: impl Fn(T) -> [u8; W]) {
+        let slots = self.out.chunks_exact_mut(self.stride).map(|row| &mut row[self.slot..][..W]);
+        for (slot, value) in slots.zip(&values[self.rows.clone()]) {
+            slot.copy_from_slice(&encode(*value));
         }
     }
 
-    fn framed<T: ByteArrayType<Offset = i32>>(&mut self, array: &GenericByteArray<T>, tag: u8) {
-        for (cursor, row) in self.cursors.iter_mut().zip(self.rows.clone()) {
-            if self.column.nulls.is_some_and(|nulls| nulls.is_null(row)) {
-                self.out[*cursor] = NULL;
-                *cursor += 1;
-                continue;
+    /// Writes the values of other arrays.
+    #[inline(always)]
+    fn each<const W: usize>(&mut self, encode: impl Fn(usize) -> [u8; W]) {
+        let slots = self.out.chunks_exact_mut(self.stride).map(|row| &mut row[self.slot..][..W]);
+        for (slot, row) in slots.zip(self.rows.clone()) {
+            slot.copy_from_slice(&encode(row));
+        }
+    }
+
+    fn tags(&mut self, column: usize, tag: impl Fn(usize) -> u8) {
+        for (out, row) in self.out.chunks_exact_mut(self.stride).zip(self.rows.clone()) {
+            out[column] = tag(row);
+        }
+    }
+
+    /// Clears the places of NULLs.
+    fn nulls(&mut self, column: usize, nulls: &NullBuffer, width: usize) {
+        for (out, row) in self.out.chunks_exact_mut(self.stride).zip(self.rows.clone()) {
+            if nulls.is_null(row) {
+                out[column] = NULL;
+                out[self.slot..][..width].fill(0);
             }
-            let value = slice(array, row);
-            let target = &mut self.out[*cursor..*cursor + FRAME + value.len()];
-            target[0] = tag;
-            target[1..FRAME].copy_from_slice(&(value.len() as u64).to_le_bytes());
-            target[FRAME..].copy_from_slice(value);
-            *cursor += target.len();
         }
     }
 }
 
-fn slice<T: ByteArrayType<Offset = i32>>(array: &GenericByteArray<T>, row: usize) -> &[u8] {
-    array.value(row).as_ref()
+fn scaled<const N: usize, const W: usize>(scale: i8, value: [u8; N]) -> [u8; W] {
+    let mut bytes = [0; W];
+    bytes[0] = scale.to_le_bytes()[0];
+    bytes[1..].copy_from_slice(&value);
+    bytes
 }
 
-#[inline(always)]
-fn tagged<const N: usize, const W: usize>(tag: u8, bytes: [u8; N]) -> [u8; W] {
-    let mut out = [tag; W];
-    out[1..].copy_from_slice(&bytes);
-    out
+/// A column whose values have bytes behind the fixed part.
+struct Tail<'a> {
+    data: &'a [u8],
+    offsets: &'a [i32],
+    nulls: Option<&'a NullBuffer>,
 }
 
-#[inline(always)]
-fn integer(value: i64) -> [u8; 9] {
-    tagged(INTEGER, value.to_le_bytes())
+impl<'a> Tail<'a> {
+    fn of(column: &ColumnView<'a>) -> Option<Self> {
+        let nulls = column.nulls;
+        match column.values {
+            Values::Text(array) => {
+                Some(Self { data: array.value_data(), offsets: array.value_offsets(), nulls })
+            }
+            Values::Bytes(array) => {
+                Some(Self { data: array.value_data(), offsets: array.value_offsets(), nulls })
+            }
+            _ => None,
+        }
+    }
+
+    /// Where a row's value is in the data; `None` for NULL.
+    #[inline]
+    fn place(&self, row: usize) -> Option<Range<usize>> {
+        if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
+            return None;
+        }
+        // Arrow's offsets are never negative.
+        Some(self.offsets[row] as usize..self.offsets[row + 1] as usize)
+    }
 }
 
-#[inline(always)]
-fn float(value: f64) -> [u8; 9] {
+fn float(value: f64) -> [u8; 8] {
     let bits = if value.is_nan() { NAN } else { value.to_bits() };
-    tagged(FLOAT, bits.to_le_bytes())
-}
-
-#[inline(always)]
-fn decimal(value: i256, scale: i8) -> [u8; 34] {
-    let mut out = [DECIMAL; 34];
-    out[1..33].copy_from_slice(&value.to_le_bytes());
-    out[33] = scale.to_le_bytes()[0];
-    out
-}
-
-#[inline(always)]
-fn ticks(tag: u8, value: i64, unit: Unit) -> [u8; 10] {
-    let mut out = [tag; 10];
-    out[1..9].copy_from_slice(&value.to_le_bytes());
-    out[9] = match unit {
-        Unit::Micro => 6,
-        Unit::Nano => 9,
-    };
-    out
+    bits.to_le_bytes()
 }
