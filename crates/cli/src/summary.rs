@@ -76,7 +76,10 @@ fn render_move(one: &MoveReport, output: &Output, out: &mut String) {
         size(bytes)
     ));
     if !one.source_unchanged {
-        out.push_str("  The source changed during the run; the target holds the state copied.\n");
+        out.push_str(
+            "  The source has changed since it was read; the target holds the state that was copied. \
+             For the newer one, start over with --existing replace.\n",
+        );
     }
     for loss in &one.fidelity {
         let verified = match loss.verified {

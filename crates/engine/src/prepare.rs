@@ -12,6 +12,7 @@ use longshore_model::{Code, Error, Fingerprint, Result};
 use crate::copy::fingerprint_source;
 use crate::event::Event;
 use crate::job::Job;
+use crate::plan::drift;
 
 /// Makes the target ready and returns its ledger: the one of this plan when there is one, brought
 /// to the state of the source that the job reads.
@@ -21,7 +22,7 @@ pub(crate) async fn prepare(job: &Job, plan: &Plan, index: usize, run: &str) -> 
     match target.ledger().await? {
         Some(ledger) if ledger.header.plan_digest == digest && ledger.has(Stage::Prepared) => {
             if !ledger.has(Stage::Copied) {
-                check_chunks(job)?;
+                check_source(job).await?;
             }
             resume(job, target.as_ref(), ledger).await
         }
@@ -36,7 +37,7 @@ pub(crate) async fn prepare(job: &Job, plan: &Plan, index: usize, run: &str) -> 
                 .with("run", ledger.header.run))
         }
         _ => {
-            check_chunks(job)?;
+            check_source(job).await?;
             let header = Header {
                 run: run.to_string(),
                 spec_digest: plan.spec_digest.clone(),
@@ -51,10 +52,14 @@ pub(crate) async fn prepare(job: &Job, plan: &Plan, index: usize, run: &str) -> 
     }
 }
 
-/// Refuses a plan whose chunks may leave out what was added to the source after it was made.
-pub(crate) fn check_chunks(job: &Job) -> Result<()> {
-    if job.link.source.about().source.open_ended || job.snapshot.position() == &job.plan.position {
+/// Refuses a plan that would leave out what is in the source now.
+pub(crate) async fn check_source(job: &Job) -> Result<()> {
+    if job.snapshot.position() == &job.plan.position {
         return Ok(());
+    }
+    if job.link.source.about().source.open_ended {
+        let source = job.link.source.open_source(&job.link.from).await?;
+        return drift::check(&job.plan, &source.catalog().await?);
     }
     Err(Error::new(Code::SourceChanged, "the source is no longer what the plan was made for")
         .with("source", job.plan.from.clone())

@@ -96,9 +96,6 @@ codes! {
     SourceUnreadable "LS0104" Data "the source cannot be read",
         "Restore what is damaged (for SQLite, PRAGMA integrity_check finds it). A damaged file in a target: delete it, and `longshore verify --repair` writes it anew.",
         "The source returned data that is not well-formed: a damaged file, a ragged row, a truncated block. The position is in the message.";
-    SnapshotLost "LS0105" System "the view of the source is gone",
-        "Run the same command again: finished chunks are kept where the source still holds the same rows.",
-        "All workers read one consistent state of the source, which one transaction holds. That transaction ended: the server was restarted, the connection was cut, or a timeout of the server or of a pooler ended it. Nothing of another state was read. A run that is started again compares what is in the target with the source as it is then, and copies again what differs.";
     TargetNotEmpty "LS0201" Precondition "the target already holds data",
         "Choose what to do with it: `existing: append`, `truncate` or `replace` in the move, or --existing on the command line.",
         "A migration never writes over data by default. append adds rows to the tables that are there; truncate empties them first; replace drops and makes them anew.";

@@ -47,6 +47,9 @@ pub struct MovePlan {
     pub existing: Existing,
     /// The state of the source that was studied.
     pub position: Position,
+    /// The patterns that select tables of the source; empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selects: Vec<String>,
     /// The tables, the largest first.
     pub tables: Vec<TablePlan>,
     /// What runs in the target before the copy.
@@ -76,6 +79,10 @@ pub struct TablePlan {
     /// The condition that rows must meet, in the source's SQL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    /// The table as the source described it, a line for each column and one for the key: a source
+    /// that describes it in other words is not the one that the plan was made for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub described: Vec<String>,
     /// The wire format in which rows pass untouched; `None` when they pass as Arrow batches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire: Option<String>,

@@ -1,11 +1,12 @@
 //! Development tasks: `cargo x check`, `cargo x test`, `cargo x bench`, `cargo x docs`,
-//! `cargo x services`.
+//! `cargo x fuzz`, `cargo x services`.
 //!
 //! It starts other programs and reads their exit codes; it knows nothing of migrations.
 
 mod bench;
 mod check;
 mod docs;
+mod fuzz;
 mod services;
 mod steps;
 mod test;
@@ -20,6 +21,7 @@ cargo x test            every test, the reference pages, and the demo as a relea
 cargo x bench […]       the benchmark as a release build; its options are in benches/src/main.rs
 cargo x docs            writes docs/reference anew
 cargo x docs --check    fails when docs/reference is stale
+cargo x fuzz [SECONDS]  every fuzz target for so long, 60 seconds by default
 cargo x services        starts the servers that tests need
 ";
 
@@ -30,6 +32,10 @@ fn main() -> ExitCode {
         ["check"] => check::run(),
         ["test"] => test::run(),
         ["bench", options @ ..] => bench::run(options),
+        ["fuzz"] => fuzz::run(60),
+        ["fuzz", seconds] if seconds.parse::<u32>().is_ok() => {
+            fuzz::run(seconds.parse().unwrap_or(60))
+        }
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["services"] => services::run(),

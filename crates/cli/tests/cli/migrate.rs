@@ -201,3 +201,62 @@ fn rows_that_a_constraint_refuses_are_no_reason_to_try_again() {
     assert!(refused.err.contains("error[LS0305]"), "{}", refused.err);
     assert_eq!(stage.value("copy.db", "SELECT count(*) FROM orders"), 10);
 }
+
+/// What is added to a source, or taken from it, after its plan was made.
+#[test]
+fn a_source_that_no_longer_fits_its_plan_is_refused_with_the_difference() {
+    for (change, named) in [
+        ("CREATE TABLE later (id INTEGER)", Some("table later is new")),
+        ("DROP TABLE empty", Some("table empty is gone")),
+        ("ALTER TABLE orders ADD COLUMN later TEXT", Some("orders: is column later: TEXT")),
+        ("ALTER TABLE orders RENAME COLUMN odd TO even", Some("orders: was column odd")),
+        ("CREATE TABLE left_out (id INTEGER)", None),
+        ("INSERT INTO orders (id) VALUES (1000)", None),
+    ] {
+        let stage = Stage::shop(50);
+        stage.write(
+            "a.yaml",
+            "longshore: v1\nname: shop\nversion: 1.0.0\nmoves:\n  - from: sqlite:shop.db\n    \
+             to: sqlite:copy.db\n    tables: [\"*\", \"!left_*\"]\n",
+        );
+        stage.done(&["plan", "a.yaml", "--output", "plan.json"]);
+        stage.sql("shop.db", change);
+        let ran = stage.run(&["run", "a.yaml", "--plan", "plan.json"]);
+        match named {
+            Some(named) => {
+                assert_eq!(ran.code, Some(43), "{change}: {}", ran.err);
+                assert!(ran.err.contains("LS0102") && ran.err.contains(named), "{}", ran.err);
+            }
+            None => {
+                assert_eq!(ran.code, Some(0), "{change}: {}", ran.err);
+                let rows = |database| stage.value(database, "SELECT count(*) FROM orders");
+                assert_eq!(rows("copy.db"), rows("shop.db"), "{change}");
+            }
+        }
+    }
+}
+
+/// The plan in the ledger of an interrupted run is held to the same.
+#[test]
+fn a_restart_does_not_leave_a_new_column_behind() {
+    let stage = Stage::shop(3000);
+    let args = ["copy", "sqlite:shop.db", "sqlite:copy.db"];
+    let killed = stage.run(&[&args[..], &["--failpoint", "copy.chunk-committed:1:kill"]].concat());
+    assert_ne!(killed.code, Some(0));
+    stage.sql("shop.db", "ALTER TABLE orders ADD COLUMN later TEXT DEFAULT 'x'");
+    let ran = stage.run(&args);
+    assert_eq!(ran.code, Some(43), "{}", ran.err);
+    assert!(ran.err.contains("later"), "{}", ran.err);
+    stage.done(&["copy", "sqlite:shop.db", "sqlite:copy.db", "--existing", "replace"]);
+    stage.same("shop.db", "copy.db");
+}
+
+#[test]
+fn a_finished_run_started_again_says_that_its_source_has_moved_on() {
+    let stage = Stage::shop(50);
+    let args = ["copy", "sqlite:shop.db", "file:out?format=parquet"];
+    stage.done(&args);
+    stage.sql("shop.db", "INSERT INTO orders (id) VALUES (1000)");
+    let again = stage.done(&args);
+    assert!(again.out.contains("The source has changed since it was read"), "{}", again.out);
+}

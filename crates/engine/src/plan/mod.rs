@@ -1,5 +1,6 @@
 //! The plan: what will happen, worked out against the real systems, before anything does.
 
+pub(crate) mod drift;
 mod losses;
 mod rules;
 mod text;
@@ -100,6 +101,7 @@ async fn plan_move(one: &Move, spec: &Spec, link: &Link, events: &Events) -> Res
         to: link.to.to_string(),
         existing: one.existing,
         position: snapshot.position().clone(),
+        selects: one.tables.clone(),
         tables,
         prepare: design.prepare,
         finish: design.finish,
@@ -208,6 +210,7 @@ fn table_plan(
         source: draft.table.name.clone(),
         target: structure.name.clone(),
         columns,
+        described: drift::describe(&draft.table),
         wire,
         filter: draft.filter.clone(),
         rows: chunks.iter().map(|chunk| chunk.rows).sum(),

@@ -25,6 +25,7 @@ fn table(column: ColumnPlan) -> TablePlan {
         source: name.clone(),
         target: name.clone(),
         columns: vec![column],
+        described: Vec::new(),
         wire: None,
         filter: None,
         rows: 0,

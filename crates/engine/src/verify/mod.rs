@@ -65,7 +65,7 @@ pub(crate) async fn verify_move(
     run: &str,
 ) -> Result<Verification> {
     if mode.independent {
-        crate::prepare::check_chunks(job)?;
+        crate::prepare::check_source(job).await?;
     }
     let check = Check {
         job: job.clone(),

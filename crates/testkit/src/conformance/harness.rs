@@ -103,6 +103,7 @@ impl Job {
         let design = ok(target.design(&tables, &catalog), "design");
         assert_eq!(design.not_moved, [], "plain tables can be made");
         let plan = MovePlan {
+            selects: Vec::new(),
             from: "testkit:seeds".to_string(),
             to: endpoint.to_string(),
             existing: Existing::Refuse,
@@ -263,6 +264,7 @@ fn plan_table(target: &dyn Target, seed: &Seed) -> (TablePlan, Vec<Vec<RecordBat
     let plan = TablePlan {
         source: seed.table.name.clone(),
         target: seed.table.name.clone(),
+        described: Vec::new(),
         wire: None,
         filter: None,
         rows: chunks.iter().map(|batches| rows(batches)).sum(),

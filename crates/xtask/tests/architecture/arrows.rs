@@ -13,6 +13,7 @@ const SERVICE: &str = "longshore-service";
 const CLI: &str = "longshore-cli";
 const TESTKIT: &str = "longshore-testkit";
 const XTASK: &str = "xtask";
+const DECODERS: &str = "longshore-decoders";
 const BENCH: &str = "longshore-bench";
 
 /// What each crate may know of the others. `connectors/all` and the connectors are not listed: the
@@ -24,6 +25,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (CLI, &[MODEL, ENGINE, SERVICE]),
     (TESTKIT, &[MODEL, ENGINE]),
     (XTASK, &[]),
+    // Files can be decoded only through their connector.
+    (DECODERS, &[MODEL, "longshore-objects"]),
     (BENCH, &[MODEL, ENGINE, CONNECTORS, TESTKIT]),
 ];
 
@@ -37,7 +40,7 @@ const QUARANTINES: &[(&str, &[&str])] = &[
     ("rusqlite", &["longshore-sqlite", CLI, TESTKIT, BENCH]),
     ("parquet", &["longshore-objects", BENCH]),
     ("proptest", &[TESTKIT]),
-    ("tempfile", &[TESTKIT]),
+    ("tempfile", &[TESTKIT, DECODERS]),
 ];
 
 fn metadata() -> Metadata {

@@ -131,6 +131,7 @@ pub(crate) fn plan(target: &dyn Target, chunks: usize) -> MovePlan {
             mask: None,
             guards: Vec::new(),
         }],
+        described: Vec::new(),
         wire: None,
         filter: None,
         rows: chunks as u64,
@@ -143,6 +144,7 @@ pub(crate) fn plan(target: &dyn Target, chunks: usize) -> MovePlan {
         Catalog { dialect: "sqlite".to_string(), tables: vec![structure], ..Catalog::default() };
     let design = target.design(std::slice::from_ref(&table), &catalog).expect("a design");
     MovePlan {
+        selects: Vec::new(),
         from: "test:".to_string(),
         to: "file:".to_string(),
         existing: Default::default(),

@@ -38,6 +38,7 @@ fn plan(name: &str, columns: Vec<Column>, key: &[&str]) -> TablePlan {
         source: TableName { namespace: Some("public".to_string()), name: name.to_string() },
         target: TableName { namespace: Some("public".to_string()), name: name.to_string() },
         columns: plans,
+        described: Vec::new(),
         wire: None,
         filter: None,
         rows: 0,

@@ -80,6 +80,7 @@ impl Pair {
                 source: table.name.clone(),
                 target: table.name.clone(),
                 columns,
+                described: Vec::new(),
                 wire: None,
                 filter: None,
                 rows: study.chunks.iter().map(|chunk| chunk.rows).sum(),
@@ -93,6 +94,7 @@ impl Pair {
         }
         let design = target.design(&tables, &catalog)?;
         let plan = MovePlan {
+            selects: Vec::new(),
             from: String::new(),
             to: String::new(),
             existing: Existing::Refuse,
