@@ -1,1 +1,0 @@
-//! The binary form of rows, as COPY sends and takes it.

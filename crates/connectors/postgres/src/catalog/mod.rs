@@ -1,1 +1,0 @@
-//! What a database holds, read in a fixed number of queries.

@@ -1,1 +1,0 @@
-//! The statements that make a database.

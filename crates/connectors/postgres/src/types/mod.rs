@@ -1,1 +1,0 @@
-//! PostgreSQL types and what they are elsewhere.
