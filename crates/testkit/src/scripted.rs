@@ -98,7 +98,7 @@ static ABOUT: About = About {
         writers: None,
         repair: Repair::Rows,
         dialect: "memory",
-        wires: &[],
+        wires: &[crate::memory::WIRE],
         namespaces: true,
     },
 };

@@ -1,7 +1,9 @@
-use longshore_engine::Event;
 use longshore_engine::report::Outcome;
+use longshore_engine::{Event, VerifyMode};
 use longshore_model::Code;
-use longshore_model::spec::Existing;
+use longshore_model::catalog::{Table, TableName};
+use longshore_model::spec::{ColumnRules, Existing, Mask, VerifyLevel};
+use longshore_testkit::memory::WIRE;
 use longshore_testkit::scripted::{Script, Step};
 
 use crate::{Scene, content, many, people, rows};
@@ -29,6 +31,50 @@ async fn everything_arrives_and_is_proved() {
         scene.count(|e| matches!(e, Event::ChunkDone { .. })),
         one.tables.iter().map(|t| t.chunks).sum::<usize>()
     );
+}
+
+/// A table whose rows pass in the stores' own wire format.
+fn wired(name: &str, keyed: bool) -> Table {
+    let mut table = people(name, keyed);
+    for column in &mut table.columns {
+        column.native = column.logical.to_string();
+    }
+    table.attributes.insert(WIRE.to_string(), String::new());
+    table
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_pass_untouched_where_both_ends_speak_the_same() {
+    let mut scene = Scene::new("wire");
+    scene.source.put(wired("plain", true), many(0, 1000));
+    scene.source.put(wired("masked", true), many(0, 100));
+    let mut rules = ColumnRules::default();
+    rules.mask.insert("name".to_string(), Mask::Sha256);
+    scene.spec.moves[0].columns = [("masked".to_string(), rules)].into();
+    let plan = scene.plan().await.expect("a plan");
+    let wire = |name: &str| {
+        let table = plan.moves[0].tables.iter().find(|table| table.target.name == name);
+        table.expect("the table").wire.clone()
+    };
+    assert_eq!(wire("plain").as_deref(), Some(WIRE));
+    assert_eq!(wire("masked"), None);
+    Script::named("wire-target").fail_after(Step::Commit, 2, 1);
+    let end = scene.run().await;
+    assert_eq!(end.report.outcome, Outcome::Verified, "{:?}", end.error);
+    assert_eq!(content(&scene.target, "plain"), content(&scene.source, "plain"));
+
+    // A difference is traced to its row, and mended.
+    assert!(scene.target.append(&TableName::plain("plain"), rows(&[(5000, "extra", 1.0)])));
+    let mode = VerifyMode { level: VerifyLevel::Full, independent: false, repair: false };
+    let found = scene.verify(mode).await;
+    assert_eq!(found.error.map(|error| error.code()), Some(Code::Difference));
+    let table = "plain";
+    let proof = found.report.moves[0].verification.as_ref().expect("a verification");
+    let proof = proof.tables.iter().find(|proof| proof.table == table).expect("the table");
+    assert_eq!((proof.extra, proof.missing, proof.different), (1, 0, 0));
+    let end = scene.verify(VerifyMode { repair: true, ..mode }).await;
+    assert!(end.error.is_none(), "{:?}", end.error);
+    assert_eq!(content(&scene.target, "plain"), content(&scene.source, "plain"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 
 mod read;
 mod target;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,8 @@ use longshore_model::connector::{
 };
 use longshore_model::ledger::{Holder, Ledger};
 use longshore_model::{Code, Endpoint, Error, Result};
+
+pub use wire::WIRE;
 
 pub(crate) use read::MemorySource;
 pub(crate) use target::MemoryTarget;
@@ -85,7 +88,7 @@ static ABOUT: About = About {
         writers: None,
         repair: Repair::Rows,
         dialect: "memory",
-        wires: &[],
+        wires: &[WIRE],
         namespaces: true,
     },
 };

@@ -13,6 +13,7 @@ use longshore_model::{
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::wire::{self, WIRE};
 use super::{State, Store, Stored, defect, missing};
 
 pub(crate) struct MemorySource {
@@ -32,6 +33,7 @@ struct MemoryReader {
     filter: Option<Filter>,
     columns: Vec<(String, LogicalType)>,
     batch_bytes: usize,
+    wire: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -76,7 +78,9 @@ impl Source for MemorySource {
             all_rows(stored.ok_or_else(|| missing(&request.table.name))?)
         };
         let chunks = cut(&batches, filter.as_ref(), request.chunk_bytes)?;
-        Ok(Study { types, chunks, wires: Vec::new(), notes: Vec::new() })
+        let offered = request.table.attributes.contains_key(WIRE);
+        let wires = if offered { vec![WIRE.to_string()] } else { Vec::new() };
+        Ok(Study { types, chunks, wires, notes: Vec::new() })
     }
 
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
@@ -106,6 +110,7 @@ impl Snapshot for MemorySnapshot {
             filter: request.filter.as_deref().map(Filter::parse).transpose()?,
             columns: request.columns.clone(),
             batch_bytes: request.batch_bytes,
+            wire: request.wire.is_some(),
             _permit: permit.map_err(|_| defect("the snapshot has ended"))?,
         }))
     }
@@ -125,19 +130,27 @@ impl Reader for MemoryReader {
                 None => match self.batches.next() {
                     Some(batch) => (batch, 0),
                     None if out.rows() == 0 => return Ok(None),
-                    None => return Ok(Some(Batch::Rows(out.finish()?))),
+                    None => return self.batch(&mut out).map(Some),
                 },
             };
             let end = self.fill(&batch, start, &mut out)?;
             if end < batch.num_rows() {
                 self.current = Some((batch, end));
-                return Ok(Some(Batch::Rows(out.finish()?)));
+                return self.batch(&mut out).map(Some);
             }
         }
     }
 }
 
 impl MemoryReader {
+    fn batch(&self, rows: &mut BatchBuilder) -> Result<Batch> {
+        let rows = rows.finish()?;
+        match self.wire {
+            true => wire::encode(&rows, &self.columns).map(Batch::Wire),
+            false => Ok(Batch::Rows(rows)),
+        }
+    }
+
     /// Takes rows from `start` on until the batch is full; returns the first that was not taken.
     fn fill(&self, batch: &RecordBatch, start: usize, out: &mut BatchBuilder) -> Result<usize> {
         let views = self.columns.iter().map(|(name, _)| view(batch, name));

@@ -13,6 +13,7 @@ use longshore_model::plan::{MovePlan, Position, Statement, TablePlan};
 use longshore_model::{Batch, Code, Error, Result, failpoint, row_hashes};
 use serde_json::json;
 
+use super::wire;
 use super::{Counts, Segment, State, Store, Stored, defect, missing};
 
 /// A target that keeps its rows, or counts and forgets them.
@@ -29,6 +30,7 @@ struct MemoryLoad {
 struct MemoryWriter {
     store: Store,
     table: TableName,
+    plan: TablePlan,
     chunk: usize,
     keep: bool,
     batches: Vec<RecordBatch>,
@@ -150,6 +152,7 @@ impl Load for MemoryLoad {
         Ok(Box::new(MemoryWriter {
             store: self.store.clone(),
             table: request.table.target.clone(),
+            plan: request.table.clone(),
             chunk: request.chunk_index,
             keep: self.keep,
             batches: Vec::new(),
@@ -230,7 +233,7 @@ impl Writer for MemoryWriter {
         match batch {
             Batch::Rows(rows) if self.keep => self.batches.push(rows),
             Batch::Rows(_) => {}
-            Batch::Wire(_) => return Err(defect("a store takes no wire batches")),
+            Batch::Wire(wire) => self.batches.push(wire::decode(&wire, &self.plan)?),
         }
         Ok(())
     }
