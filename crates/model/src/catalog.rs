@@ -153,6 +153,9 @@ pub struct Program {
     pub table: String,
     /// Its definition.
     pub native: String,
+    /// The tables and views that must be there for it, beside its own, in the catalog's dialect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
 }
 
 /// Something that stays behind, and why.

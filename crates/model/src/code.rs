@@ -96,6 +96,9 @@ codes! {
     SourceUnreadable "LS0104" Data "the source cannot be read",
         "Restore what is damaged (for SQLite, PRAGMA integrity_check finds it). A damaged file in a target: delete it, and `longshore verify --repair` writes it anew.",
         "The source returned data that is not well-formed: a damaged file, a ragged row, a truncated block. The position is in the message.";
+    SnapshotLost "LS0105" System "the view of the source is gone",
+        "Run the same command again: what arrived is kept where the source still holds the same.",
+        "All readers share one consistent view of the source, which one connection holds. That connection has ended, so no reader can join the view any more. The run stops rather than mix two states; started again it takes a new view and keeps every table whose rows are still the same.";
     TargetNotEmpty "LS0201" Precondition "the target already holds data",
         "Choose what to do with it: `existing: append`, `truncate` or `replace` in the move, or --existing on the command line.",
         "A migration never writes over data by default. append adds rows to the tables that are there; truncate empties them first; replace drops and makes them anew.";

@@ -183,10 +183,18 @@ pub struct Statement {
     /// The target's table that it is for, by its index in the plan; `None` when it is for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<usize>,
+    /// Its step: statements of one step may run at the same time, steps follow each other.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub step: u32,
     /// What it is for, such as `index orders_by_date`.
     pub purpose: String,
     /// The statement.
     pub sql: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(step: &u32) -> bool {
+    *step == 0
 }
 
 /// One consistent state of a system, as its connector writes it. Equal positions prove an unchanged

@@ -6,5 +6,9 @@ use longshore_model::connector::Connector;
 
 /// Every connector of this build.
 pub fn all() -> Vec<Arc<dyn Connector>> {
-    vec![Arc::new(longshore_sqlite::connector()), Arc::new(longshore_objects::connector())]
+    vec![
+        Arc::new(longshore_sqlite::connector()),
+        Arc::new(longshore_postgres::connector()),
+        Arc::new(longshore_objects::connector()),
+    ]
 }

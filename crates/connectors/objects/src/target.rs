@@ -137,7 +137,7 @@ impl Target for FileTarget {
         let programs = Programs { dialect: catalog.dialect.clone(), items };
         let sql = serde_json::to_string(&programs)
             .map_err(|e| Error::new(Code::Internal, "programs cannot be written").because(e))?;
-        let finish = vec![Statement { table: None, purpose: MANIFEST.to_string(), sql }];
+        let finish = vec![Statement { table: None, step: 0, purpose: MANIFEST.to_string(), sql }];
         Ok(Design { prepare: Vec::new(), finish, not_moved })
     }
 

@@ -58,6 +58,7 @@ fn settings(connection: &Connection) -> rusqlite::Result<Vec<Program>> {
                 name: name.to_string(),
                 table: name.to_string(),
                 native: format!("PRAGMA {name} = {number}"),
+                needs: Vec::new(),
             });
         }
     }
@@ -282,6 +283,7 @@ fn programs(connection: &Connection) -> rusqlite::Result<Vec<Program>> {
                 name: row.get(1)?,
                 table: row.get(2)?,
                 native: row.get(3)?,
+                needs: Vec::new(),
             })
         },
     )

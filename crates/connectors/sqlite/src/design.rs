@@ -39,6 +39,7 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog) -> Result<Design> 
         scratch.must_run(&making.sql, &table.target.name)?;
         design.prepare.push(Statement {
             table: Some(number),
+            step: 0,
             purpose: format!("table {}", table.target.name),
             sql: making.sql.clone(),
         });
@@ -53,6 +54,7 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog) -> Result<Design> 
             match made {
                 Ok((name, sql)) => design.finish.push(Statement {
                     table: Some(number),
+                    step: 0,
                     purpose: format!("index {name}"),
                     sql,
                 }),
@@ -73,6 +75,7 @@ fn sequence(number: usize, table: &TablePlan, making: &Making) -> Option<Stateme
     let name = text_literal(&table.target.name);
     Some(Statement {
         table: Some(number),
+        step: 0,
         purpose: format!("sequence {}", table.target.name),
         sql: format!(
             "INSERT INTO sqlite_sequence (name, seq) SELECT {name}, {highest} \
@@ -141,6 +144,7 @@ fn programs(
 fn statement(program: &Program, table: Option<usize>) -> Statement {
     Statement {
         table,
+        step: 0,
         purpose: format!("{} {}", program.kind, program.name),
         sql: program.native.clone(),
     }

@@ -71,6 +71,7 @@ impl Target for MemoryTarget {
     fn design(&self, tables: &[TablePlan], _catalog: &Catalog) -> Result<Design> {
         let statement = |index, purpose: String| Statement {
             table: Some(index),
+            step: 0,
             sql: format!("make {purpose}"),
             purpose,
         };

@@ -1,0 +1,114 @@
+//! What went wrong on the server, in the project's words. The server's details and contexts quote
+//! values of rows, and so do its messages about data: none of them is passed on.
+
+use longshore_model::{Code, Error};
+use tokio_postgres::error::{DbError, SqlState};
+
+/// An error of the server or of the way to it; `doing` completes "could not …".
+pub(crate) fn failure(doing: &str, error: tokio_postgres::Error) -> Error {
+    if let Some(database) = error.as_db_error() {
+        return of_server(doing, database);
+    }
+    if let Some(refused) = refused_protection(&error) {
+        return Error::new(Code::PermissionDenied, format!("could not {doing}: {refused}"))
+            .hint("Give the server's certificate authority with ?sslrootcert=FILE.");
+    }
+    let text = error.to_string();
+    let made = Error::new(Code::Database, format!("could not {doing}: the connection failed"));
+    // An authentication that this side refuses, or a wrong configuration, does not pass.
+    match text.starts_with("invalid configuration") || text.starts_with("authentication") {
+        true => made.because(error),
+        false => made.because(error).temporary(),
+    }
+}
+
+
+fn of_server(doing: &str, error: &DbError) -> Error {
+    let code = match error.code() {
+        &SqlState::DISK_FULL => Code::StorageFull,
+        &SqlState::INSUFFICIENT_PRIVILEGE
+        | &SqlState::INVALID_PASSWORD
+        | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+        | &SqlState::READ_ONLY_SQL_TRANSACTION => Code::PermissionDenied,
+        &SqlState::INVALID_CATALOG_NAME
+        | &SqlState::UNDEFINED_TABLE
+        | &SqlState::UNDEFINED_COLUMN
+        | &SqlState::INVALID_SCHEMA_NAME => Code::NotFound,
+        _ if class(error) == "22" => Code::ValueInvalid,
+        _ if class(error) == "23" => Code::RowRefused,
+        _ => Code::Database,
+    };
+    let state = error.code().code();
+    let speaks_of_data = matches!(class(error), "22" | "23" | "P0");
+    let what = if speaks_of_data { meaning(error.code()) } else { error.message().to_string() };
+    let mut made = Error::new(code, format!("could not {doing}: {what}")).with("sqlstate", state);
+    let table = error.table().map(|table| match error.schema() {
+        Some(schema) => format!("{schema}.{table}"),
+        None => table.to_string(),
+    });
+    for (key, value) in [
+        ("table", table.as_deref()),
+        ("column", error.column()),
+        ("type", error.datatype()),
+        ("constraint", error.constraint()),
+    ] {
+        if let Some(value) = value {
+            made = made.with(key, value);
+        }
+    }
+    if passes(error) { made.temporary() } else { made }
+}
+
+/// Whether doing it again can help.
+fn passes(error: &DbError) -> bool {
+    matches!(class(error), "08" | "40" | "53" | "57" | "58") && error.code() != &SqlState::QUERY_CANCELED
+        || matches!(
+            *error.code(),
+            SqlState::LOCK_NOT_AVAILABLE
+                | SqlState::OBJECT_IN_USE
+                | SqlState::QUERY_CANCELED
+                | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+        )
+}
+
+fn class(error: &DbError) -> &str {
+    error.code().code().get(..2).unwrap_or_default()
+}
+
+/// What a state about data means, without the data.
+fn meaning(state: &SqlState) -> String {
+    let text = match *state {
+        SqlState::UNIQUE_VIOLATION => "a unique key is there twice",
+        SqlState::NOT_NULL_VIOLATION => "a column must not be NULL",
+        SqlState::FOREIGN_KEY_VIOLATION => "a foreign key refers to no row",
+        SqlState::CHECK_VIOLATION => "a check refuses a row",
+        SqlState::EXCLUSION_VIOLATION => "an exclusion constraint refuses a row",
+        SqlState::NUMERIC_VALUE_OUT_OF_RANGE => "a number is out of range",
+        SqlState::STRING_DATA_RIGHT_TRUNCATION => "a text is longer than its column",
+        SqlState::CHARACTER_NOT_IN_REPERTOIRE => "a text has a character that the encoding lacks",
+        SqlState::UNTRANSLATABLE_CHARACTER => "a text has a character that the encoding lacks",
+        SqlState::INVALID_TEXT_REPRESENTATION => "a text is no value of its column's type",
+        SqlState::INVALID_DATETIME_FORMAT => "a text is no date or time",
+        SqlState::DATETIME_FIELD_OVERFLOW => "a date or time is out of range",
+        SqlState::BAD_COPY_FILE_FORMAT => "the rows are not in the form that COPY takes",
+        SqlState::INVALID_BINARY_REPRESENTATION => "a value is not in its type's binary form",
+        _ => "the server refused the data",
+    };
+    text.to_string()
+}
+
+/// Why TLS did not come about, where that is the cause.
+fn refused_protection(error: &tokio_postgres::Error) -> Option<String> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(one) = cause {
+        if let Some(tls) = one.downcast_ref::<rustls::Error>() {
+            return Some(tls.to_string());
+        }
+        let inner = one.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Some(tls.to_string());
+        }
+        cause = one.source();
+    }
+    None
+}

@@ -1,0 +1,252 @@
+//! The ledger's tables in the target database, in a schema of their own.
+
+use longshore_model::ledger::{Entry, Header, Holder, Ledger, Stage};
+use longshore_model::plan::Position;
+use longshore_model::{Code, Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
+
+use crate::failure::failure;
+
+/// The layout that this build writes.
+const LAYOUT: &str = "1";
+
+/// The advisory lock that the claim of a database holds: "longshor" in ASCII.
+const LOCK: i64 = 0x6c6f_6e67_7368_6f72;
+
+const MAKE: &str = "
+    CREATE TABLE _longshore.header (key pg_catalog.text PRIMARY KEY, value pg_catalog.text NOT NULL);
+    CREATE TABLE _longshore.entries (
+        table_index pg_catalog.int8 NOT NULL, chunk_index pg_catalog.int8 NOT NULL,
+        entry pg_catalog.text NOT NULL, PRIMARY KEY (table_index, chunk_index));
+    CREATE TABLE _longshore.stages (stage pg_catalog.text PRIMARY KEY);
+    CREATE TABLE _longshore.statements (
+        phase pg_catalog.text NOT NULL, number pg_catalog.int8 NOT NULL,
+        PRIMARY KEY (phase, number));";
+
+/// Which of the plan's statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Before the copy.
+    Prepare,
+    /// After it.
+    Finish,
+}
+
+impl Phase {
+    fn name(self) -> &'static str {
+        match self {
+            Phase::Prepare => "prepare",
+            Phase::Finish => "finish",
+        }
+    }
+}
+
+/// Takes the lock of the database for the transaction that is open; false when another has it.
+pub(crate) async fn lock(client: &Client) -> Result<bool> {
+    let sql = "SELECT pg_catalog.pg_try_advisory_xact_lock($1)";
+    let row = client.query_one(sql, &[&LOCK]).await.map_err(told("claim the target"))?;
+    row.try_get(0).map_err(told("claim the target"))
+}
+
+/// Writes down who holds the database; the number tells this claim from all others.
+pub(crate) async fn claim(client: &Client, holder: &Holder) -> Result<i64> {
+    let made = client
+        .batch_execute(
+            "CREATE SCHEMA IF NOT EXISTS _longshore;
+             CREATE TABLE IF NOT EXISTS _longshore.claim (
+                 one pg_catalog.bool PRIMARY KEY CHECK (one), token pg_catalog.int8 NOT NULL,
+                 holder pg_catalog.text NOT NULL)",
+        )
+        .await;
+    made.map_err(|error| {
+        let made = failure("make the ledger", error);
+        match made.code() {
+            Code::PermissionDenied => made.hint(
+                "The ledger is a schema of the target database: \
+                 GRANT CREATE ON DATABASE … TO the user of the address.",
+            ),
+            _ => made,
+        }
+    })?;
+    let sql = "INSERT INTO _longshore.claim VALUES (true, 1, $1) ON CONFLICT (one)
+               DO UPDATE SET token = claim.token + 1, holder = EXCLUDED.holder RETURNING token";
+    let row = client
+        .query_one(sql, &[&encode(holder)?])
+        .await
+        .map_err(told("claim the target"))?;
+    row.try_get(0).map_err(told("claim the target"))
+}
+
+/// Who holds the database, as far as it is written down.
+pub(crate) async fn holder(client: &Client) -> Result<Option<Holder>> {
+    if !exists(client, "claim").await? {
+        return Ok(None);
+    }
+    let row = client
+        .query_opt("SELECT holder FROM _longshore.claim", &[])
+        .await
+        .map_err(told("read the holder"))?;
+    row.map(|row| decode(row.try_get(0).map_err(told("read the holder"))?)).transpose()
+}
+
+/// Makes sure, until the open transaction ends, that the claim is still this one: whoever claims
+/// the database afterwards waits for the end, and a worker that slept through a new claim writes
+/// nothing.
+pub(crate) async fn hold(client: &Client, token: i64) -> Result<()> {
+    let sql = "SELECT FROM _longshore.claim WHERE token = $1 FOR SHARE";
+    let row = client.query_opt(sql, &[&token]).await.map_err(told("check the claim"))?;
+    row.map(drop).ok_or_else(|| {
+        Error::new(Code::TargetBusy, "another run has taken the target over")
+    })
+}
+
+/// Removes an older ledger and makes an empty one.
+pub(crate) async fn make(client: &Client, header: &Header) -> Result<()> {
+    let drop = "DROP TABLE IF EXISTS _longshore.header, _longshore.entries, _longshore.stages,
+                _longshore.statements;";
+    client.batch_execute(&format!("{drop}{MAKE}")).await.map_err(told("make the ledger"))?;
+    put(client, "layout", LAYOUT).await?;
+    put(client, "header", &encode(header)?).await?;
+    put(client, "position", &header.position.0).await
+}
+
+/// Sets a value of the header.
+pub(crate) async fn put(client: &Client, key: &str, value: &str) -> Result<()> {
+    let sql = "INSERT INTO _longshore.header VALUES ($1, $2)
+               ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value";
+    write(client, sql, &[&key, &value]).await
+}
+
+/// A value of the header.
+pub(crate) async fn get(client: &Client, key: &str) -> Result<Option<String>> {
+    let row = client
+        .query_opt("SELECT value FROM _longshore.header WHERE key = $1", &[&key])
+        .await
+        .map_err(told("read the ledger"))?;
+    row.map(|row| row.try_get(0).map_err(told("read the ledger"))).transpose()
+}
+
+/// Writes an entry; one that is there already is an error.
+pub(crate) async fn add(client: &Client, entry: &Entry) -> Result<()> {
+    let sql = "INSERT INTO _longshore.entries VALUES ($1, $2, $3)";
+    write(client, sql, &[&number(entry.table)?, &number(entry.chunk)?, &encode(entry)?]).await
+}
+
+/// Takes a chunk's entry out and returns it.
+pub(crate) async fn take(client: &Client, table: usize, chunk: usize) -> Result<Option<Entry>> {
+    let sql = "DELETE FROM _longshore.entries WHERE table_index = $1 AND chunk_index = $2
+               RETURNING entry";
+    let row = client
+        .query_opt(sql, &[&number(table)?, &number(chunk)?])
+        .await
+        .map_err(told("write the ledger"))?;
+    row.map(|row| decode(row.try_get(0).map_err(told("read the ledger"))?)).transpose()
+}
+
+/// Removes the entries of a table.
+pub(crate) async fn forget(client: &Client, table: usize) -> Result<()> {
+    let sql = "DELETE FROM _longshore.entries WHERE table_index = $1";
+    write(client, sql, &[&number(table)?]).await
+}
+
+/// Marks a stage.
+pub(crate) async fn mark(client: &Client, stage: Stage) -> Result<()> {
+    let sql = "INSERT INTO _longshore.stages VALUES ($1) ON CONFLICT DO NOTHING";
+    write(client, sql, &[&encode(&stage)?]).await
+}
+
+/// Notes that a statement of the plan was run.
+pub(crate) async fn note(client: &Client, phase: Phase, statement: usize) -> Result<()> {
+    let sql = "INSERT INTO _longshore.statements VALUES ($1, $2)";
+    write(client, sql, &[&phase.name(), &number(statement)?]).await
+}
+
+/// The statements that were run.
+pub(crate) async fn noted(client: &Client, phase: Phase) -> Result<Vec<usize>> {
+    let sql = "SELECT number FROM _longshore.statements WHERE phase = $1";
+    let rows = client.query(sql, &[&phase.name()]).await.map_err(told("read the ledger"))?;
+    rows.iter()
+        .map(|row| row.try_get(0).map_err(told("read the ledger")).and_then(index))
+        .collect()
+}
+
+/// Reads the ledger; `None` when there is none.
+pub(crate) async fn read(client: &Client) -> Result<Option<Ledger>> {
+    if !exists(client, "header").await? {
+        return Ok(None);
+    }
+    match get(client, "layout").await? {
+        Some(layout) if layout == LAYOUT => {}
+        None => return Ok(None),
+        Some(layout) => {
+            return Err(Error::new(Code::LedgerMissing, "the ledger is of another version")
+                .with("layout", layout)
+                .hint("Use the build of longshore that began the migration."));
+        }
+    }
+    let Some(header) = get(client, "header").await? else { return Ok(None) };
+    let mut header: Header = decode(&header)?;
+    if let Some(position) = get(client, "position").await? {
+        header.position = Position(position);
+    }
+    let entries = texts(
+        client,
+        "SELECT entry FROM _longshore.entries ORDER BY table_index, chunk_index",
+    )
+    .await?;
+    let stages = texts(client, "SELECT stage FROM _longshore.stages").await?;
+    let mut stages = stages.iter().map(|text| decode(text)).collect::<Result<Vec<Stage>>>()?;
+    stages.sort_unstable();
+    Ok(Some(Ledger {
+        header,
+        entries: entries.iter().map(|text| decode(text)).collect::<Result<_>>()?,
+        stages,
+    }))
+}
+
+async fn exists(client: &Client, table: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = '_longshore' AND c.relname = $1)";
+    let row = client.query_one(sql, &[&table]).await.map_err(told("look for the ledger"))?;
+    row.try_get(0).map_err(told("look for the ledger"))
+}
+
+async fn texts(client: &Client, sql: &str) -> Result<Vec<String>> {
+    let rows = client.query(sql, &[]).await.map_err(told("read the ledger"))?;
+    rows.iter().map(|row| row.try_get(0).map_err(told("read the ledger"))).collect()
+}
+
+async fn write(client: &Client, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<()> {
+    client.execute(sql, values).await.map(drop).map_err(told("write the ledger"))
+}
+
+fn told(doing: &'static str) -> impl Fn(tokio_postgres::Error) -> Error {
+    move |error| failure(doing, error)
+}
+
+fn encode(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| Error::new(Code::Internal, "the ledger cannot be written").because(error))
+}
+
+fn decode<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        Error::new(Code::LedgerMissing, "the ledger is damaged")
+            .hint("Start over with --existing replace.")
+            .because(error)
+    })
+}
+
+fn number(index: usize) -> Result<i64> {
+    i64::try_from(index)
+        .map_err(|error| Error::new(Code::Internal, "an index is too large").because(error))
+}
+
+fn index(number: i64) -> Result<usize> {
+    usize::try_from(number)
+        .map_err(|error| Error::new(Code::LedgerMissing, "the ledger is damaged").because(error))
+}

@@ -1,0 +1,459 @@
+//! A claimed target: preparing, finishing, and everything that is not the writing of a chunk.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
+use longshore_model::ledger::{Header, Holder, Stage};
+use longshore_model::plan::{MovePlan, Position, Range, Statement, TablePlan};
+use longshore_model::{Code, Error, Result, failpoint};
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use crate::address::Address;
+use crate::binary::Encoder;
+use crate::failure::failure;
+use crate::ledger::{self, Phase};
+use crate::session::{self, begin, connect};
+use crate::snapshot::Columns;
+use crate::wire::Wire;
+use crate::writer::PostgresWriter;
+use crate::{catalog, repair, sql};
+
+/// The key of the header under which the preparations are kept.
+const PREPARATIONS: &str = "preparations";
+
+/// Statements that share a transaction: each table takes locks that the server has a bounded number
+/// of.
+const STATEMENTS: usize = 500;
+
+/// A database that one run writes.
+pub(crate) struct PostgresLoad {
+    address: Address,
+    /// Holds the lock: it is free again when this transaction ends, however it ends.
+    _keeper: Client,
+    token: i64,
+    /// Whether triggers and foreign keys can be kept from firing.
+    replica: bool,
+    connections: Arc<Connections>,
+    columns: Mutex<HashMap<usize, Columns>>,
+}
+
+/// Connections whose transactions have ended.
+#[derive(Default)]
+pub(crate) struct Connections(Mutex<Vec<Client>>);
+
+/// A connection on loan.
+pub(crate) struct Loan {
+    connections: Arc<Connections>,
+    client: Client,
+}
+
+impl Loan {
+    /// The connection.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Gives the connection back, its transaction ended; one that is only dropped is closed.
+    pub(crate) fn give_back(self) {
+        self.connections.0.lock().unwrap_or_else(PoisonError::into_inner).push(self.client);
+    }
+}
+
+impl PostgresLoad {
+    /// Claims the database.
+    pub(crate) async fn claim(address: &Address, holder: &Holder) -> Result<Self> {
+        let keeper = connect(address).await?;
+        session::version(&keeper).await?;
+        begin(&keeper, "").await?;
+        if !ledger::lock(&keeper).await? {
+            return Err(busy(ledger::holder(&keeper).await?));
+        }
+        let client = connect(address).await?;
+        begin(&client, "").await?;
+        let token = ledger::claim(&client, holder).await?;
+        let replica = can_silence_triggers(&client).await?;
+        commit(&client).await?;
+        let connections = Arc::new(Connections(Mutex::new(vec![client])));
+        Ok(Self {
+            address: address.clone(),
+            _keeper: keeper,
+            token,
+            replica,
+            connections,
+            columns: Mutex::default(),
+        })
+    }
+
+    /// A connection with an open transaction.
+    async fn lend(&self) -> Result<Loan> {
+        let idle = self.connections.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let client = match idle.filter(|client| !client.is_closed()) {
+            Some(client) => client,
+            None => connect(&self.address).await?,
+        };
+        begin(&client, "").await?;
+        Ok(Loan { connections: self.connections.clone(), client })
+    }
+
+    /// Does something in a transaction that is committed only while the claim holds.
+    async fn transaction<T>(&self, work: impl AsyncFnOnce(&Client) -> Result<T>) -> Result<T> {
+        let loan = self.lend().await?;
+        let done = work(loan.client()).await?;
+        ledger::hold(loan.client(), self.token).await?;
+        commit(loan.client()).await?;
+        loan.give_back();
+        Ok(done)
+    }
+
+    /// Like [`Self::transaction`], with triggers and foreign keys silent where that is allowed.
+    async fn silent_loan(&self, table: &TablePlan) -> Result<Loan> {
+        let loan = self.lend().await?;
+        let told = |error| failure("keep triggers from firing", error);
+        if self.replica {
+            let sql = "SET LOCAL session_replication_role = replica";
+            loan.client().batch_execute(sql).await.map_err(told)?;
+            return Ok(loan);
+        }
+        let name = self.table(table);
+        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger
+                   WHERE tgrelid = $1::pg_catalog.text::pg_catalog.regclass
+                     AND NOT tgisinternal AND tgenabled IN ('O', 'A'))";
+        let row = loan.client().query_one(sql, &[&name]).await.map_err(told)?;
+        if row.try_get(0).map_err(told)? {
+            return Err(Error::new(
+                Code::PermissionDenied,
+                "the target's table has triggers that loading would set off",
+            )
+            .with("table", table.target.to_string())
+            .hint(
+                "GRANT SET ON PARAMETER session_replication_role TO the user of the address, or \
+                 disable the triggers for the time of the migration.",
+            ));
+        }
+        Ok(loan)
+    }
+
+    fn table(&self, table: &TablePlan) -> String {
+        sql::table(&table.target, &self.address.schema)
+    }
+
+    async fn columns(&self, client: &Client, index: usize, table: &TablePlan) -> Result<Columns> {
+        let known = self.columns.lock().unwrap_or_else(PoisonError::into_inner).get(&index).cloned();
+        if let Some(columns) = known {
+            return Ok(columns);
+        }
+        let columns = Arc::new(catalog::columns_of(client, &self.table(table)).await?);
+        let mut known = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(index, columns.clone());
+        Ok(columns)
+    }
+
+    /// Runs a statement of the plan, and returns its purpose.
+    async fn finish_one<'a>(&self, number: usize, statement: &'a Statement) -> Result<&'a str> {
+        let loan = self.lend().await?;
+        run_once(loan.client(), statement).await?;
+        ledger::note(loan.client(), Phase::Finish, number).await?;
+        ledger::hold(loan.client(), self.token).await?;
+        commit(loan.client()).await?;
+        loan.give_back();
+        failpoint::hit("postgres.statement")?;
+        Ok(&statement.purpose)
+    }
+}
+
+#[async_trait]
+impl Load for PostgresLoad {
+    async fn begin(
+        &self,
+        header: &Header,
+        plan: &MovePlan,
+        preparations: &[Preparation],
+    ) -> Result<()> {
+        let loan = self.lend().await?;
+        let client = loan.client();
+        // Statements of a large plan need several transactions. What an interrupted begin of the
+        // same plan has made is kept.
+        let begun = match ledger::read(client).await? {
+            Some(older)
+                if older.header.plan_digest == header.plan_digest
+                    && !older.has(Stage::Prepared) =>
+            {
+                ledger::get(client, PREPARATIONS).await?
+            }
+            _ => None,
+        };
+        let (made, done) = match begun {
+            Some(text) => (text, ledger::noted(client, Phase::Prepare).await?),
+            None => {
+                let text = preparations.iter().map(|one| letter(*one)).collect::<String>();
+                ledger::make(client, header).await?;
+                ledger::put(client, PREPARATIONS, &text).await?;
+                self.clear(client, plan, preparations).await?;
+                (text, Vec::new())
+            }
+        };
+        let makes = |table: usize| made.as_bytes().get(table).is_some_and(|one| b"cr".contains(one));
+        let wanted = |number: &usize| {
+            !done.contains(number) && plan.prepare[*number].table.is_none_or(makes)
+        };
+        let numbers: Vec<usize> = (0..plan.prepare.len()).filter(wanted).collect();
+        for (turn, some) in numbers.chunks(STATEMENTS).enumerate() {
+            if turn > 0 {
+                ledger::hold(client, self.token).await?;
+                commit(client).await?;
+                begin(client, "").await?;
+            }
+            for number in some {
+                prepare_one(client, &plan.prepare[*number]).await?;
+                ledger::note(client, Phase::Prepare, *number).await?;
+            }
+        }
+        ledger::mark(client, Stage::Prepared).await?;
+        ledger::hold(client, self.token).await?;
+        failpoint::hit("postgres.before-begin")?;
+        commit(client).await?;
+        loan.give_back();
+        self.columns.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        failpoint::hit("postgres.after-begin")
+    }
+
+    async fn writer(&self, request: &WriteRequest<'_>) -> Result<Box<dyn Writer>> {
+        let table = request.table;
+        let loan = self.silent_loan(table).await?;
+        let client = loan.client();
+        let name = self.table(table);
+        if let Some(older) = ledger::take(client, request.table_index, request.chunk_index).await?
+            && let Some(range) = &older.range
+        {
+            remove_transaction(client, &name, range).await?;
+        }
+        let columns = self.columns(client, request.table_index, table).await?;
+        let mut chosen = Vec::with_capacity(table.columns.len());
+        let wire = table.wire.as_deref().map(Wire::of).transpose()?;
+        for column in &table.columns {
+            let found = columns.iter().find(|(name, _)| *name == column.target);
+            let (_, native) = found.ok_or_else(|| lacking(table, &column.target))?;
+            if wire.is_some() && native.name != column.native {
+                return Err(Error::new(Code::TargetNotEmpty, "a column that is there has another type")
+                    .with("table", table.target.to_string())
+                    .with("column", column.target.clone())
+                    .with("planned", column.native.clone())
+                    .with("found", native.name.clone())
+                    .hint("Use `existing: replace` to make the table anew."));
+            }
+            chosen.push((column.target.clone(), native.clone(), column.to.clone()));
+        }
+        let list = match chosen.is_empty() {
+            true => String::new(),
+            false => {
+                let names: Vec<_> = chosen.iter().map(|(name, ..)| sql::quote(name)).collect();
+                format!("({})", names.join(", "))
+            }
+        };
+        let encoder = Encoder::new(&chosen)?;
+        Ok(Box::new(PostgresWriter::new(loan, self.token, name, list, encoder, wire)))
+    }
+
+    async fn reset_table(&self, index: usize, table: &TablePlan) -> Result<()> {
+        let name = self.table(table);
+        self.transaction(async |client| {
+            let sql = format!("DELETE FROM ONLY {name}");
+            client.batch_execute(&sql).await.map_err(|error| failure("empty a table", error))?;
+            ledger::forget(client, index).await
+        })
+        .await
+    }
+
+    async fn set_position(&self, position: &Position) -> Result<()> {
+        self.transaction(async |client| ledger::put(client, "position", &position.0).await).await
+    }
+
+    async fn finish(
+        &self,
+        plan: &MovePlan,
+        done: &(dyn for<'a> Fn(&'a str) + Send + Sync),
+    ) -> Result<()> {
+        let ready = self.transaction(async |client| ledger::noted(client, Phase::Finish).await).await?;
+        let mut steps: BTreeMap<u32, Vec<(usize, &Statement)>> = BTreeMap::new();
+        for (number, statement) in plan.finish.iter().enumerate() {
+            if !ready.contains(&number) {
+                steps.entry(statement.step).or_default().push((number, statement));
+            }
+        }
+        let at_once = available_parallelism().map_or(1, usize::from).max(2);
+        for statements in steps.into_values() {
+            let mut running = FuturesUnordered::new();
+            let mut waiting = statements.into_iter();
+            loop {
+                while running.len() < at_once
+                    && let Some((number, statement)) = waiting.next()
+                {
+                    running.push(self.finish_one(number, statement));
+                }
+                match running.next().await {
+                    Some(finished) => done(finished?),
+                    None => break,
+                }
+            }
+        }
+        self.mark(Stage::Finished).await
+    }
+
+    async fn mark(&self, stage: Stage) -> Result<()> {
+        self.transaction(async |client| ledger::mark(client, stage).await).await
+    }
+
+    async fn replace_rows(
+        &self,
+        table: &TablePlan,
+        remove: &RecordBatch,
+        add: &RecordBatch,
+    ) -> Result<()> {
+        let loan = self.silent_loan(table).await?;
+        let columns = catalog::columns_of(loan.client(), &self.table(table)).await?;
+        repair::replace_rows(loan.client(), &self.table(table), table, &columns, remove, add).await?;
+        ledger::hold(loan.client(), self.token).await?;
+        commit(loan.client()).await?;
+        loan.give_back();
+        Ok(())
+    }
+}
+
+impl PostgresLoad {
+    /// Drops the tables that are made anew and empties those that are kept without their rows.
+    async fn clear(
+        &self,
+        client: &Client,
+        plan: &MovePlan,
+        preparations: &[Preparation],
+    ) -> Result<()> {
+        for (wanted, words) in
+            [(Preparation::Recreate, "DROP TABLE IF EXISTS"), (Preparation::Empty, "TRUNCATE ONLY")]
+        {
+            let names: Vec<String> = plan
+                .tables
+                .iter()
+                .zip(preparations)
+                .filter(|(_, preparation)| **preparation == wanted)
+                .map(|(table, _)| self.table(table))
+                .collect();
+            if !names.is_empty() {
+                let sql = format!("{words} {}", names.join(", "));
+                client.batch_execute(&sql).await.map_err(|error| {
+                    failure("make room for the tables", error).hint(
+                        "Other objects of the target depend on these tables: drop them first, or \
+                         use another database.",
+                    )
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ends a transaction so that its work stays.
+pub(crate) async fn commit(client: &Client) -> Result<()> {
+    client.batch_execute("COMMIT").await.map_err(|error| failure("commit", error))
+}
+
+/// The range of the rows that the open transaction writes: they carry its number.
+pub(crate) async fn transaction_range(client: &Client) -> Result<Range> {
+    let number = session::text(client, "SELECT pg_catalog.pg_current_xact_id()::pg_catalog.text").await?;
+    Ok(serde_json::json!({ "transaction": number }))
+}
+
+async fn remove_transaction(client: &Client, table: &str, range: &Range) -> Result<()> {
+    let number = range.get("transaction").and_then(|number| number.as_str());
+    let number = number.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = number.ok_or_else(|| Error::new(Code::LedgerMissing, "the ledger is damaged"))?;
+    let sql = format!(
+        "DELETE FROM ONLY {table} WHERE xmin = '{number}'::pg_catalog.xid8::pg_catalog.xid"
+    );
+    client.batch_execute(&sql).await.map_err(|error| failure("remove a chunk", error))
+}
+
+async fn can_silence_triggers(client: &Client) -> Result<bool> {
+    let told = |error| failure("look for privileges", error);
+    client.batch_execute("SAVEPOINT silence").await.map_err(told)?;
+    match client.batch_execute("SET LOCAL session_replication_role = replica").await {
+        Ok(()) => {}
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            client.batch_execute("ROLLBACK TO silence").await.map_err(told)?;
+            return Ok(false);
+        }
+        Err(error) => return Err(told(error)),
+    }
+    client.batch_execute("ROLLBACK TO silence").await.map_err(told)?;
+    Ok(true)
+}
+
+/// Runs a statement of the preparation. Things that belong to no table, such as schemas and types,
+/// may be there already.
+async fn prepare_one(client: &Client, statement: &Statement) -> Result<()> {
+    if statement.table.is_some() {
+        return client.batch_execute(&statement.sql).await.map_err(|error| told(statement, error));
+    }
+    run_once(client, statement).await
+}
+
+/// Runs a statement whose thing may be there already.
+async fn run_once(client: &Client, statement: &Statement) -> Result<()> {
+    let savepoint = |sql: &'static str| async move {
+        client.batch_execute(sql).await.map_err(|error| failure("prepare the target", error))
+    };
+    savepoint("SAVEPOINT thing").await?;
+    match client.batch_execute(&statement.sql).await {
+        Ok(()) => savepoint("RELEASE thing").await,
+        Err(error) if is_there(&error) => savepoint("ROLLBACK TO thing; RELEASE thing").await,
+        Err(error) => Err(told(statement, error)),
+    }
+}
+
+fn is_there(error: &tokio_postgres::Error) -> bool {
+    [
+        &SqlState::DUPLICATE_SCHEMA,
+        &SqlState::DUPLICATE_OBJECT,
+        &SqlState::DUPLICATE_TABLE,
+        &SqlState::DUPLICATE_FUNCTION,
+    ]
+    .iter()
+    .any(|state| error.code() == Some(state))
+}
+
+fn told(statement: &Statement, error: tokio_postgres::Error) -> Error {
+    failure("run a statement of the plan", error).with("statement", statement.purpose.clone())
+}
+
+fn lacking(table: &TablePlan, column: &str) -> Error {
+    Error::new(Code::TargetNotEmpty, "the table that is there lacks a column")
+        .with("table", table.target.to_string())
+        .with("column", column)
+}
+
+fn letter(preparation: Preparation) -> char {
+    match preparation {
+        Preparation::Create => 'c',
+        Preparation::Keep => 'k',
+        Preparation::Empty => 'e',
+        Preparation::Recreate => 'r',
+    }
+}
+
+fn busy(holder: Option<Holder>) -> Error {
+    let made = Error::new(Code::TargetBusy, "another run holds the target");
+    match holder {
+        None => made,
+        Some(holder) => made
+            .with("run", holder.run)
+            .with("host", holder.host)
+            .with("pid", holder.pid.to_string())
+            .with("since", holder.since),
+    }
+}

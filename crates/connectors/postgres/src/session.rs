@@ -1,0 +1,195 @@
+//! Connections: how they are made, and the settings under which values mean the same everywhere.
+
+use std::sync::Arc;
+
+use longshore_model::{Code, Error, Result};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::address::{Address, Protection};
+use crate::failure::failure;
+
+/// Values have one text form, names are qualified, nothing times out in between, and rows that a
+/// policy hides are an error. In force until the transaction ends: a pooler gives the next
+/// transaction to another session.
+pub(crate) const SETTINGS: &str = "\
+    SET LOCAL search_path = '';
+    SET LOCAL datestyle = 'ISO, YMD';
+    SET LOCAL intervalstyle = 'postgres';
+    SET LOCAL timezone = 'UTC';
+    SET LOCAL extra_float_digits = 3;
+    SET LOCAL bytea_output = 'hex';
+    SET LOCAL lc_monetary = 'C';
+    SET LOCAL xmloption = 'content';
+    SET LOCAL row_security = off;
+    SET LOCAL check_function_bodies = off;
+    SET LOCAL synchronize_seqscans = off;
+    SET LOCAL statement_timeout = 0;
+    SET LOCAL lock_timeout = 0;
+    SET LOCAL idle_in_transaction_session_timeout = 0;
+    SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings
+        WHERE name = 'transaction_timeout';";
+
+/// The oldest version that is read and written, as the server numbers it.
+const OLDEST: u32 = 130_000;
+
+/// Connects. The connection ends when the client is dropped.
+pub(crate) async fn connect(address: &Address) -> Result<Client> {
+    let client = match &address.protection {
+        Protection::None => {
+            let mut config = address.config.clone();
+            config.ssl_mode(SslMode::Disable);
+            let (client, connection) = config.connect(NoTls).await.map_err(lost(address))?;
+            // How the connection ends is seen by whoever waits for an answer on it.
+            tokio::spawn(connection);
+            client
+        }
+        protection => {
+            let mut config = address.config.clone();
+            config.ssl_mode(SslMode::Require);
+            let tls = MakeRustlsConnect::new(tls(protection)?);
+            let (client, connection) = config.connect(tls).await.map_err(lost(address))?;
+            tokio::spawn(connection);
+            client
+        }
+    };
+    Ok(client)
+}
+
+/// Begins a transaction under [`SETTINGS`].
+pub(crate) async fn begin(client: &Client, mode: &str) -> Result<()> {
+    let sql = format!("BEGIN {mode}; {SETTINGS}");
+    client.batch_execute(&sql).await.map_err(|error| failure("begin a transaction", error))
+}
+
+/// The server's version, such as 150004; one that is too old is refused.
+pub(crate) async fn version(client: &Client) -> Result<u32> {
+    let text = text(client, "SELECT current_setting('server_version_num')").await?;
+    let number = text.parse().map_err(|error| {
+        Error::new(Code::Database, "the server's version is not understood").because(error)
+    })?;
+    if number < OLDEST {
+        return Err(Error::new(Code::Unsupported, "the server is too old")
+            .with("version", text)
+            .hint("PostgreSQL 13 and later are moved."));
+    }
+    Ok(number)
+}
+
+/// The one text that a query gives.
+pub(crate) async fn text(client: &Client, sql: &str) -> Result<String> {
+    let row = client.query_one(sql, &[]).await.map_err(|error| failure("ask the server", error))?;
+    row.try_get(0).map_err(|error| failure("read the server's answer", error))
+}
+
+fn lost(address: &Address) -> impl Fn(tokio_postgres::Error) -> Error + '_ {
+    |error| failure("connect", error).with("address", address.shown.clone())
+}
+
+fn tls(protection: &Protection) -> Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(Code::Internal, "TLS cannot be set up").because(error))?;
+    Ok(match protection {
+        Protection::Encrypted(None) | Protection::None => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+            .with_no_client_auth(),
+        Protection::Encrypted(Some(file)) => {
+            builder.with_root_certificates(roots_of(file)?).with_no_client_auth()
+        }
+        Protection::Verified(Some(file)) => {
+            builder.with_root_certificates(roots_of(file)?).with_no_client_auth()
+        }
+        Protection::Verified(None) => {
+            builder.with_root_certificates(system_roots()?).with_no_client_auth()
+        }
+    })
+}
+
+fn roots_of(file: &std::path::Path) -> Result<RootCertStore> {
+    let wrong = |error: rustls::pki_types::pem::Error| {
+        Error::new(Code::NotFound, "the certificates of sslrootcert cannot be read")
+            .with("path", file.display().to_string())
+            .because(error)
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(wrong)? {
+        roots.add(certificate.map_err(wrong)?).map_err(|error| {
+            Error::new(Code::NotFound, "a certificate of sslrootcert is not valid")
+                .with("path", file.display().to_string())
+                .because(error)
+        })?;
+    }
+    Ok(roots)
+}
+
+fn system_roots() -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        return Err(Error::new(Code::NotFound, "this system has no trusted certificates")
+            .hint("Name the server's certificate authority with ?sslrootcert=FILE."));
+    }
+    Ok(roots)
+}
+
+/// Takes any certificate: what `sslmode=require` means where no authority is given.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Asks the server to stop what a connection waits for.
+pub(crate) async fn cancel(token: &tokio_postgres::CancelToken, address: &Address) {
+    let _unanswered = match &address.protection {
+        Protection::None => token.cancel_query(NoTls).await,
+        protection => match tls(protection) {
+            Ok(config) => token.cancel_query(MakeRustlsConnect::new(config)).await,
+            Err(_) => return,
+        },
+    };
+}

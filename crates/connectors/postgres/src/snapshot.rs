@@ -1,0 +1,183 @@
+//! A consistent view: one transaction exports its snapshot, and every reader's transaction takes it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use longshore_model::catalog::TableName;
+use longshore_model::connector::{ReadRequest, Reader, Snapshot};
+use longshore_model::plan::Position;
+use longshore_model::{Code, Error, Result, Retry};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_postgres::Client;
+
+use crate::address::Address;
+use crate::failure::failure;
+use crate::reader::PostgresReader;
+use crate::session::{self, begin, connect};
+use crate::sql::literal;
+use crate::types::NativeType;
+use crate::{catalog, reader};
+
+const READ_ONLY: &str = "ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// The columns of a table with their types, in their order.
+pub(crate) type Columns = Arc<Vec<(String, NativeType)>>;
+
+/// One consistent view of a database.
+pub(crate) struct PostgresSnapshot {
+    address: Address,
+    position: Position,
+    pool: Arc<Pool>,
+    columns: Mutex<HashMap<TableName, Columns>>,
+}
+
+/// Connections whose transactions all show one snapshot.
+pub(crate) struct Pool {
+    address: Address,
+    /// Holds the snapshot: it lives as long as this transaction.
+    keeper: Client,
+    name: String,
+    idle: Mutex<Vec<Client>>,
+    permits: Arc<Semaphore>,
+}
+
+/// A connection on loan from the pool.
+pub(crate) struct Loan {
+    pool: Arc<Pool>,
+    client: Option<Client>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl PostgresSnapshot {
+    /// Takes a view for that many readers.
+    pub(crate) async fn take(address: &Address, readers: usize) -> Result<Self> {
+        let keeper = connect(address).await?;
+        session::version(&keeper).await?;
+        begin(&keeper, READ_ONLY).await?;
+        let name = session::text(&keeper, "SELECT pg_catalog.pg_export_snapshot()").await?;
+        let position = position(&keeper).await?;
+        let pool = Pool {
+            address: address.clone(),
+            keeper,
+            name,
+            idle: Mutex::new(Vec::new()),
+            permits: Arc::new(Semaphore::new(readers.max(1))),
+        };
+        Ok(Self {
+            address: address.clone(),
+            position,
+            pool: Arc::new(pool),
+            columns: Mutex::new(HashMap::new()),
+        })
+    }
+
+    async fn columns(&self, client: &Client, table: &TableName) -> Result<Columns> {
+        let known = |columns: &Mutex<HashMap<_, Columns>>| {
+            columns.lock().unwrap_or_else(PoisonError::into_inner).get(table).cloned()
+        };
+        if let Some(columns) = known(&self.columns) {
+            return Ok(columns);
+        }
+        let name = reader::qualified(table, &self.address);
+        let columns = Arc::new(catalog::columns_of(client, &name).await?);
+        self.columns
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(table.clone(), columns.clone());
+        Ok(columns)
+    }
+}
+
+#[async_trait]
+impl Snapshot for PostgresSnapshot {
+    fn position(&self) -> &Position {
+        &self.position
+    }
+
+    async fn read(&self, request: &ReadRequest) -> Result<Box<dyn Reader>> {
+        let loan = self.pool.borrow().await?;
+        let columns = self.columns(loan.client(), &request.table).await?;
+        Ok(Box::new(PostgresReader::start(loan, &self.address, request, &columns).await?))
+    }
+
+    async fn current_position(&self) -> Result<Position> {
+        let client = connect(&self.address).await?;
+        begin(&client, READ_ONLY).await?;
+        position(&client).await
+    }
+}
+
+impl Pool {
+    async fn borrow(self: &Arc<Self>) -> Result<Loan> {
+        let closed = || Error::new(Code::Internal, "a snapshot has no connection to lend");
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let client = match idle.filter(|client| !client.is_closed()) {
+            Some(client) => client,
+            None => self.join().await?,
+        };
+        Ok(Loan { pool: self.clone(), client: Some(client), _permit: permit })
+    }
+
+    /// A new connection that shows the snapshot.
+    async fn join(&self) -> Result<Client> {
+        if self.keeper.is_closed() {
+            return Err(self.lost(None));
+        }
+        let client = connect(&self.address).await?;
+        let sql = format!("SET TRANSACTION SNAPSHOT {};", literal(&self.name));
+        let begun = client.batch_execute(&format!("BEGIN {READ_ONLY}; {sql}")).await;
+        begun.map_err(|error| {
+            let error = failure("take the snapshot", error);
+            if error.retry() == Retry::Later { error } else { self.lost(Some(error)) }
+        })?;
+        client
+            .batch_execute(session::SETTINGS)
+            .await
+            .map_err(|error| failure("set up a reader", error))?;
+        Ok(client)
+    }
+
+    fn lost(&self, cause: Option<Error>) -> Error {
+        let made = Error::new(
+            Code::SnapshotLost,
+            "the transaction that held the source's snapshot has ended",
+        )
+        .with("source", self.address.shown.clone());
+        match cause {
+            Some(cause) => made.because(cause.to_string()),
+            None => made,
+        }
+    }
+}
+
+impl Loan {
+    /// The connection.
+    pub(crate) fn client(&self) -> &Client {
+        self.client.as_ref().expect("a loan has its client until it is given back")
+    }
+
+    /// Gives the connection back to the pool; one that is only dropped is closed.
+    pub(crate) fn give_back(mut self) {
+        if let Some(client) = self.client.take() {
+            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(client);
+        }
+    }
+
+    /// Where the connection leads.
+    pub(crate) fn address(&self) -> &Address {
+        &self.pool.address
+    }
+}
+
+/// The state that a transaction shows: which transactions it sees, of which database of which
+/// cluster. Equal words mean that nothing was committed in between.
+async fn position(client: &Client) -> Result<Position> {
+    let sql = "SELECT pg_catalog.format('system=%s timeline=%s database=%s snapshot=%s',
+            (SELECT system_identifier FROM pg_catalog.pg_control_system()),
+            (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()),
+            (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()),
+            pg_catalog.pg_current_snapshot())";
+    session::text(client, sql).await.map(Position)
+}

@@ -1,0 +1,136 @@
+//! One chunk, written by one COPY in one transaction with its entry of the ledger.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::SinkExt;
+use longshore_model::connector::Writer;
+use longshore_model::ledger::Entry;
+use longshore_model::{Batch, Code, Error, Result, failpoint};
+use tokio_postgres::CopyInSink;
+
+use crate::binary::Encoder;
+use crate::failure::failure;
+use crate::ledger;
+use crate::load::Loan;
+use crate::wire::{self, Wire};
+
+/// Bytes that go to the server in one message.
+const MESSAGE_BYTES: usize = 256 << 10;
+
+/// Writes one chunk. When it is dropped, its connection closes and the server takes all back.
+pub(crate) struct PostgresWriter {
+    loan: Loan,
+    token: i64,
+    /// The table in SQL.
+    table: String,
+    /// Its columns in SQL, in the order of batches.
+    columns: String,
+    encoder: Encoder,
+    wire: Option<Wire>,
+    copy: Option<Pin<Box<CopyInSink<Bytes>>>>,
+    rows: u64,
+}
+
+impl PostgresWriter {
+    /// A writer on a connection whose transaction has begun.
+    pub(crate) fn new(
+        loan: Loan,
+        token: i64,
+        table: String,
+        columns: String,
+        encoder: Encoder,
+        wire: Option<Wire>,
+    ) -> Self {
+        Self { loan, token, table, columns, encoder, wire, copy: None, rows: 0 }
+    }
+
+    /// The form in which rows are sent.
+    fn form(&self) -> Wire {
+        self.wire.unwrap_or_else(|| self.encoder.wire())
+    }
+
+    async fn send(&mut self, bytes: Bytes) -> Result<()> {
+        if self.copy.is_none() {
+            let format = self.form().format();
+            let columns = &self.columns;
+            let sql = format!("COPY {} {columns} FROM STDIN (FORMAT {format})", self.table);
+            let copy = self.loan.client().copy_in(sql.as_str()).await;
+            let mut copy = Box::pin(copy.map_err(|error| self.told(error))?);
+            if self.form() == Wire::Binary {
+                let header = Bytes::from_static(wire::HEADER);
+                copy.send(header).await.map_err(|error| self.told(error))?;
+            }
+            self.copy = Some(copy);
+        }
+        let Some(copy) = &mut self.copy else { return Ok(()) };
+        match copy.send(bytes).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.told(error)),
+        }
+    }
+
+    async fn end_copy(&mut self) -> Result<()> {
+        let form = self.form();
+        let Some(mut copy) = self.copy.take() else { return Ok(()) };
+        if form == Wire::Binary {
+            let trailer = Bytes::from_static(&wire::TRAILER);
+            copy.send(trailer).await.map_err(|error| self.told(error))?;
+        }
+        let stored = copy.as_mut().finish().await.map_err(|error| self.told(error))?;
+        if stored == self.rows {
+            return Ok(());
+        }
+        Err(Error::new(Code::RowRefused, "the server did not store every row of a chunk")
+            .with("table", self.table.clone())
+            .with("sent", self.rows.to_string())
+            .with("stored", stored.to_string())
+            .hint("A trigger or a rule of the target's table may be in the way."))
+    }
+
+    fn told(&self, error: tokio_postgres::Error) -> Error {
+        failure("write a chunk", error).with("table", self.table.clone())
+    }
+}
+
+#[async_trait]
+impl Writer for PostgresWriter {
+    async fn write(&mut self, batch: Batch) -> Result<()> {
+        let rows = batch.rows() as u64;
+        match batch {
+            Batch::Wire(batch) if self.wire.is_some() => self.send(batch.bytes).await?,
+            Batch::Wire(_) => {
+                return Err(Error::new(Code::Internal, "wire bytes came for a table without wire"));
+            }
+            Batch::Rows(_) if self.wire.is_some() => {
+                return Err(Error::new(Code::Internal, "rows came for a table that passes as wire"));
+            }
+            Batch::Rows(batch) => {
+                let mut out = BytesMut::new();
+                let mut row = 0;
+                while row < batch.num_rows() {
+                    row = self.encoder.encode(&batch, row, MESSAGE_BYTES, &mut out).map_err(
+                        |error| error.with("table", self.table.clone()),
+                    )?;
+                    self.send(out.split().freeze()).await?;
+                }
+            }
+        }
+        self.rows += rows;
+        Ok(())
+    }
+
+    async fn commit(mut self: Box<Self>, mut entry: Entry) -> Result<()> {
+        self.end_copy().await?;
+        let client = self.loan.client();
+        ledger::hold(client, self.token).await?;
+        entry.range = Some(crate::load::transaction_range(client).await?);
+        ledger::add(client, &entry).await?;
+        failpoint::hit("postgres.before-commit")?;
+        client.batch_execute("COMMIT").await.map_err(|error| self.told(error))?;
+        failpoint::hit("postgres.after-commit")?;
+        self.loan.give_back();
+        Ok(())
+    }
+}
