@@ -141,7 +141,7 @@ const EXISTING: &str = "
         ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute a
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
         c.relkind <> 'r' OR pg_catalog.pg_relation_size(c.oid) > 0
-    FROM pg_catalog.unnest($1::pg_catalog.text[], $2::pg_catalog.text[])
+    FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[])
         WITH ORDINALITY AS wanted (schema, name, number)
     JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.schema
     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
@@ -154,7 +154,7 @@ const SIZES: &str = "
         pg_catalog.pg_relation_size(c.oid, 'main')
             / pg_catalog.current_setting('block_size')::pg_catalog.int8,
         pg_catalog.current_setting('block_size')::pg_catalog.int8
-    FROM pg_catalog.unnest($1::pg_catalog.text[], $2::pg_catalog.text[])
+    FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[])
         WITH ORDINALITY AS wanted (schema, name, number)
     JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.schema
     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
