@@ -73,7 +73,9 @@ impl Address {
             return Err(wrong("must name one host"));
         }
         if config.get_dbname().is_none_or(str::is_empty) {
-            return Err(wrong("names no database").hint("Write postgres://user@host:port/database."));
+            return Err(
+                wrong("names no database").hint("Write postgres://user@host:port/database.")
+            );
         }
         let timeout = match options.get("connect_timeout").map(|text| text.parse()) {
             None => CONNECT_TIMEOUT,
@@ -125,7 +127,10 @@ mod tests {
         assert_eq!(protection("postgres://me@127.0.0.1:5433/shop"), Protection::None);
         assert_eq!(protection("postgres:///shop?host=/run/postgresql"), Protection::None);
         assert_eq!(protection("postgres://me@db/shop"), Protection::Verified(None));
-        assert_eq!(protection("postgres://me@db/shop?sslmode=require"), Protection::Encrypted(None));
+        assert_eq!(
+            protection("postgres://me@db/shop?sslmode=require"),
+            Protection::Encrypted(None)
+        );
         assert_eq!(
             protection("postgres://me@localhost/shop?sslrootcert=/ca.pem"),
             Protection::Verified(Some("/ca.pem".into()))

@@ -22,7 +22,6 @@ pub(crate) fn failure(doing: &str, error: tokio_postgres::Error) -> Error {
     }
 }
 
-
 fn of_server(doing: &str, error: &DbError) -> Error {
     let code = match error.code() {
         &SqlState::DISK_FULL => Code::StorageFull,
@@ -61,7 +60,8 @@ fn of_server(doing: &str, error: &DbError) -> Error {
 
 /// Whether doing it again can help.
 fn passes(error: &DbError) -> bool {
-    matches!(class(error), "08" | "40" | "53" | "57" | "58") && error.code() != &SqlState::QUERY_CANCELED
+    matches!(class(error), "08" | "40" | "53" | "57" | "58")
+        && error.code() != &SqlState::QUERY_CANCELED
         || matches!(
             *error.code(),
             SqlState::LOCK_NOT_AVAILABLE

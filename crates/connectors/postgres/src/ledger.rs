@@ -73,10 +73,7 @@ pub(crate) async fn claim(client: &Client, holder: &Holder) -> Result<i64> {
     })?;
     let sql = "INSERT INTO _longshore.claim VALUES (true, 1, $1) ON CONFLICT (one)
                DO UPDATE SET token = claim.token + 1, holder = EXCLUDED.holder RETURNING token";
-    let row = client
-        .query_one(sql, &[&encode(holder)?])
-        .await
-        .map_err(told("claim the target"))?;
+    let row = client.query_one(sql, &[&encode(holder)?]).await.map_err(told("claim the target"))?;
     row.try_get(0).map_err(told("claim the target"))
 }
 
@@ -98,9 +95,8 @@ pub(crate) async fn holder(client: &Client) -> Result<Option<Holder>> {
 pub(crate) async fn hold(client: &Client, token: i64) -> Result<()> {
     let sql = "SELECT FROM _longshore.claim WHERE token = $1 FOR SHARE";
     let row = client.query_opt(sql, &[&token]).await.map_err(told("check the claim"))?;
-    row.map(drop).ok_or_else(|| {
-        Error::new(Code::TargetBusy, "another run has taken the target over")
-    })
+    row.map(drop)
+        .ok_or_else(|| Error::new(Code::TargetBusy, "another run has taken the target over"))
 }
 
 /// Removes an older ledger and makes an empty one.
@@ -168,9 +164,7 @@ pub(crate) async fn note(client: &Client, phase: Phase, statement: usize) -> Res
 pub(crate) async fn noted(client: &Client, phase: Phase) -> Result<Vec<usize>> {
     let sql = "SELECT number FROM _longshore.statements WHERE phase = $1";
     let rows = client.query(sql, &[&phase.name()]).await.map_err(told("read the ledger"))?;
-    rows.iter()
-        .map(|row| row.try_get(0).map_err(told("read the ledger")).and_then(index))
-        .collect()
+    rows.iter().map(|row| row.try_get(0).map_err(told("read the ledger")).and_then(index)).collect()
 }
 
 /// Reads the ledger; `None` when there is none.
@@ -192,11 +186,9 @@ pub(crate) async fn read(client: &Client) -> Result<Option<Ledger>> {
     if let Some(position) = get(client, "position").await? {
         header.position = Position(position);
     }
-    let entries = texts(
-        client,
-        "SELECT entry FROM _longshore.entries ORDER BY table_index, chunk_index",
-    )
-    .await?;
+    let entries =
+        texts(client, "SELECT entry FROM _longshore.entries ORDER BY table_index, chunk_index")
+            .await?;
     let stages = texts(client, "SELECT stage FROM _longshore.stages").await?;
     let mut stages = stages.iter().map(|text| decode(text)).collect::<Result<Vec<Stage>>>()?;
     stages.sort_unstable();

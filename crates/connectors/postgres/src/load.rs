@@ -145,7 +145,8 @@ impl PostgresLoad {
     }
 
     async fn columns(&self, client: &Client, index: usize, table: &TablePlan) -> Result<Columns> {
-        let known = self.columns.lock().unwrap_or_else(PoisonError::into_inner).get(&index).cloned();
+        let known =
+            self.columns.lock().unwrap_or_else(PoisonError::into_inner).get(&index).cloned();
         if let Some(columns) = known {
             return Ok(columns);
         }
@@ -199,7 +200,8 @@ impl Load for PostgresLoad {
                 (text, Vec::new())
             }
         };
-        let makes = |table: usize| made.as_bytes().get(table).is_some_and(|one| b"cr".contains(one));
+        let makes =
+            |table: usize| made.as_bytes().get(table).is_some_and(|one| b"cr".contains(one));
         let wanted = |number: &usize| {
             !done.contains(number) && plan.prepare[*number].table.is_none_or(makes)
         };
@@ -241,12 +243,15 @@ impl Load for PostgresLoad {
             let found = columns.iter().find(|(name, _)| *name == column.target);
             let (_, native) = found.ok_or_else(|| lacking(table, &column.target))?;
             if wire.is_some() && native.name != column.native {
-                return Err(Error::new(Code::TargetNotEmpty, "a column that is there has another type")
-                    .with("table", table.target.to_string())
-                    .with("column", column.target.clone())
-                    .with("planned", column.native.clone())
-                    .with("found", native.name.clone())
-                    .hint("Use `existing: replace` to make the table anew."));
+                return Err(Error::new(
+                    Code::TargetNotEmpty,
+                    "a column that is there has another type",
+                )
+                .with("table", table.target.to_string())
+                .with("column", column.target.clone())
+                .with("planned", column.native.clone())
+                .with("found", native.name.clone())
+                .hint("Use `existing: replace` to make the table anew."));
             }
             chosen.push((column.target.clone(), native.clone(), column.to.clone()));
         }
@@ -280,7 +285,8 @@ impl Load for PostgresLoad {
         plan: &MovePlan,
         done: &(dyn for<'a> Fn(&'a str) + Send + Sync),
     ) -> Result<()> {
-        let ready = self.transaction(async |client| ledger::noted(client, Phase::Finish).await).await?;
+        let ready =
+            self.transaction(async |client| ledger::noted(client, Phase::Finish).await).await?;
         let mut steps: BTreeMap<u32, Vec<(usize, &Statement)>> = BTreeMap::new();
         for (number, statement) in plan.finish.iter().enumerate() {
             if !ready.contains(&number) {
@@ -318,7 +324,8 @@ impl Load for PostgresLoad {
     ) -> Result<()> {
         let loan = self.silent_loan(table).await?;
         let columns = catalog::columns_of(loan.client(), &self.table(table)).await?;
-        repair::replace_rows(loan.client(), &self.table(table), table, &columns, remove, add).await?;
+        repair::replace_rows(loan.client(), &self.table(table), table, &columns, remove, add)
+            .await?;
         ledger::hold(loan.client(), self.token).await?;
         commit(loan.client()).await?;
         loan.give_back();
@@ -365,7 +372,8 @@ pub(crate) async fn commit(client: &Client) -> Result<()> {
 
 /// The range of the rows that the open transaction writes: they carry its number.
 pub(crate) async fn transaction_range(client: &Client) -> Result<Range> {
-    let number = session::text(client, "SELECT pg_catalog.pg_current_xact_id()::pg_catalog.text").await?;
+    let number =
+        session::text(client, "SELECT pg_catalog.pg_current_xact_id()::pg_catalog.text").await?;
     Ok(serde_json::json!({ "transaction": number }))
 }
 

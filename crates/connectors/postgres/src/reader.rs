@@ -45,7 +45,8 @@ impl PostgresReader {
         columns: &[(String, NativeType)],
     ) -> Result<Self> {
         let table = request.table.to_string();
-        let chosen = choose(request, columns).map_err(|error| error.with("table", table.clone()))?;
+        let chosen =
+            choose(request, columns).map_err(|error| error.with("table", table.clone()))?;
         let (form, select) = match &request.wire {
             Some(name) => {
                 let wire = Wire::of(name)?;
@@ -67,9 +68,11 @@ impl PostgresReader {
         };
         let query = query(request, address, &select)?;
         let copy = format!("COPY ({query}) TO STDOUT (FORMAT {format})");
-        let stream = loan.client().copy_out(copy.as_str()).await.map_err(|error| {
-            failure("read a table", error).with("table", table.clone())
-        })?;
+        let stream = loan
+            .client()
+            .copy_out(copy.as_str())
+            .await
+            .map_err(|error| failure("read a table", error).with("table", table.clone()))?;
         Ok(Self {
             loan: Some(loan),
             stream: Box::pin(stream),

@@ -69,7 +69,11 @@ async fn size(client: &Client, name: &str, filter: Option<&str>) -> Result<Size>
         (row.try_get(0).map_err(told)?, row.try_get(1).map_err(told)?);
     let condition = filter.map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
     let explain = format!("EXPLAIN (FORMAT JSON) SELECT 1 FROM ONLY {name}{condition}");
-    let rows = if blocks == 0 { 0 } else { expected(client, &explain).await.map_err(|e| e.with("table", name))? };
+    let rows = if blocks == 0 {
+        0
+    } else {
+        expected(client, &explain).await.map_err(|e| e.with("table", name))?
+    };
     Ok(Size {
         blocks: u32::try_from(blocks).unwrap_or(u32::MAX),
         bytes: if blocks == 0 { 0 } else { u64::try_from(bytes).unwrap_or(0) },

@@ -38,7 +38,10 @@ impl PostgresTarget {
         Ok(client)
     }
 
-    fn names<'a>(&'a self, tables: impl Iterator<Item = &'a TableName>) -> (Vec<&'a str>, Vec<&'a str>) {
+    fn names<'a>(
+        &'a self,
+        tables: impl Iterator<Item = &'a TableName>,
+    ) -> (Vec<&'a str>, Vec<&'a str>) {
         tables
             .map(|name| {
                 (name.namespace.as_deref().unwrap_or(&self.address.schema), name.name.as_str())

@@ -104,15 +104,19 @@ impl Writer for PostgresWriter {
                 return Err(Error::new(Code::Internal, "wire bytes came for a table without wire"));
             }
             Batch::Rows(_) if self.wire.is_some() => {
-                return Err(Error::new(Code::Internal, "rows came for a table that passes as wire"));
+                return Err(Error::new(
+                    Code::Internal,
+                    "rows came for a table that passes as wire",
+                ));
             }
             Batch::Rows(batch) => {
                 let mut out = BytesMut::new();
                 let mut row = 0;
                 while row < batch.num_rows() {
-                    row = self.encoder.encode(&batch, row, MESSAGE_BYTES, &mut out).map_err(
-                        |error| error.with("table", self.table.clone()),
-                    )?;
+                    row = self
+                        .encoder
+                        .encode(&batch, row, MESSAGE_BYTES, &mut out)
+                        .map_err(|error| error.with("table", self.table.clone()))?;
                     self.send(out.split().freeze()).await?;
                 }
             }

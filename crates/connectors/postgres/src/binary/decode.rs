@@ -3,7 +3,9 @@
 use arrow_array::RecordBatch;
 use arrow_buffer::i256;
 use longshore_model::Unit;
-use longshore_model::{BatchBuilder, Cell, Code, ColumnBuilder, Error, LogicalType, Misfit, Result};
+use longshore_model::{
+    BatchBuilder, Cell, Code, ColumnBuilder, Error, LogicalType, Misfit, Result,
+};
 
 use super::{EPOCH_DAYS, EPOCH_MICROS, numeric};
 use crate::types::{Form, NativeType, read_form};
@@ -149,10 +151,11 @@ impl Reading {
             numeric::Unread::Garbled => Trouble::Garbled,
             numeric::Unread::Range => Trouble::Misfit(Misfit::Range),
         })?;
-        Ok(match unscaled {
-            numeric::Unscaled::Narrow(value) => builder.append(Cell::Decimal(value, scale))?,
-            numeric::Unscaled::Wide(value) => builder.append(Cell::WideDecimal(value, scale))?,
-        })
+        let cell = match unscaled {
+            numeric::Unscaled::Narrow(value) => Cell::Decimal(value, scale),
+            numeric::Unscaled::Wide(value) => Cell::WideDecimal(value, scale),
+        };
+        Ok(builder.append(cell)?)
     }
 
     fn told(&self, trouble: Trouble) -> Error {

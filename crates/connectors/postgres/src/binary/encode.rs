@@ -80,9 +80,7 @@ impl Encoder {
             for (number, (column, view)) in self.columns.iter().zip(&views).enumerate() {
                 let cell = view.cell(row);
                 let done = match (self.wire, column.form) {
-                    (Wire::Binary, Some(form)) => {
-                        write_binary(form, cell, out, &mut self.scratch)
-                    }
+                    (Wire::Binary, Some(form)) => write_binary(form, cell, out, &mut self.scratch),
                     _ => {
                         if number > 0 {
                             out.put_u8(b'\t');

@@ -39,9 +39,7 @@ pub(super) fn decode(mut value: &[u8], scale: i8) -> Result<Unscaled, Unread> {
     if value.len() != usize::from(count) * 2 {
         return Err(Unread::Garbled);
     }
-    let digits = || {
-        value.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
-    };
+    let digits = || value.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
     if digits().any(|digit| digit > 9999) {
         return Err(Unread::Garbled);
     }
@@ -147,13 +145,15 @@ fn put(sign: u16, digits: &str, places: i32, out: &mut BytesMut) -> bool {
     padded.extend(std::iter::repeat_n(b'0', front));
     padded.extend_from_slice(digits.as_bytes());
     padded.extend(std::iter::repeat_n(b'0', behind));
-    let group = |four: &[u8]| four.iter().fold(0u16, |sum, digit| sum * 10 + u16::from(digit - b'0'));
+    let group =
+        |four: &[u8]| four.iter().fold(0u16, |sum, digit| sum * 10 + u16::from(digit - b'0'));
     let groups: Vec<u16> = padded.chunks_exact(4).map(group).collect();
     let Some(first) = groups.iter().position(|group| *group != 0) else {
         return header(out, 0, 0, POSITIVE, shown);
     };
     let end = groups.iter().rposition(|group| *group != 0).map_or(0, |last| last + 1);
-    let weight = i64::try_from(groups.len() - first).unwrap_or(i64::MAX) - 1 - i64::from(groups_behind);
+    let weight =
+        i64::try_from(groups.len() - first).unwrap_or(i64::MAX) - 1 - i64::from(groups_behind);
     let significant = &groups[first..end];
     if !header(out, significant.len(), weight, sign, shown) {
         return false;

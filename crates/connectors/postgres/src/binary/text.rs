@@ -66,7 +66,8 @@ fn era(text: &str) -> String {
 
 fn escape(bytes: &[u8], out: &mut BytesMut) {
     let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t')) {
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t'))
+    {
         out.put_slice(&rest[..at]);
         out.put_slice(match rest[at] {
             b'\\' => b"\\\\",

@@ -33,10 +33,12 @@ pub(crate) async fn read(client: &Client) -> Result<Catalog> {
     let indexes = reading.rows(queries::INDEXES, table::index).await?;
     let sequences = reading.rows(queries::SEQUENCES, table::sequence).await?;
 
-    let mut programs = reading.rows(queries::NEEDED, |row| {
-        let (name, native) = (row.try_get::<_, String>(1)?, row.try_get(2)?);
-        Ok(program(row.try_get(0)?, name, String::new(), native))
-    }).await?;
+    let mut programs = reading
+        .rows(queries::NEEDED, |row| {
+            let (name, native) = (row.try_get::<_, String>(1)?, row.try_get(2)?);
+            Ok(program(row.try_get(0)?, name, String::new(), native))
+        })
+        .await?;
     programs.extend(sequences.iter().filter(|sequence| !sequence.identity).map(|sequence| {
         let table = sequence.table.and_then(|oid| reading.names.get(&oid));
         let bound = table.map(key).unwrap_or_default();
@@ -55,7 +57,8 @@ pub(crate) async fn read(client: &Client) -> Result<Catalog> {
             sequences: &sequences,
         };
         let mut made = reading.table(&parts);
-        made.attributes.insert(DEPTH.into(), depths.get(&one.oid).copied().unwrap_or(0).to_string());
+        made.attributes
+            .insert(DEPTH.into(), depths.get(&one.oid).copied().unwrap_or(0).to_string());
         let parents: Vec<String> = reading.above(one, &facts);
         if !parents.is_empty() {
             made.attributes.insert(PARENTS.into(), parents.join("\n"));
@@ -70,21 +73,36 @@ pub(crate) async fn read(client: &Client) -> Result<Catalog> {
         programs.extend(sequence.finish(table, &bound));
     }
     programs.extend(reading.views(views));
-    programs.extend(reading.rows(queries::HANGING, |row| {
-        let (oid, name): (u32, String) = (row.try_get(0)?, row.try_get(2)?);
-        Ok((oid, row.try_get::<_, String>(1)?, name, row.try_get::<_, String>(3)?))
-    }).await?.into_iter().filter_map(|(oid, kind, name, native)| {
-        Some(program(kind, name, key(reading.names.get(&oid)?), native))
-    }));
-    programs.extend(reading.rows(queries::COMMENTS, |row| {
-        Ok((row.try_get::<_, Option<u32>>(0)?, row.try_get::<_, String>(1)?))
-    }).await?.into_iter().filter_map(|(oid, native)| {
-        let bound = oid.map_or(Some(String::new()), |oid| reading.names.get(&oid).map(key))?;
-        Some(program("comment".into(), bound.clone(), bound, native))
-    }));
-    let not_moved = reading.rows(queries::LEFT, |row| {
-        Ok(NotMoved { kind: row.try_get(0)?, name: row.try_get(1)?, reason: row.try_get(2)? })
-    }).await?;
+    programs.extend(
+        reading
+            .rows(queries::HANGING, |row| {
+                let (oid, name): (u32, String) = (row.try_get(0)?, row.try_get(2)?);
+                Ok((oid, row.try_get::<_, String>(1)?, name, row.try_get::<_, String>(3)?))
+            })
+            .await?
+            .into_iter()
+            .filter_map(|(oid, kind, name, native)| {
+                Some(program(kind, name, key(reading.names.get(&oid)?), native))
+            }),
+    );
+    programs.extend(
+        reading
+            .rows(queries::COMMENTS, |row| {
+                Ok((row.try_get::<_, Option<u32>>(0)?, row.try_get::<_, String>(1)?))
+            })
+            .await?
+            .into_iter()
+            .filter_map(|(oid, native)| {
+                let bound =
+                    oid.map_or(Some(String::new()), |oid| reading.names.get(&oid).map(key))?;
+                Some(program("comment".into(), bound.clone(), bound, native))
+            }),
+    );
+    let not_moved = reading
+        .rows(queries::LEFT, |row| {
+            Ok(NotMoved { kind: row.try_get(0)?, name: row.try_get(1)?, reason: row.try_get(2)? })
+        })
+        .await?;
     Ok(Catalog {
         dialect: DIALECT.into(),
         default_namespace: Some("public".into()),
@@ -98,7 +116,10 @@ pub(crate) async fn read(client: &Client) -> Result<Catalog> {
 pub(crate) async fn columns_of(client: &Client, table: &str) -> Result<Vec<(String, NativeType)>> {
     let told = |error| failure("read a table's columns", error).with("table", table);
     let rows = client.query(queries::COLUMNS_OF, &[&table]).await.map_err(told)?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, table::native(row, 1)?))).collect::<Result<_, _>>().map_err(told)
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, table::native(row, 1)?)))
+        .collect::<Result<_, _>>()
+        .map_err(told)
 }
 
 /// A table's name where programs refer to it.
@@ -202,7 +223,12 @@ impl Reading<'_> {
             );
             let mut made = program(kind.into(), one.name.clone(), bound.clone(), native);
             if kind == "foreign key" {
-                made.needs = one.references.and_then(|oid| self.names.get(&oid)).map(key).into_iter().collect();
+                made.needs = one
+                    .references
+                    .and_then(|oid| self.names.get(&oid))
+                    .map(key)
+                    .into_iter()
+                    .collect();
             }
             programs.push(made);
         }
@@ -223,10 +249,14 @@ impl Reading<'_> {
             }
             let parent = index.parent.and_then(|oid| indexes.iter().find(|other| other.oid == oid));
             if let Some(parent) = parent {
-                let sql = format!("ALTER INDEX {} ATTACH PARTITION {}", parent.qualified, index.qualified);
+                let sql = format!(
+                    "ALTER INDEX {} ATTACH PARTITION {}",
+                    parent.qualified, index.qualified
+                );
                 programs.push(one("index of a partition", sql));
             }
-            let mark = |words: &str| format!("ALTER TABLE {bound} {words} {}", sql::quote(&index.name));
+            let mark =
+                |words: &str| format!("ALTER TABLE {bound} {words} {}", sql::quote(&index.name));
             if index.clustered {
                 programs.push(one("mark", mark("CLUSTER ON")));
             }
@@ -256,11 +286,15 @@ impl Reading<'_> {
 
     fn view(&self, view: &View) -> Program {
         let bound = key(&view.name);
-        let options = view.options.as_ref().map(|text| format!(" WITH ({text})")).unwrap_or_default();
+        let options =
+            view.options.as_ref().map(|text| format!(" WITH ({text})")).unwrap_or_default();
         let definition = view.definition.trim_end_matches(';');
         let (kind, native) = if view.materialized {
             let data = if view.populated { "" } else { "\n WITH NO DATA" };
-            ("materialized view", format!("CREATE MATERIALIZED VIEW {bound}{options} AS{definition}{data}"))
+            (
+                "materialized view",
+                format!("CREATE MATERIALIZED VIEW {bound}{options} AS{definition}{data}"),
+            )
         } else {
             ("view", format!("CREATE VIEW {bound}{options} AS{definition}"))
         };

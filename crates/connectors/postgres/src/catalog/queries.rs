@@ -50,7 +50,9 @@ macro_rules! native {
 /// Columns of all tables.
 pub(super) const COLUMNS: &str = concat!(
     below!(),
-    " SELECT a.attrelid, a.attname::text, ", native!(), ",
+    " SELECT a.attrelid, a.attname::text, ",
+    native!(),
+    ",
         a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, a.attgenerated::text,
         CASE WHEN a.attcollation <> t.typcollation THEN (SELECT quote_ident(cn.nspname) || '.' ||
             quote_ident(co.collname) FROM pg_collation co JOIN pg_namespace cn
@@ -72,7 +74,9 @@ pub(super) const COLUMNS: &str = concat!(
 /// Columns of one table, given as SQL.
 pub(super) const COLUMNS_OF: &str = concat!(
     below!(),
-    " SELECT a.attname::text, ", native!(), "
+    " SELECT a.attname::text, ",
+    native!(),
+    "
      FROM pg_attribute a JOIN below b ON b.oid = a.atttypid JOIN pg_type bt ON bt.oid = b.base
      WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped
      ORDER BY a.attnum"
@@ -216,17 +220,23 @@ pub(super) const HANGING: &str = concat!(
         END, t.tgname) END
      FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n
         ON n.oid = c.relnamespace
-     WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND ", ours!("pg_class", "c", "n"), "
+     WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND ",
+    ours!("pg_class", "c", "n"),
+    "
      UNION ALL
      SELECT c.oid, 'rule', r.rulename::text, pg_get_ruledef(r.oid)
      FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n
         ON n.oid = c.relnamespace
-     WHERE r.rulename <> '_RETURN' AND ", ours!("pg_class", "c", "n"), "
+     WHERE r.rulename <> '_RETURN' AND ",
+    ours!("pg_class", "c", "n"),
+    "
      UNION ALL
      SELECT c.oid, 'statistics', s.stxname::text, pg_get_statisticsobjdef(s.oid)
      FROM pg_statistic_ext s JOIN pg_class c ON c.oid = s.stxrelid JOIN pg_namespace n
         ON n.oid = c.relnamespace
-     WHERE ", ours!("pg_class", "c", "n"), "
+     WHERE ",
+    ours!("pg_class", "c", "n"),
+    "
      ORDER BY 1, 2, 3"
 );
 

@@ -1,7 +1,8 @@
 //! One table: what the server says of it, and its definition.
 
 use longshore_model::catalog::{
-    Column as ModelColumn, ForeignKey, Generated, Index as ModelIndex, IndexPart, Program, TableName,
+    Column as ModelColumn, ForeignKey, Generated, Index as ModelIndex, IndexPart, Program,
+    TableName,
 };
 use tokio_postgres::Row;
 
@@ -218,11 +219,15 @@ impl Facts {
             sql += &format!("\nWITH ({options})");
         }
         for column in columns {
-            if !column.local && !partition && let Some(default) = &column.default
+            if !column.local
+                && !partition
+                && let Some(default) = &column.default
                 && column.generated.is_empty()
             {
                 let column = quote(&column.name);
-                sql += &format!(";\nALTER TABLE ONLY {name} ALTER COLUMN {column} SET DEFAULT {default}");
+                sql += &format!(
+                    ";\nALTER TABLE ONLY {name} ALTER COLUMN {column} SET DEFAULT {default}"
+                );
             }
             for words in column.settings() {
                 let column = quote(&column.name);
@@ -262,7 +267,9 @@ impl Column {
             text += &format!(" COLLATE {collation}");
         }
         match (self.generated.as_str(), &self.default) {
-            ("s", Some(expression)) => text += &format!(" GENERATED ALWAYS AS ({expression}) STORED"),
+            ("s", Some(expression)) => {
+                text += &format!(" GENERATED ALWAYS AS ({expression}) STORED")
+            }
             ("v", Some(expression)) => text += &format!(" GENERATED ALWAYS AS ({expression})"),
             (_, Some(default)) => text += &format!(" DEFAULT {default}"),
             (_, None) => {}
@@ -296,7 +303,9 @@ impl Column {
         });
         let mut all: Vec<String> =
             storage.into_iter().chain(compression).map(str::to_string).collect();
-        all.extend(self.statistics.filter(|target| *target >= 0).map(|n| format!("STATISTICS {n}")));
+        all.extend(
+            self.statistics.filter(|target| *target >= 0).map(|n| format!("STATISTICS {n}")),
+        );
         all.extend(self.options.as_ref().map(|options| format!("({options})")));
         all
     }
@@ -397,15 +406,21 @@ impl Sequence {
                 let (column, most) = (quote(column), self.most);
                 let last = self.last.map_or("NULL".to_string(), |last| last.to_string());
                 let least = self.least;
-                add("sequence value", format!(
-                    "SELECT pg_catalog.setval({name}, LEAST(at, {most}), true) FROM (SELECT \
+                add(
+                    "sequence value",
+                    format!(
+                        "SELECT pg_catalog.setval({name}, LEAST(at, {most}), true) FROM (SELECT \
                      GREATEST({last}, pg_catalog.max({column})::pg_catalog.int8) AS at FROM {bound}) \
                      AS highest WHERE at >= {least}"
-                ));
+                    ),
+                );
             }
             _ => {
                 if let Some(last) = self.last {
-                    add("sequence value", format!("SELECT pg_catalog.setval({name}, {last}, true)"));
+                    add(
+                        "sequence value",
+                        format!("SELECT pg_catalog.setval({name}, {last}, true)"),
+                    );
                 }
             }
         }

@@ -204,9 +204,10 @@ fn finish(catalog: &Catalog, kept: &Kept, design: &mut Design) {
                 design.finish.push(statement(program, None, view_step));
                 view_step += 1;
             }
-            Some(missing) => design
-                .not_moved
-                .push(not_moved(program, &format!("{missing}, which it needs, does not move as it is"))),
+            Some(missing) => design.not_moved.push(not_moved(
+                program,
+                &format!("{missing}, which it needs, does not move as it is"),
+            )),
         }
     }
     for program in others {

@@ -31,7 +31,11 @@ pub(super) fn create(table: &TablePlan, same: bool, schema: &str, design: &mut D
             line
         })
         .collect();
-    format!("CREATE TABLE {} (\n    {}\n)", sql::table(&table.target, schema), lines.join(",\n    "))
+    format!(
+        "CREATE TABLE {} (\n    {}\n)",
+        sql::table(&table.target, schema),
+        lines.join(",\n    ")
+    )
 }
 
 /// The default of a column, where it means the same here.
@@ -105,13 +109,19 @@ pub(super) fn finish(
                 let condition =
                     condition.as_ref().map(|text| format!(" WHERE {text}")).unwrap_or_default();
                 let sql = if index.constraint && condition.is_empty() {
-                    format!("ALTER TABLE {name} ADD UNIQUE ({})", parts.join(", ").replace(" DESC NULLS LAST", ""))
+                    format!(
+                        "ALTER TABLE {name} ADD UNIQUE ({})",
+                        parts.join(", ").replace(" DESC NULLS LAST", "")
+                    )
                 } else {
                     let unique = if index.unique { "UNIQUE " } else { "" };
                     // A name of its own would have to be free in the whole schema.
                     let own = index.name.len() <= LONGEST_NAME && !index.name.is_empty();
                     let called = if own { quote(&index.name) + " " } else { String::new() };
-                    format!("CREATE {unique}INDEX {called}ON {name} ({}){condition}", parts.join(", "))
+                    format!(
+                        "CREATE {unique}INDEX {called}ON {name} ({}){condition}",
+                        parts.join(", ")
+                    )
                 };
                 add(step::INDEXES, format!("index {}", index.name), sql);
                 continue;

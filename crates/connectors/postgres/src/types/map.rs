@@ -1,8 +1,8 @@
 //! How columns are declared.
 
+use longshore_model::Unit;
 use longshore_model::catalog::Column;
 use longshore_model::connector::Mapping;
-use longshore_model::Unit;
 use longshore_model::{LogicalType, Result};
 
 use crate::DIALECT;
@@ -26,9 +26,8 @@ fn storage(logical: &LogicalType) -> (String, LogicalType) {
         | LogicalType::Int { bits: 8, unsigned: true } => ("smallint", int(16)),
         LogicalType::Int { bits: 32, unsigned: false }
         | LogicalType::Int { bits: 16, unsigned: true } => ("integer", int(32)),
-        LogicalType::Int { bits: 32, unsigned: true } | LogicalType::Int { unsigned: false, .. } => {
-            ("bigint", int(64))
-        }
+        LogicalType::Int { bits: 32, unsigned: true }
+        | LogicalType::Int { unsigned: false, .. } => ("bigint", int(64)),
         LogicalType::Int { .. } => {
             ("numeric(20,0)", LogicalType::Decimal { precision: 20, scale: 0 })
         }
@@ -59,10 +58,9 @@ fn storage(logical: &LogicalType) -> (String, LogicalType) {
 
 fn decimal(precision: u8, scale: i8) -> (String, LogicalType) {
     match u8::try_from(scale) {
-        Ok(digits) => (
-            format!("numeric({precision},{digits})"),
-            LogicalType::Decimal { precision, scale },
-        ),
+        Ok(digits) => {
+            (format!("numeric({precision},{digits})"), LogicalType::Decimal { precision, scale })
+        }
         // Scales below zero exist since version 15 only; the same numbers have more digits.
         Err(_) => {
             let precision = precision.saturating_add(scale.unsigned_abs());

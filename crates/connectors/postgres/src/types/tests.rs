@@ -10,7 +10,8 @@ fn native(name: &str, base: &str, modifier: i32) -> NativeType {
 #[test]
 fn numerics_with_bounds_are_decimals() {
     let of = |precision: i32, scale: i32| {
-        logical(&native("numeric", "numeric", ((precision << 16) | (scale & 0x7ff)) + 4)).to_string()
+        logical(&native("numeric", "numeric", ((precision << 16) | (scale & 0x7ff)) + 4))
+            .to_string()
     };
     assert_eq!(of(10, 2), "decimal(10,2)");
     assert_eq!(of(76, 76), "decimal(76,76)");
@@ -37,10 +38,34 @@ fn only_types_without_numbers_of_objects_pass_in_binary() {
 #[test]
 fn what_is_declared_is_read_back() {
     for text in [
-        "boolean", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-        "float32", "float64", "decimal(10,2)", "decimal(60,-10)", "decimal(70,-20)", "number",
-        "text", "bytes", "date", "time(us)", "time(ns)", "timestamp(us)", "timestamptz(us)",
-        "timestamp(ns)", "interval", "uuid", "json", "variant", "opaque(mysql:set)",
+        "boolean",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "float32",
+        "float64",
+        "decimal(10,2)",
+        "decimal(60,-10)",
+        "decimal(70,-20)",
+        "number",
+        "text",
+        "bytes",
+        "date",
+        "time(us)",
+        "time(ns)",
+        "timestamp(us)",
+        "timestamptz(us)",
+        "timestamp(ns)",
+        "interval",
+        "uuid",
+        "json",
+        "variant",
+        "opaque(mysql:set)",
     ] {
         let column = Column {
             name: "c".into(),
