@@ -22,7 +22,7 @@ cargo x bench […]       the benchmark as a release build; its options are in b
 cargo x docs            writes docs/reference anew
 cargo x docs --check    fails when docs/reference is stale
 cargo x fuzz [SECONDS]  every fuzz target for so long, 60 seconds by default
-cargo x services        starts the servers that tests need
+cargo x services        fetches the servers that tests need
 ";
 
 fn main() -> ExitCode {

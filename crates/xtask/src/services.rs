@@ -1,9 +1,17 @@
-//! `cargo x services`: the servers that tests need.
+//! `cargo x services`: the servers that tests run against.
 
 use crate::steps::say;
 
-/// Starts what is needed. The systems of today live in the file system, so that is nothing.
+/// Fetches the servers that are missing. Tests start them by themselves, each its own.
 pub(crate) fn run() -> bool {
-    say("No test needs a server: every system of this build lives in the file system.\n");
-    true
+    match longshore_services::install(&say) {
+        Ok(()) => {
+            say(&format!("The servers are in {}\n", longshore_services::folder().display()));
+            true
+        }
+        Err(error) => {
+            say(&format!("{error}\n"));
+            false
+        }
+    }
 }

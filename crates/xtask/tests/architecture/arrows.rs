@@ -11,6 +11,7 @@ const ENGINE: &str = "longshore-engine";
 const CONNECTORS: &str = "longshore-connectors";
 const SERVICE: &str = "longshore-service";
 const CLI: &str = "longshore-cli";
+const SERVICES: &str = "longshore-services";
 const TESTKIT: &str = "longshore-testkit";
 const XTASK: &str = "xtask";
 const DECODERS: &str = "longshore-decoders";
@@ -23,8 +24,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     (ENGINE, &[MODEL]),
     (SERVICE, &[MODEL, ENGINE, CONNECTORS]),
     (CLI, &[MODEL, ENGINE, SERVICE]),
-    (TESTKIT, &[MODEL, ENGINE]),
-    (XTASK, &[]),
+    (SERVICES, &[]),
+    (TESTKIT, &[MODEL, ENGINE, SERVICES]),
+    (XTASK, &[SERVICES]),
     // Files can be decoded only through their connector.
     (DECODERS, &[MODEL, "longshore-objects"]),
     (BENCH, &[MODEL, ENGINE, CONNECTORS, TESTKIT]),

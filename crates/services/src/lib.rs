@@ -1,0 +1,125 @@
+//! The servers that tests run against, fetched from Debian and unpacked into a cache folder.
+//!
+//! Nothing is installed on the machine, no service is started and no right beyond the cache folder
+//! is needed: packages of a suite are unpacked into a root of their own, and their programs are
+//! told to find their libraries there. So one machine has servers of several ages side by side.
+
+mod debian;
+mod postgres;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Raised when what is made from the same packages changes.
+const RECIPE: &str = "1";
+
+/// A suite of Debian and what is wanted of it.
+struct Suite {
+    name: &'static str,
+    packages: &'static [&'static str],
+}
+
+const SUITES: &[Suite] = &[
+    // The tool that sets where a program's libraries are comes with the oldest suite.
+    Suite { name: "bookworm", packages: &["patchelf", "postgresql-15", "pgbouncer"] },
+    Suite { name: "sid", packages: &["postgresql-18"] },
+];
+
+/// The servers of PostgreSQL: suite and version.
+const POSTGRES: &[(&str, u32)] = &[("bookworm", 15), ("sid", 18)];
+
+/// The folder of everything that is fetched: `LONGSHORE_SERVICES`, or a cache folder that the
+/// account of the servers can read.
+pub fn folder() -> PathBuf {
+    if let Some(folder) = std::env::var_os("LONGSHORE_SERVICES") {
+        return folder.into();
+    }
+    match std::env::var_os("HOME") {
+        Some(home) if !is_root() => Path::new(&home).join(".cache/longshore/services"),
+        _ => PathBuf::from("/var/cache/longshore/services"),
+    }
+}
+
+/// The account that servers run under, where this process may choose one: user and group.
+pub fn account() -> Option<(u32, u32)> {
+    const NOBODY: u32 = 65534;
+    is_root().then_some((NOBODY, NOBODY))
+}
+
+/// The programs of a PostgreSQL version.
+pub fn postgres_programs(version: u32) -> PathBuf {
+    let suite = POSTGRES.iter().find(|(_, known)| *known == version);
+    let suite = suite.map_or("bookworm", |(suite, _)| *suite);
+    folder().join(suite).join(format!("usr/lib/postgresql/{version}/bin"))
+}
+
+/// An empty cluster of a PostgreSQL version, to be copied.
+pub fn postgres_template(version: u32) -> PathBuf {
+    folder().join(format!("postgres-{version}"))
+}
+
+/// The pooler pgbouncer.
+pub fn pgbouncer() -> PathBuf {
+    folder().join("bookworm/usr/sbin/pgbouncer")
+}
+
+/// Fetches and makes what is missing; `say` takes progress.
+///
+/// # Errors
+/// What failed, where, and what to do about it.
+pub fn install(say: &dyn Fn(&str)) -> Result<(), String> {
+    let folder = folder();
+    fs::create_dir_all(&folder).map_err(|error| {
+        format!("{} cannot be made: {error}. Name another in LONGSHORE_SERVICES.", folder.display())
+    })?;
+    for suite in SUITES {
+        let stamp = format!("{RECIPE} {}", suite.packages.join(" "));
+        once(&folder.join(suite.name), &stamp, say, |at| debian::unpack(suite, at))?;
+    }
+    for (suite, version) in POSTGRES {
+        let stamp = format!("{RECIPE} {suite} {version}");
+        let at = postgres_template(*version);
+        once(&at, &stamp, say, |at| postgres::template(*version, at))?;
+    }
+    Ok(())
+}
+
+/// Makes a folder unless it is there with this stamp. The stamp is written last.
+fn once(
+    at: &Path,
+    stamp: &str,
+    say: &dyn Fn(&str),
+    make: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<(), String> {
+    let mark = at.with_extension("ready");
+    if fs::read_to_string(&mark).is_ok_and(|found| found == stamp) {
+        return Ok(());
+    }
+    say(&format!("making {}\n", at.display()));
+    let _ = fs::remove_file(&mark);
+    if at.exists() {
+        fs::remove_dir_all(at).map_err(|error| format!("{}: {error}", at.display()))?;
+    }
+    make(at)?;
+    fs::write(&mark, stamp).map_err(|error| format!("{}: {error}", mark.display()))
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+/// Runs a program to its end; what it printed is the error of one that failed.
+fn run(command: &mut Command) -> Result<String, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{name} cannot be started: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(format!("{name} failed, {}:\n{}", output.status, String::from_utf8_lossy(&said)))
+}
