@@ -1,20 +1,24 @@
 //! What tests of connectors and of the engine share: values that break things, the conformance
-//! suite for connectors, connectors that exist only for tests, data for benchmarks, and ways to
+//! suite for connectors, connectors that exist only for tests, private servers, data for benchmarks, and ways to
 //! kill a process.
 //!
 //! It knows the model and no connector; nothing that ships depends on it.
 
+mod account;
 pub mod conformance;
 pub mod corpus;
 pub mod kill;
 pub mod lineitem;
 pub mod memory;
 pub mod null;
+pub mod postgres;
+pub mod proxy;
 mod random;
 pub mod scripted;
 pub mod size;
 
 pub use memory::{Counts, Memory, Store};
 pub use null::Null;
+pub use proxy::Proxy;
 pub use random::Random;
 pub use scripted::{Script, Scripted, Step};

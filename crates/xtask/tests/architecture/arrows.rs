@@ -42,6 +42,7 @@ const QUARANTINES: &[(&str, &[&str])] = &[
     ("rusqlite", &["longshore-sqlite", CLI, TESTKIT, BENCH]),
     ("parquet", &["longshore-objects", BENCH]),
     ("proptest", &[TESTKIT]),
+    ("rcgen", &[TESTKIT]),
     ("tempfile", &[TESTKIT, DECODERS]),
 ];
 
