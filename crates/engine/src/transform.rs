@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, cast::AsArray, types as t};
+use arrow_array::{
+    ArrayRef, RecordBatch, RecordBatchOptions, StringArray, cast::AsArray, types as t,
+};
 use arrow_schema::{Schema, SchemaRef};
 use longshore_model::loss::{Action, LossCounts, LossKind};
 use longshore_model::plan::{ColumnPlan, TablePlan, digest};
@@ -125,9 +127,12 @@ impl Transform {
                 None => builder.append(cell),
                 Some(guard) => {
                     self.lose(column, guard.kind, losses)?;
-                    match guard.action {
-                        Action::Zero => builder.append(Cell::Float(0.0)),
-                        Action::Null | Action::Fail => builder.append(Cell::Null),
+                    match (guard.action, cell) {
+                        (Action::Zero, _) => builder.append(Cell::Float(0.0)),
+                        (Action::Strip, Cell::Text(text)) => {
+                            builder.append(Cell::Text(&text.replace('\0', "")))
+                        }
+                        _ => builder.append(Cell::Null),
                     }
                 }
             };
@@ -162,6 +167,9 @@ impl Transform {
 fn suspects(column: &ColumnPlan, array: &ArrayRef) -> bool {
     let watches = |kind| column.guards.iter().any(|guard| guard.kind == kind);
     let (nan, zero) = (watches(LossKind::Nan), watches(LossKind::NegativeZero));
+    if watches(LossKind::NulText) && array.as_string_opt::<i32>().is_some_and(holds_nul) {
+        return true;
+    }
     if !nan && !zero {
         return false;
     }
@@ -178,10 +186,16 @@ fn suspects(column: &ColumnPlan, array: &ArrayRef) -> bool {
     }
 }
 
+/// Whether a NUL is among the bytes of an array's texts, or near them in the same buffer.
+fn holds_nul(array: &StringArray) -> bool {
+    array.value_data().contains(&0)
+}
+
 fn catches(kind: LossKind, cell: Cell<'_>) -> bool {
     match (kind, cell) {
         (LossKind::Nan, Cell::Float(value)) => value.is_nan(),
         (LossKind::NegativeZero, Cell::Float(value)) => value == 0.0 && value.is_sign_negative(),
+        (LossKind::NulText, Cell::Text(text)) => text.contains('\0'),
         _ => false,
     }
 }

@@ -18,6 +18,8 @@ pub enum LossKind {
     Nan,
     /// The float −0.0, in a target that stores it as 0.0.
     NegativeZero,
+    /// A text that holds NUL (U+0000), in a target whose texts cannot.
+    NulText,
     /// A value that `types` asks to convert and that has no exact form in the type asked for.
     InvalidCast,
 }
@@ -32,6 +34,8 @@ pub enum Action {
     Null,
     /// The value becomes 0.0, and is counted.
     Zero,
+    /// The characters that the target lacks are taken out of the text, which is counted.
+    Strip,
 }
 
 /// The policy for each kind of loss; a kind that is not named fails.
@@ -45,13 +49,14 @@ pub type LossCounts = BTreeMap<LossKind, u64>;
 impl LossKind {
     /// Every kind.
     pub const ALL: &'static [LossKind] =
-        &[LossKind::Nan, LossKind::NegativeZero, LossKind::InvalidCast];
+        &[LossKind::Nan, LossKind::NegativeZero, LossKind::NulText, LossKind::InvalidCast];
 
     /// The actions that make sense for it; the first is the default.
     pub fn actions(self) -> &'static [Action] {
         match self {
             LossKind::Nan | LossKind::InvalidCast => &[Action::Fail, Action::Null],
             LossKind::NegativeZero => &[Action::Fail, Action::Zero],
+            LossKind::NulText => &[Action::Fail, Action::Strip, Action::Null],
         }
     }
 
@@ -60,6 +65,7 @@ impl LossKind {
         match self {
             LossKind::Nan => "NaN, which the target does not have",
             LossKind::NegativeZero => "-0.0, which the target stores as 0.0",
+            LossKind::NulText => "a text with NUL, which the target's texts cannot hold",
             LossKind::InvalidCast => "a value without exact form in the type asked for",
         }
     }
@@ -92,6 +98,7 @@ impl fmt::Display for LossKind {
         f.write_str(match self {
             LossKind::Nan => "nan",
             LossKind::NegativeZero => "negative-zero",
+            LossKind::NulText => "nul-text",
             LossKind::InvalidCast => "invalid-cast",
         })
     }
@@ -103,6 +110,7 @@ impl fmt::Display for Action {
             Action::Fail => "fail",
             Action::Null => "null",
             Action::Zero => "zero",
+            Action::Strip => "strip",
         })
     }
 }

@@ -154,7 +154,7 @@ pub struct LossForecast {
 pub struct Chunk {
     /// Which part of the table, in words that only the source's connector understands.
     pub range: Range,
-    /// Rows, counted by the study.
+    /// Rows, counted by the study, or as many as the source expects where it cannot count cheaply.
     pub rows: u64,
     /// Bytes, about.
     pub bytes: u64,

@@ -52,13 +52,16 @@ fn download(suite: &Suite, apt: &Path) -> Result<Vec<PathBuf>, String> {
          APT::Sandbox::User \"root\";\nAcquire::Languages \"none\";\nAcquire::Retries \"3\";\n\
          Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\nDebug::NoLocking \"true\";\n"
     );
-    for (name, text) in [("sources.list", sources), ("apt.conf", settings), ("status", String::new())]
+    for (name, text) in
+        [("sources.list", sources), ("apt.conf", settings), ("status", String::new())]
     {
         let file = apt.join(name);
         fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
     }
     let hint = |error| {
-        format!("{error}\nThe servers for tests come from {MIRROR}, by apt, on Debian or Ubuntu with the package debian-archive-keyring.")
+        format!(
+            "{error}\nThe servers for tests come from {MIRROR}, by apt, on Debian or Ubuntu with the package debian-archive-keyring."
+        )
     };
     let apt_get = || {
         let mut command = Command::new("apt-get");

@@ -7,7 +7,7 @@ use tokio_postgres::error::{DbError, SqlState};
 /// An error of the server or of the way to it; `doing` completes "could not …".
 pub(crate) fn failure(doing: &str, error: tokio_postgres::Error) -> Error {
     if let Some(database) = error.as_db_error() {
-        return of_server(doing, database);
+        return of_server(code_of(database), doing, database);
     }
     if let Some(refused) = refused_protection(&error) {
         return Error::new(Code::PermissionDenied, format!("could not {doing}: {refused}"))
@@ -22,8 +22,37 @@ pub(crate) fn failure(doing: &str, error: tokio_postgres::Error) -> Error {
     }
 }
 
-fn of_server(doing: &str, error: &DbError) -> Error {
-    let code = match error.code() {
+/// An error while values are written: what the server says of them is that it refuses them.
+pub(crate) fn refusal(doing: &str, error: tokio_postgres::Error) -> Error {
+    match error.as_db_error() {
+        Some(database) if class(database) == "22" || is_value_syntax(database) => {
+            of_server(Code::ValueRefused, doing, database)
+        }
+        _ => failure(doing, error),
+    }
+}
+
+/// An error while rows are selected that meet a condition of the spec.
+pub(crate) fn selection(doing: &str, error: tokio_postgres::Error, filter: Option<&str>) -> Error {
+    match (error.as_db_error(), filter) {
+        (Some(database), Some(_))
+            if class(database) == "42"
+                && !matches!(
+                    *database.code(),
+                    SqlState::INSUFFICIENT_PRIVILEGE | SqlState::UNDEFINED_TABLE
+                ) =>
+        {
+            Error::new(Code::SpecInvalid, "a condition under `where` is not valid")
+                .with("sqlstate", database.code().code())
+                .hint("A condition is what follows WHERE in the source's SQL.")
+        }
+        _ => failure(doing, error),
+    }
+}
+
+/// The code of an error that the server told.
+fn code_of(error: &DbError) -> Code {
+    match error.code() {
         &SqlState::DISK_FULL => Code::StorageFull,
         &SqlState::INSUFFICIENT_PRIVILEGE
         | &SqlState::INVALID_PASSWORD
@@ -36,9 +65,17 @@ fn of_server(doing: &str, error: &DbError) -> Error {
         _ if class(error) == "22" => Code::ValueInvalid,
         _ if class(error) == "23" => Code::RowRefused,
         _ => Code::Database,
-    };
+    }
+}
+
+/// Whether the parser of a type, not of SQL, stumbled: its message quotes the value.
+fn is_value_syntax(error: &DbError) -> bool {
+    error.code() == &SqlState::SYNTAX_ERROR && error.position().is_none()
+}
+
+fn of_server(code: Code, doing: &str, error: &DbError) -> Error {
     let state = error.code().code();
-    let speaks_of_data = matches!(class(error), "22" | "23" | "P0");
+    let speaks_of_data = matches!(class(error), "22" | "23" | "P0") || is_value_syntax(error);
     let what = if speaks_of_data { meaning(error.code()) } else { error.message().to_string() };
     let mut made = Error::new(code, format!("could not {doing}: {what}")).with("sqlstate", state);
     let table = error.table().map(|table| match error.schema() {

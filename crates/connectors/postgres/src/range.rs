@@ -22,11 +22,11 @@ impl Blocks {
     /// Cuts a table of so many blocks into parts of at most `size` blocks.
     pub(crate) fn cut(blocks: u32, size: u32) -> Vec<Blocks> {
         let size = size.max(1);
-        let count = blocks.div_ceil(size).max(1);
-        (0..count)
+        let last = blocks.saturating_sub(1) / size;
+        (0..=last)
             .map(|part| Blocks {
                 from: part * size,
-                until: (part + 1 < count).then_some((part + 1) * size),
+                until: (part < last).then(|| (part + 1) * size),
             })
             .collect()
     }

@@ -12,7 +12,7 @@ use tokio_postgres::{Client, CopyOutStream};
 
 use crate::address::Address;
 use crate::binary::Decoder;
-use crate::failure::failure;
+use crate::failure::{failure, selection};
 use crate::range::Blocks;
 use crate::snapshot::Loan;
 use crate::sql;
@@ -28,6 +28,8 @@ pub(crate) struct PostgresReader {
     batch_bytes: usize,
     table: String,
     started: bool,
+    /// A row that was too large for the batch before it.
+    held: Option<Bytes>,
 }
 
 /// What becomes of a row.
@@ -68,11 +70,9 @@ impl PostgresReader {
         };
         let query = query(request, address, &select)?;
         let copy = format!("COPY ({query}) TO STDOUT (FORMAT {format})");
-        let stream = loan
-            .client()
-            .copy_out(copy.as_str())
-            .await
-            .map_err(|error| failure("read a table", error).with("table", table.clone()))?;
+        let stream = loan.client().copy_out(copy.as_str()).await.map_err(|error| {
+            selection("read a table", error, request.filter.as_deref()).with("table", table.clone())
+        })?;
         Ok(Self {
             loan: Some(loan),
             stream: Box::pin(stream),
@@ -80,11 +80,15 @@ impl PostgresReader {
             batch_bytes: request.batch_bytes,
             table,
             started: false,
+            held: None,
         })
     }
 
     /// The next row, without what frames the stream. The server sends a message for each row.
     async fn row(&mut self) -> Result<Option<Bytes>> {
+        if let Some(row) = self.held.take() {
+            return Ok(Some(row));
+        }
         loop {
             let Some(message) = self.stream.next().await else {
                 if let Some(loan) = self.loan.take() {
@@ -132,6 +136,9 @@ impl PostgresReader {
             let bound = self.batch_bytes;
             let Form::Rows(decoder) = &mut self.form else { return Err(self.garbled()) };
             match row {
+                Some(row) if rows > 0 && decoder.bytes() + row.len() > 2 * bound => {
+                    self.held = Some(row);
+                }
                 Some(row) => {
                     let table = &self.table;
                     decoder.row(&row).map_err(|error| error.with("table", table.clone()))?;
@@ -151,7 +158,7 @@ impl PostgresReader {
 #[async_trait]
 impl Reader for PostgresReader {
     async fn next(&mut self) -> Result<Option<Batch>> {
-        if self.loan.is_none() {
+        if self.loan.is_none() && self.held.is_none() {
             return Ok(None);
         }
         match self.form {

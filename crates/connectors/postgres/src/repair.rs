@@ -8,7 +8,7 @@ use longshore_model::{Code, Error, LogicalType, Result};
 use tokio_postgres::Client;
 
 use crate::binary::Encoder;
-use crate::failure::failure;
+use crate::failure::refusal;
 use crate::sql::quote;
 use crate::types::NativeType;
 use crate::wire::{self, Wire};
@@ -109,5 +109,5 @@ async fn copy(
 }
 
 fn told(doing: &'static str) -> impl Fn(tokio_postgres::Error) -> Error {
-    move |error| failure(doing, error)
+    move |error| refusal(doing, error)
 }

@@ -6,7 +6,7 @@ use longshore_model::{Code, Error, LogicalType, Result};
 use tokio_postgres::Client;
 
 use crate::address::Address;
-use crate::failure::failure;
+use crate::failure::{failure, selection};
 use crate::source::has_infinity;
 use crate::types::{self, NativeType};
 use crate::{catalog, range, reader, sql, wire};
@@ -72,7 +72,7 @@ async fn size(client: &Client, name: &str, filter: Option<&str>) -> Result<Size>
     let rows = if blocks == 0 {
         0
     } else {
-        expected(client, &explain).await.map_err(|e| e.with("table", name))?
+        expected(client, &explain, filter).await.map_err(|e| e.with("table", name))?
     };
     Ok(Size {
         blocks: u32::try_from(blocks).unwrap_or(u32::MAX),
@@ -82,8 +82,8 @@ async fn size(client: &Client, name: &str, filter: Option<&str>) -> Result<Size>
 }
 
 /// The rows that the server's planner expects.
-async fn expected(client: &Client, explain: &str) -> Result<u64> {
-    let told = |error| failure("ask for a table's rows", error);
+async fn expected(client: &Client, explain: &str, filter: Option<&str>) -> Result<u64> {
+    let told = |error| selection("ask for a table's rows", error, filter);
     let messages = client.simple_query(explain).await.map_err(told)?;
     let text: String = messages
         .iter()
@@ -126,7 +126,7 @@ async fn infinite(
             .collect();
         let condition = filter.map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
         let query = format!("SELECT {} FROM ONLY {name}{condition}", tests.join(", "));
-        let told = |error| failure("look for infinite values", error).with("table", name);
+        let told = |error| selection("look for infinite values", error, filter).with("table", name);
         let row = client.query_one(&query, &[]).await.map_err(told)?;
         for (place, at) in some.iter().enumerate() {
             if row.try_get::<_, bool>(place).map_err(told)? {

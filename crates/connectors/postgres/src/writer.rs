@@ -11,7 +11,7 @@ use longshore_model::{Batch, Code, Error, Result, failpoint};
 use tokio_postgres::CopyInSink;
 
 use crate::binary::Encoder;
-use crate::failure::failure;
+use crate::failure::refusal;
 use crate::ledger;
 use crate::load::Loan;
 use crate::wire::{self, Wire};
@@ -90,7 +90,7 @@ impl PostgresWriter {
     }
 
     fn told(&self, error: tokio_postgres::Error) -> Error {
-        failure("write a chunk", error).with("table", self.table.clone())
+        refusal("write a chunk", error).with("table", self.table.clone())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use longshore_model::Code;
 use longshore_model::connector::Preparation;
 use longshore_model::ledger::Stage;
 use longshore_model::plan::Position;
@@ -136,6 +135,4 @@ pub async fn finish_can_be_repeated(system: Arc<System>) {
     assert!(ledger.has(Stage::Finished));
     assert_eq!(ledger.entries.len(), 2);
     job.check(&system, "finish").await;
-    let missing = system.connector.open_source(&system.endpoint("never made")).await;
-    assert_eq!(missing.err().map(|error| error.code()), Some(Code::NotFound));
 }

@@ -18,6 +18,8 @@ use serde_json::json;
 use super::System;
 use crate::corpus::{self, Value};
 
+type Lacks = fn(&LogicalType, Cell<'_>) -> bool;
+
 pub(super) const BATCH_BYTES: usize = 1 << 20;
 
 /// A table and its rows, by chunk.
@@ -87,12 +89,23 @@ pub(super) fn columns_of(table: &Table) -> Vec<(String, LogicalType)> {
 }
 
 impl Job {
+    /// A plan for the seeds, without the values that the system lacks.
     pub(super) async fn open(system: &System, name: &str, seeds: Vec<Seed>) -> Self {
+        Self::open_with(system, name, seeds, system.limits.lacks).await
+    }
+
+    /// A plan for the seeds, without the values that `drops` names.
+    pub(super) async fn open_with(
+        system: &System,
+        name: &str,
+        seeds: Vec<Seed>,
+        drops: Lacks,
+    ) -> Self {
         let endpoint = system.endpoint(name);
         let target = ok(system.connector.open_target(&endpoint).await, "open_target");
         let (mut tables, mut chunks) = (Vec::new(), Vec::new());
         for seed in &seeds {
-            let (plan, rows) = plan_table(&*target, seed);
+            let (plan, rows) = plan_table(&*target, seed, drops);
             tables.push(plan);
             chunks.push(rows);
         }
@@ -236,7 +249,11 @@ pub(super) fn holder(run: &str) -> Holder {
     }
 }
 
-fn plan_table(target: &dyn Target, seed: &Seed) -> (TablePlan, Vec<Vec<RecordBatch>>) {
+fn plan_table(
+    target: &dyn Target,
+    seed: &Seed,
+    drops: Lacks,
+) -> (TablePlan, Vec<Vec<RecordBatch>>) {
     let mut structure = seed.table.clone();
     let mut columns = Vec::new();
     let mut guards = Vec::new();
@@ -257,7 +274,7 @@ fn plan_table(target: &dyn Target, seed: &Seed) -> (TablePlan, Vec<Vec<RecordBat
         column.native = mapping.native;
         guards.push(mapping.guards);
     }
-    let convert = |batch: &RecordBatch| convert(batch, &columns, &guards);
+    let convert = |batch: &RecordBatch| convert(batch, &columns, &guards, drops);
     let chunks: Vec<Vec<RecordBatch>> =
         seed.chunks.iter().map(|batches| batches.iter().map(convert).collect()).collect();
     let rows = |batches: &[RecordBatch]| fingerprint(batches).rows;
@@ -286,7 +303,12 @@ fn plan_table(target: &dyn Target, seed: &Seed) -> (TablePlan, Vec<Vec<RecordBat
 }
 
 /// The rows as the target's types have them, without the values that it cannot hold.
-fn convert(batch: &RecordBatch, columns: &[ColumnPlan], guards: &[Vec<LossKind>]) -> RecordBatch {
+fn convert(
+    batch: &RecordBatch,
+    columns: &[ColumnPlan],
+    guards: &[Vec<LossKind>],
+    drops: Lacks,
+) -> RecordBatch {
     let names = columns.iter().map(|column| (column.target.as_str(), &column.to));
     let mut out = BatchBuilder::new(names);
     let views: Vec<_> = columns
@@ -297,6 +319,7 @@ fn convert(batch: &RecordBatch, columns: &[ColumnPlan], guards: &[Vec<LossKind>]
     for row in 0..batch.num_rows() {
         for (index, view) in views.iter().enumerate() {
             let (plan, cell) = (&columns[index], guarded(view.cell(row), &guards[index]));
+            let cell = if drops(&plan.to, cell) { Cell::Null } else { cell };
             convert_cell(plan, cell, &mut out.columns()[index]).unwrap_or_else(|misfit| {
                 panic!("a {} as {}: {}", plan.from, plan.to, misfit.describe())
             });
@@ -315,6 +338,9 @@ fn guarded<'a>(cell: Cell<'a>, guards: &[LossKind]) -> Cell<'a> {
                 && guards.contains(&LossKind::NegativeZero) =>
         {
             Cell::Float(0.0)
+        }
+        Cell::Text(text) if text.contains('\0') && guards.contains(&LossKind::NulText) => {
+            Cell::Null
         }
         cell => cell,
     }

@@ -22,8 +22,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_model::Endpoint;
 use longshore_model::connector::Connector;
+use longshore_model::{Cell, Endpoint, LogicalType};
 use tempfile::TempDir;
 
 /// The cases, each of which takes a system of its own.
@@ -42,9 +42,28 @@ pub struct System {
     connector: Arc<dyn Connector>,
     address: Box<Address>,
     folder: TempDir,
+    limits: Limits,
 }
 
 type Address = dyn Fn(&Path, &str) -> String + Send + Sync;
+
+/// What a system does not have. All that a system lacks must be refused in words: cases check that
+/// too.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The bytes of the longest name.
+    pub name_bytes: usize,
+    /// Whether what an address names must be there before data is moved, as a server's database.
+    pub made_before: bool,
+    /// Whether a value of a type is not among the system's.
+    pub lacks: fn(&LogicalType, Cell<'_>) -> bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { name_bytes: 120, made_before: false, lacks: |_, _| false }
+    }
+}
 
 impl System {
     /// `address` makes an address from a temporary folder and a plain name.
@@ -53,7 +72,13 @@ impl System {
         address: impl Fn(&Path, &str) -> String + Send + Sync + 'static,
     ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { connector: Arc::new(connector), address: Box::new(address), folder }
+        let limits = Limits::default();
+        Self { connector: Arc::new(connector), address: Box::new(address), folder, limits }
+    }
+
+    /// The same system, with limits.
+    pub fn limited(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     fn endpoint(&self, name: &str) -> Endpoint {
@@ -82,6 +107,7 @@ macro_rules! conformance_tests {
     (@cases $($head:tt)*) => {
         $crate::conformance_tests! { @emit [$($head)*]
             every_type_round_trips
+            values_that_the_system_lacks_are_refused
             studied_types_read_every_value
             arbitrary_batches_round_trip
             a_row_larger_than_every_bound_round_trips

@@ -43,7 +43,7 @@ const NAMES: &[&str] = &[
 
 /// Tables and columns of hostile names are made, filled, listed and read back under these names.
 pub async fn hostile_names_round_trip(system: Arc<System>) {
-    let long = "n".repeat(120);
+    let long = "n".repeat(system.limits.name_bytes);
     let names: Vec<&str> = NAMES.iter().copied().chain([long.as_str()]).collect();
     let columns: Vec<_> = names.iter().map(|name| (*name, LogicalType::Text)).collect();
     let seeds = names.iter().map(|name| {
@@ -56,7 +56,7 @@ pub async fn hostile_names_round_trip(system: Arc<System>) {
     job.run().await;
     job.check(&system, "names").await;
     let catalog = ok(open(&system, "names").await.catalog().await, "catalog");
-    let mut found: Vec<_> = catalog.tables.iter().map(|table| table.name.to_string()).collect();
+    let mut found: Vec<_> = catalog.tables.iter().map(|table| table.name.name.clone()).collect();
     let mut expected: Vec<_> = names.iter().map(ToString::to_string).collect();
     found.sort();
     expected.sort();
@@ -100,7 +100,12 @@ pub async fn opening_a_target_makes_nothing(system: Arc<System>) {
     let names = [job.plan.tables[0].target.clone()];
     assert_eq!(ok(job.target.existing(&names).await, "existing"), []);
     let source = system.connector.open_source(&system.endpoint("nothing")).await;
-    assert_eq!(source.err().map(|error| error.code()), Some(Code::NotFound));
+    match source {
+        Ok(source) if system.limits.made_before => {
+            assert_eq!(ok(source.catalog().await, "catalog").tables, []);
+        }
+        other => assert_eq!(other.err().map(|error| error.code()), Some(Code::NotFound)),
+    }
     let load = job.claim().await;
     assert_eq!(ok(job.target.existing(&names).await, "existing"), []);
     job.begin(&*load, Preparation::Create).await;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use longshore_model::LogicalType;
+use longshore_model::connector::{Preparation, WriteRequest};
+use longshore_model::{Batch, Code, ColumnView, LogicalType};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
@@ -23,6 +24,43 @@ pub async fn every_type_round_trips(system: Arc<System>) {
     let job = Job::open(&system, "types", seeds.collect()).await;
     job.run().await;
     job.check(&system, "types").await;
+}
+
+/// A value that the system lacks ends the write with words, and is never another value.
+pub async fn values_that_the_system_lacks_are_refused(system: Arc<System>) {
+    let mut number = 0;
+    for logical in corpus::types() {
+        for value in corpus::values(&logical) {
+            let columns = [("v", logical.clone())];
+            let named = columns_of(&table("t", &columns));
+            let batch = corpus::build(&named, [vec![value.clone()]]);
+            let view = ok(ColumnView::new(&logical, batch.column(0)), "a column");
+            if !(system.limits.lacks)(&logical, view.cell(0)) {
+                continue;
+            }
+            number += 1;
+            let name = format!("t{number}");
+            let seed = Seed { table: table(&name, &columns), chunks: vec![vec![batch.clone()]] };
+            let job = Job::open_with(&system, "refused", vec![seed], |_, _| false).await;
+            let load = job.claim().await;
+            job.begin(&*load, Preparation::Create).await;
+            let request = WriteRequest {
+                table_index: 0,
+                table: &job.plan.tables[0],
+                chunk_index: 0,
+                memory: 8 << 20,
+            };
+            let mut writer = ok(load.writer(&request).await, "writer");
+            let written = match writer.write(Batch::Rows(job.chunks[0][0][0].clone())).await {
+                Ok(()) => writer.commit(job.entry(0, 0)).await,
+                Err(error) => Err(error),
+            };
+            let code = written.err().map(|error| error.code());
+            assert_eq!(code, Some(Code::ValueRefused), "{logical} {value:?}");
+            drop(load);
+            assert_eq!(job.ledger().await.entries, []);
+        }
+    }
 }
 
 /// A study of what was written finds types as which every value can be read; where it finds the

@@ -36,7 +36,7 @@ pub fn types() -> Vec<LogicalType> {
         LogicalType::Uuid,
         LogicalType::Json,
         LogicalType::Variant,
-        LogicalType::Opaque { system: "postgres".to_string(), name: "tsvector".to_string() },
+        LogicalType::Opaque { system: "elsewhere".to_string(), name: "shape".to_string() },
     ];
     types.extend(ints);
     types.extend(decimals.map(|(precision, scale)| LogicalType::Decimal { precision, scale }));

@@ -20,11 +20,9 @@ pub(super) fn write(folder: &Path) {
     let key = key();
     let certificate = CertificateParams::new(names).expect("parameters");
     let certificate = certificate.signed_by(&key, &authority).expect("a certificate");
-    for (name, text) in [
-        (AUTHORITY, authority.pem()),
-        (CERTIFICATE, certificate.pem()),
-        (KEY, key.serialize_pem()),
-    ] {
+    for (name, text) in
+        [(AUTHORITY, authority.pem()), (CERTIFICATE, certificate.pem()), (KEY, key.serialize_pem())]
+    {
         let file = folder.join(name);
         fs::write(&file, text).expect("a certificate is written");
         super::give(&file);

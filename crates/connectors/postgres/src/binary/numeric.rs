@@ -96,8 +96,8 @@ fn decode_wide(
     Ok(Unscaled::Wide(if negative { magnitude.wrapping_neg() } else { magnitude }))
 }
 
-/// Appends the binary form, with its length in front, of decimal text such as `-12.50`, `NaN` or
-/// `1.5e-7`; false, and nothing appended, when it is no number that the server takes.
+/// Appends the binary form, with its length in front, of decimal text such as `-12.50` or `NaN`;
+/// false, and nothing appended, when it is not text that the server would give back.
 pub(super) fn encode(text: &str, out: &mut BytesMut) -> bool {
     let special = match text {
         "NaN" => Some(NAN),
@@ -112,33 +112,29 @@ pub(super) fn encode(text: &str, out: &mut BytesMut) -> bool {
         }
         return true;
     }
-    let (sign, rest) = match text.strip_prefix('-') {
-        Some(rest) => (NEGATIVE, rest),
-        None => (POSITIVE, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let (number, exponent) = match rest.split_once(['e', 'E']) {
-        None => (rest, 0),
-        Some((number, exponent)) => match exponent.parse::<i32>() {
-            Ok(exponent) if exponent.abs() <= 100_000 => (number, exponent),
-            _ => return false,
-        },
+    let (sign, number) = match text.strip_prefix('-') {
+        Some(number) => (NEGATIVE, number),
+        None => (POSITIVE, text),
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.len() + fraction.len() == 0 || !all_digits(whole) || !all_digits(fraction) {
+    let plain = whole == "0" || !whole.is_empty() && !whole.starts_with('0');
+    if !plain || !all_digits(whole) || !all_digits(fraction) || number.ends_with('.') {
         return false;
     }
-    let Ok(places) = i32::try_from(fraction.len()) else { return false };
-    put(sign, &[whole, fraction].concat(), places - exponent, out)
+    let digits = [whole, fraction].concat();
+    // A zero has no sign.
+    if sign == NEGATIVE && digits.bytes().all(|digit| digit == b'0') {
+        return false;
+    }
+    put(sign, &digits, fraction.len(), out)
 }
 
-/// `digits` × 10⁻ᵖˡᵃᶜᵉˢ.
-fn put(sign: u16, digits: &str, places: i32, out: &mut BytesMut) -> bool {
-    let shown = places.max(0);
+/// `digits`, the last `places` of them after the point.
+fn put(sign: u16, digits: &str, places: usize, out: &mut BytesMut) -> bool {
     // Zeros in front and behind, so that groups of four meet the point.
-    let behind = (4 - places.rem_euclid(4)) % 4;
-    let behind = usize::try_from(behind).unwrap_or(0);
-    let groups_behind = (places + 3).div_euclid(4);
+    let behind = (4 - places % 4) % 4;
+    let groups_behind = places.div_ceil(4);
     let length = digits.len() + behind;
     let front = (4 - length % 4) % 4;
     let mut padded = Vec::with_capacity(length + front);
@@ -149,13 +145,13 @@ fn put(sign: u16, digits: &str, places: i32, out: &mut BytesMut) -> bool {
         |four: &[u8]| four.iter().fold(0u16, |sum, digit| sum * 10 + u16::from(digit - b'0'));
     let groups: Vec<u16> = padded.chunks_exact(4).map(group).collect();
     let Some(first) = groups.iter().position(|group| *group != 0) else {
-        return header(out, 0, 0, POSITIVE, shown);
+        return header(out, 0, 0, POSITIVE, places);
     };
     let end = groups.iter().rposition(|group| *group != 0).map_or(0, |last| last + 1);
-    let weight =
-        i64::try_from(groups.len() - first).unwrap_or(i64::MAX) - 1 - i64::from(groups_behind);
+    let signed = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let weight = signed(groups.len() - first) - 1 - signed(groups_behind);
     let significant = &groups[first..end];
-    if !header(out, significant.len(), weight, sign, shown) {
+    if !header(out, significant.len(), weight, sign, places) {
         return false;
     }
     for group in significant {
@@ -164,7 +160,7 @@ fn put(sign: u16, digits: &str, places: i32, out: &mut BytesMut) -> bool {
     true
 }
 
-fn header(out: &mut BytesMut, count: usize, weight: i64, sign: u16, shown: i32) -> bool {
+fn header(out: &mut BytesMut, count: usize, weight: i64, sign: u16, shown: usize) -> bool {
     let (Ok(count), Ok(weight), Ok(shown)) =
         (i16::try_from(count), i16::try_from(weight), i16::try_from(shown))
     else {

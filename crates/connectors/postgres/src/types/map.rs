@@ -3,18 +3,24 @@
 use longshore_model::Unit;
 use longshore_model::catalog::Column;
 use longshore_model::connector::Mapping;
+use longshore_model::loss::LossKind;
 use longshore_model::{LogicalType, Result};
 
 use crate::DIALECT;
 
 /// How a column is declared, stored and read back. A declaration of the same dialect stays.
 pub(crate) fn map_column(column: &Column) -> Result<Mapping> {
-    let guards = Vec::new();
     if !column.native.is_empty() {
         let (native, logical) = (column.native.clone(), column.logical.clone());
-        return Ok(Mapping { native, logical, guards });
+        return Ok(Mapping { native, logical, guards: Vec::new() });
     }
     let (native, logical) = storage(&column.logical);
+    let guards = match column.logical {
+        LogicalType::Text | LogicalType::Variant | LogicalType::Opaque { .. } => {
+            vec![LossKind::NulText]
+        }
+        _ => Vec::new(),
+    };
     Ok(Mapping { native, logical, guards })
 }
 
