@@ -39,6 +39,8 @@ pub enum Event {
         rows: u64,
         bytes: u64,
     },
+    /// A move failed and goes on with both ends opened anew; chunks that are not in are taken back.
+    MoveRetry { index: usize, attempt: u32, error: String, pause_seconds: f64 },
     /// A chunk and its ledger entry are in.
     ChunkDone {
         table: String,

@@ -1,12 +1,12 @@
 //! A run: from a plan to a verified target and a report.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use longshore_model::ledger::{Holder, Ledger};
 use longshore_model::plan::{MovePlan, Plan};
 use longshore_model::spec::{Limits, VerifyLevel};
-use longshore_model::{Code, Error, Kind, Result};
+use longshore_model::{Code, Error, Kind, Result, Retry};
 
 use crate::cancel::Cancel;
 use crate::connectors::Link;
@@ -15,6 +15,9 @@ use crate::job::{self, Job};
 use crate::report::{self, MoveReport, Outcome, Recorder, Report};
 use crate::verify::{self, VerifyMode};
 use crate::{copy, finish, prepare};
+
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What a run needs.
 pub struct RunRequest {
@@ -103,41 +106,102 @@ async fn run_moves(
         return Err(Error::new(Code::OtherPlan, "the plan has other moves than the migration"));
     }
     for (index, (plan, link)) in request.plan.moves.iter().zip(&request.links).enumerate() {
-        let plan = Arc::new(plan.clone());
-        let job = job::open(plan, link, &request.limits, &request.holder, events, &request.cancel);
-        run_move(request, &request.cancel.guard(job).await?, index, moves, resumed).await?;
+        let mut run = Run { request, events, moves, resumed, chunks_in: 0, opened: false };
+        run.until_done(&Arc::new(plan.clone()), link, index).await?;
     }
     Ok(())
 }
 
-/// The whole of a move, on one screen.
-async fn run_move(
-    request: &RunRequest,
-    job: &Job,
-    index: usize,
-    moves: &mut Vec<MoveReport>,
-    resumed: &mut bool,
-) -> Result<()> {
-    let prepared = prepare::prepare(job, &request.plan, index, &request.run);
-    let ledger = stage(job, "prepare", prepared).await?;
-    *resumed |= ledger.header.run != request.run || !ledger.entries.is_empty();
-    announce(request, job, &ledger, index, *resumed);
+/// A run on its way through the moves.
+struct Run<'a> {
+    request: &'a RunRequest,
+    events: &'a Events,
+    moves: &'a mut Vec<MoveReport>,
+    resumed: &'a mut bool,
+    /// The chunks of the move that were in when it was prepared last.
+    chunks_in: usize,
+    /// Whether both ends of the move were open once: that they cannot be opened at all is no news
+    /// to wait for.
+    opened: bool,
+}
 
-    let copied = stage(job, "copy", copy::copy(job, &ledger)).await;
-    moves.push(report_move(job, &current_ledger(job).await?).await?);
-    copied?;
-    stage(job, "finish", finish::finish(job, &ledger)).await?;
-
-    let ledger = current_ledger(job).await?;
-    let mut done = report_move(job, &ledger).await?;
-    if let Some(level) = request.verify {
-        let mode = VerifyMode { level, independent: false, repair: false };
-        let proof =
-            stage(job, "verify", verify::verify_move(job, &ledger, mode, &request.run)).await?;
-        done.prove(proof);
+impl Run<'_> {
+    /// Runs a move. When a server or the way to it fails for longer than a chunk's attempts last,
+    /// both ends are opened anew, as often as chunks are tried, and more often while chunks arrive.
+    async fn until_done(&mut self, plan: &Arc<MovePlan>, link: &Link, index: usize) -> Result<()> {
+        let cancel = &self.request.cancel;
+        let (mut attempt, mut pause, mut before) = (1, FIRST_PAUSE, 0);
+        loop {
+            let Err(error) = self.attempt(plan, link, index).await else { return Ok(()) };
+            if self.chunks_in > before {
+                (attempt, pause, before) = (1, FIRST_PAUSE, self.chunks_in);
+            }
+            if error.retry() == Retry::Never
+                || !self.opened
+                || attempt >= self.request.limits.attempts
+            {
+                return Err(error);
+            }
+            self.events.emit(Event::MoveRetry {
+                index,
+                attempt,
+                error: error.to_string(),
+                pause_seconds: pause.as_secs_f64(),
+            });
+            let wait = async {
+                tokio::time::sleep(pause).await;
+                Ok(())
+            };
+            cancel.guard(wait).await?;
+            (attempt, pause) = (attempt + 1, (pause * 2).min(LONGEST_PAUSE));
+        }
     }
-    *moves.last_mut().expect("pushed above") = done;
-    Ok(())
+
+    async fn attempt(&mut self, plan: &Arc<MovePlan>, link: &Link, index: usize) -> Result<()> {
+        let Run { request, events, .. } = *self;
+        let limits = &request.limits;
+        let job = job::open(plan.clone(), link, limits, &request.holder, events, &request.cancel);
+        let job = request.cancel.guard(job).await?;
+        self.opened = true;
+        self.moves.truncate(index);
+        self.run_move(&job, index).await
+    }
+
+    /// The whole of a move, on one screen.
+    async fn run_move(&mut self, job: &Job, index: usize) -> Result<()> {
+        let request = self.request;
+        let prepared = prepare::prepare(job, &request.plan, index, &request.run);
+        let ledger = stage(job, "prepare", prepared).await?;
+        self.chunks_in = ledger.entries.len();
+        *self.resumed |= ledger.header.run != request.run || !ledger.entries.is_empty();
+        announce(request, job, &ledger, index, *self.resumed);
+
+        let copied = stage(job, "copy", copy::copy(job, &ledger)).await;
+        // A copy that failed is reported too, where the target still answers.
+        let reported = match current_ledger(job).await {
+            Ok(ledger) => report_move(job, &ledger).await,
+            Err(error) => Err(error),
+        };
+        match (copied, reported) {
+            (Ok(()), reported) => self.moves.push(reported?),
+            (Err(error), reported) => {
+                self.moves.extend(reported);
+                return Err(error);
+            }
+        }
+        stage(job, "finish", finish::finish(job, &ledger)).await?;
+
+        let ledger = current_ledger(job).await?;
+        let mut done = report_move(job, &ledger).await?;
+        if let Some(level) = request.verify {
+            let mode = VerifyMode { level, independent: false, repair: false };
+            let proof =
+                stage(job, "verify", verify::verify_move(job, &ledger, mode, &request.run)).await?;
+            done.prove(proof);
+        }
+        *self.moves.last_mut().expect("pushed above") = done;
+        Ok(())
+    }
 }
 
 /// Runs a stage and tells how long it took, however it ends.

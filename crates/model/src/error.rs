@@ -14,6 +14,8 @@ pub enum Retry {
     Never,
     /// The cause may pass: a lock, a reset connection, a busy server.
     Later,
+    /// Not the same thing again, but both ends opened anew can go on from where they are.
+    Reopened,
 }
 
 /// What went wrong, where, and what to do next.
@@ -81,6 +83,12 @@ impl Error {
     /// Marks the error as one that may pass.
     pub fn temporary(mut self) -> Self {
         self.0.retry = Retry::Later;
+        self
+    }
+
+    /// Marks the error as one that opening both ends anew may mend.
+    pub fn reopened(mut self) -> Self {
+        self.0.retry = Retry::Reopened;
         self
     }
 

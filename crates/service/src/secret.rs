@@ -107,7 +107,11 @@ impl Secrets {
         if chain.len() > 1 {
             clean = clean.because(self.redact(&chain[1..].join(": ")));
         }
-        if error.retry() == Retry::Later { clean.temporary() } else { clean }
+        match error.retry() {
+            Retry::Never => clean,
+            Retry::Later => clean.temporary(),
+            Retry::Reopened => clean.reopened(),
+        }
     }
 
     /// Takes the values of secrets out of every text of a JSON value.

@@ -76,6 +76,9 @@ impl Bars {
             Event::ChunkRetry { table, chunk, error, .. } => {
                 self.say(&format!("{table}: chunk {chunk} is tried again: {error}"));
             }
+            Event::MoveRetry { error, .. } => {
+                self.say(&format!("both ends are opened anew: {error}"));
+            }
             Event::TableReset { table } => {
                 self.say(&format!("{table} has changed in the source and is copied again"));
             }

@@ -78,6 +78,10 @@ impl Lines {
                 "copy: {table}, chunk {chunk} failed at attempt {attempt} and is tried again in {}: {error}",
                 seconds(*pause_seconds)
             ),
+            Event::MoveRetry { attempt, error, pause_seconds, .. } => format!(
+                "attempt {attempt} failed; both ends are opened anew in {}: {error}",
+                seconds(*pause_seconds)
+            ),
             Event::TableReset { table } => {
                 format!("copy: {table} has changed in the source and is copied again")
             }

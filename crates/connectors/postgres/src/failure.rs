@@ -97,8 +97,7 @@ fn of_server(code: Code, doing: &str, error: &DbError) -> Error {
 
 /// Whether doing it again can help.
 fn passes(error: &DbError) -> bool {
-    matches!(class(error), "08" | "40" | "53" | "57" | "58")
-        && error.code() != &SqlState::QUERY_CANCELED
+    matches!(class(error), "08" | "40" | "53" | "57" | "58") && error.code() != &SqlState::DISK_FULL
         || matches!(
             *error.code(),
             SqlState::LOCK_NOT_AVAILABLE

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
@@ -31,6 +32,9 @@ const PREPARATIONS: &str = "preparations";
 /// Statements that share a transaction: each table takes locks that the server has a bounded number
 /// of.
 const STATEMENTS: usize = 500;
+
+/// How long a claim waits for the end of an earlier connection of the same process.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A database that one run writes.
 pub(crate) struct PostgresLoad {
@@ -72,9 +76,7 @@ impl PostgresLoad {
         let keeper = connect(address).await?;
         session::version(&keeper).await?;
         begin(&keeper, "").await?;
-        if !ledger::lock(&keeper).await? {
-            return Err(busy(ledger::holder(&keeper).await?));
-        }
+        lock(&keeper, holder).await?;
         let client = connect(address).await?;
         begin(&client, "").await?;
         let token = ledger::claim(&client, holder).await?;
@@ -385,6 +387,23 @@ async fn remove_transaction(client: &Client, table: &str, range: &Range) -> Resu
         "DELETE FROM ONLY {table} WHERE xmin = '{number}'::pg_catalog.xid8::pg_catalog.xid"
     );
     client.batch_execute(&sql).await.map_err(|error| failure("remove a chunk", error))
+}
+
+/// Takes the lock. One that an earlier connection of this very process has is free as soon as the
+/// server notices that the connection ended.
+async fn lock(keeper: &Client, own: &Holder) -> Result<()> {
+    let start = Instant::now();
+    while !ledger::lock(keeper).await? {
+        let holder = ledger::holder(keeper).await?;
+        let ours = holder
+            .as_ref()
+            .is_some_and(|one| one.host == own.host && one.pid == own.pid && one.run == own.run);
+        if !ours || start.elapsed() > PATIENCE {
+            return Err(busy(holder));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
 }
 
 async fn can_silence_triggers(client: &Client) -> Result<bool> {

@@ -16,7 +16,7 @@ use crate::address::{Address, Protection};
 use crate::failure::failure;
 
 /// Values have one text form, names are qualified, nothing times out in between, and rows that a
-/// policy hides are an error. In force until the transaction ends: a pooler gives the next
+/// policy hides are an error. A client that is gone without a word is noticed within a minute. In force until the transaction ends: a pooler gives the next
 /// transaction to another session.
 pub(crate) const SETTINGS: &str = "\
     SET LOCAL search_path = '';
@@ -33,6 +33,9 @@ pub(crate) const SETTINGS: &str = "\
     SET LOCAL statement_timeout = 0;
     SET LOCAL lock_timeout = 0;
     SET LOCAL idle_in_transaction_session_timeout = 0;
+    SET LOCAL tcp_keepalives_idle = 30;
+    SET LOCAL tcp_keepalives_interval = 10;
+    SET LOCAL tcp_keepalives_count = 3;
     SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings
         WHERE name = 'transaction_timeout';";
 

@@ -144,7 +144,8 @@ impl Pool {
             Code::SnapshotLost,
             "the transaction that held the source's snapshot has ended",
         )
-        .with("source", self.address.shown.clone());
+        .with("source", self.address.shown.clone())
+        .reopened();
         match cause {
             Some(cause) => made.because(cause.to_string()),
             None => made,

@@ -31,6 +31,8 @@ struct Record {
     busy: Busy,
     /// When each worker's chunk last gave a batch to the target.
     given: HashMap<usize, f64>,
+    /// Rows and bytes of each worker's chunk that is not in yet.
+    pending: HashMap<usize, (u64, u64)>,
     waits: Waits,
     table_seconds: HashMap<String, f64>,
 }
@@ -133,6 +135,7 @@ impl Record {
             }
             Event::ChunkStarted { worker, .. } => {
                 self.given.remove(worker);
+                self.pending.remove(worker);
             }
             Event::Copied { rows, bytes, held, worker, .. } => {
                 self.curve.advance(since_began);
@@ -140,6 +143,15 @@ impl Record {
                 self.curve.bytes += bytes;
                 self.work(at - held, at);
                 self.given.insert(*worker, at);
+                let pending = self.pending.entry(*worker).or_default();
+                *pending = (pending.0 + rows, pending.1 + bytes);
+            }
+            Event::MoveRetry { .. } => {
+                self.curve.advance(since_began);
+                for (rows, bytes) in std::mem::take(&mut self.pending).into_values() {
+                    self.curve.rows = self.curve.rows.saturating_sub(rows);
+                    self.curve.bytes = self.curve.bytes.saturating_sub(bytes);
+                }
             }
             Event::ChunkRetry { rows, bytes, .. } => {
                 self.curve.advance(since_began);
@@ -147,6 +159,7 @@ impl Record {
                 self.curve.bytes = self.curve.bytes.saturating_sub(*bytes);
             }
             Event::ChunkDone { table, worker, seconds, waits, .. } => {
+                self.pending.remove(worker);
                 // Until the commit is through, the target works on what it was given.
                 if let Some(given) = self.given.remove(worker) {
                     self.work(given, at);
