@@ -6,6 +6,7 @@ mod guides;
 mod lives;
 mod memory;
 mod migrate;
+mod postgres;
 mod reference;
 mod restart;
 mod soak;

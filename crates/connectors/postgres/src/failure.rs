@@ -1,13 +1,15 @@
 //! What went wrong on the server, in the project's words. The server's details and contexts quote
 //! values of rows, and so do its messages about data: none of them is passed on.
 
+use crate::session;
 use longshore_model::{Code, Error};
 use tokio_postgres::error::{DbError, SqlState};
 
 /// An error of the server or of the way to it; `doing` completes "could not …".
 pub(crate) fn failure(doing: &str, error: tokio_postgres::Error) -> Error {
     if let Some(database) = error.as_db_error() {
-        return of_server(code_of(database), doing, database);
+        let made = of_server(code_of(database), doing, database);
+        return if is_poolers(database) { session::pooled().because(made) } else { made };
     }
     if let Some(refused) = refused_protection(&error) {
         return Error::new(Code::PermissionDenied, format!("could not {doing}: {refused}"))
@@ -93,6 +95,14 @@ fn of_server(code: Code, doing: &str, error: &DbError) -> Error {
         }
     }
     if passes(error) { made.temporary() } else { made }
+}
+
+/// Errors that only a pooler makes: it ends transactions, or hands out sessions with others'
+/// statements in them.
+fn is_poolers(error: &DbError) -> bool {
+    let states = [SqlState::DUPLICATE_PSTATEMENT, SqlState::INVALID_SQL_STATEMENT_NAME];
+    states.contains(error.code())
+        || error.code() == &SqlState::PROTOCOL_VIOLATION && error.message().contains("transaction")
 }
 
 /// Whether doing it again can help.

@@ -73,11 +73,10 @@ impl Loan {
 impl PostgresLoad {
     /// Claims the database.
     pub(crate) async fn claim(address: &Address, holder: &Holder) -> Result<Self> {
-        let keeper = connect(address).await?;
+        let (keeper, client) = session::connect_two(address).await?;
         session::version(&keeper).await?;
         begin(&keeper, "").await?;
         lock(&keeper, holder).await?;
-        let client = connect(address).await?;
         begin(&client, "").await?;
         let token = ledger::claim(&client, holder).await?;
         let replica = can_silence_triggers(&client).await?;

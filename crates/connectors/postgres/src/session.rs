@@ -85,6 +85,27 @@ pub(crate) async fn version(client: &Client) -> Result<u32> {
     Ok(number)
 }
 
+/// Two connections at once, both sessions of their own. A pooler that gives each transaction to
+/// another session breaks what sessions share: snapshots, prepared statements, locks.
+pub(crate) async fn connect_two(address: &Address) -> Result<(Client, Client)> {
+    const PID: &str = "SELECT pg_catalog.pg_backend_pid()::pg_catalog.text";
+    let (first, second) = (connect(address).await?, connect(address).await?);
+    let one = text(&first, PID).await?;
+    begin(&second, "").await?;
+    let other = text(&second, PID).await?;
+    second.batch_execute("COMMIT").await.map_err(|error| failure("end a transaction", error))?;
+    if one == other {
+        return Err(pooled().with("address", address.shown.clone()));
+    }
+    Ok((first, second))
+}
+
+/// What is said of a pooler that is found in between.
+pub(crate) fn pooled() -> Error {
+    Error::new(Code::Unsupported, "a pooler in between does not keep sessions apart")
+        .hint("Give the address of the server itself, or of a pool in session mode.")
+}
+
 /// The one text that a query gives.
 pub(crate) async fn text(client: &Client, sql: &str) -> Result<String> {
     let row = client.query_one(sql, &[]).await.map_err(|error| failure("ask the server", error))?;

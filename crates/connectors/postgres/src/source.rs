@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 
 use crate::address::Address;
 use crate::failure::failure;
-use crate::session::{begin, connect, version};
+use crate::session::{begin, connect, connect_two, version};
 use crate::snapshot::PostgresSnapshot;
 use crate::{catalog, study};
 
@@ -23,9 +23,9 @@ pub(crate) struct PostgresSource {
 impl PostgresSource {
     /// Connects, so that a wrong address is known at once.
     pub(crate) async fn open(address: Address) -> Result<Self> {
-        let client = connect(&address).await?;
+        let (client, other) = connect_two(&address).await?;
         version(&client).await?;
-        Ok(Self { address, idle: Mutex::new(vec![client]) })
+        Ok(Self { address, idle: Mutex::new(vec![client, other]) })
     }
 
     /// Does something in a transaction of its own.
