@@ -149,7 +149,12 @@ impl Transform {
             .find(|guard| guard.kind == kind)
             .map_or(Action::Fail, |guard| guard.action);
         if action == Action::Fail && self.on_fail == OnFail::Stop {
-            let actions: Vec<_> = kind.actions()[1..].iter().map(ToString::to_string).collect();
+            let word = |action: &Action| match action {
+                // Without quotes YAML takes it for no value.
+                Action::Null => "\"null\"".to_string(),
+                other => other.to_string(),
+            };
+            let actions: Vec<_> = kind.actions()[1..].iter().map(word).collect();
             return Err(Error::new(Code::ValueRefused, format!("a value is {}", kind.describe()))
                 .with("table", self.table.clone())
                 .with("column", column.source.clone())

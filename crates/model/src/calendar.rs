@@ -76,7 +76,9 @@ pub(crate) fn parse_time(text: &str, unit: Unit) -> Option<i64> {
         return None;
     }
     let (hours, minutes, seconds) = (number(hours)?, number(minutes)?, number(seconds)?);
-    if hours > 23 || minutes > 59 || seconds > 59 {
+    // The end of a day is a time of its own: ISO 8601 and PostgreSQL have it.
+    let end_of_day = (hours, minutes, seconds, fraction) == (24, 0, 0, 0);
+    if !end_of_day && (hours > 23 || minutes > 59 || seconds > 59) {
         return None;
     }
     Some((hours * 3600 + minutes * 60 + seconds) * unit.per_second() + fraction)
@@ -95,9 +97,9 @@ pub(crate) fn parse_timestamp(text: &str, unit: Unit, utc: bool) -> Option<i64> 
         return None;
     }
     let day = DAY.checked_mul(unit.per_second())?;
+    let time = parse_time(time, unit).filter(|time| *time < day)?;
     // In 128 bits, because the first day of the range starts below it.
-    let ticks = i128::from(parse_date(date)?) * i128::from(day)
-        + i128::from(parse_time(time, unit)?)
+    let ticks = i128::from(parse_date(date)?) * i128::from(day) + i128::from(time)
         - i128::from(offset.unwrap_or(0)) * i128::from(unit.per_second());
     i64::try_from(ticks).ok()
 }

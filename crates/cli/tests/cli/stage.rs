@@ -62,6 +62,12 @@ impl Stage {
         connection.query_row(sql, [], |row| row.get(0)).expect("one number")
     }
 
+    /// One text of a database.
+    pub(crate) fn text(&self, database: &str, sql: &str) -> String {
+        let connection = Connection::open(self.join(database)).expect("a database");
+        connection.query_row(sql, [], |row| row.get(0)).expect("one text")
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.join(name), text).expect("a file");
     }

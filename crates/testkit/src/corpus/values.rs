@@ -336,7 +336,8 @@ fn numbers() -> Vec<String> {
 }
 
 fn times(unit: Unit) -> Vec<String> {
-    let mut values = owned(&["00:00:00", "00:00:00.000001", "12:34:56.5", "23:59:59.999999"]);
+    let mut values =
+        owned(&["00:00:00", "00:00:00.000001", "12:34:56.5", "23:59:59.999999", "24:00:00"]);
     if unit == Unit::Nano {
         values.extend(owned(&["00:00:00.000000001", "23:59:59.999999999"]));
     }

@@ -2,6 +2,8 @@
 
 mod faults;
 mod kills;
+mod pairs;
+mod ways;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;

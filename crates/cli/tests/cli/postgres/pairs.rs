@@ -1,0 +1,110 @@
+//! PostgreSQL to every other system and back, with every built-in type.
+
+use longshore_testkit::postgres::{Postgres, Version};
+
+use super::verified;
+use crate::stage::{Ran, Stage};
+
+/// A table with a column of every type, and rows of ordinary and of odd values.
+const TYPES: &str = include_str!("types.sql");
+
+fn types(server: &Postgres) -> String {
+    let database = server.create("types");
+    server.psql(&database, TYPES);
+    database
+}
+
+fn run(stage: &Stage, from: &str, to: &str, policies: &str) -> Ran {
+    stage.write(
+        "m.yaml",
+        &format!(
+            "longshore: v1\nname: pair\nmoves: [{{from: '{from}', to: '{to}'}}]\npolicies: {{{policies}}}\n"
+        ),
+    );
+    stage.run(&["run", "m.yaml", "--json"])
+}
+
+#[test]
+fn files_bring_back_every_type_and_value() {
+    for (version, other) in [(Version::V15, Version::V18), (Version::V18, Version::V15)] {
+        let (source, target) = (Postgres::shared(version), Postgres::shared(other));
+        let from = types(source);
+        let stage = Stage::empty();
+        for format in ["parquet", "csv", "jsonl"] {
+            let files = format!("file:{format}?format={format}");
+            verified(&run(&stage, &source.url(&from), &files, ""));
+            let to = target.create("copy");
+            verified(&run(&stage, &files, &target.url(&to), ""));
+            for sql in [
+                "SELECT t FROM types t ORDER BY id",
+                "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute
+                 WHERE attrelid = 'types'::regclass AND attnum > 0 ORDER BY attnum",
+            ] {
+                assert_eq!(source.psql(&from, sql), target.psql(&to, sql), "{format}");
+            }
+        }
+    }
+}
+
+#[test]
+fn servers_pass_every_type_and_value_on() {
+    for (version, other) in
+        [(Version::V15, Version::V18), (Version::V18, Version::V15), (Version::V18, Version::V18)]
+    {
+        let (source, target) = (Postgres::shared(version), Postgres::shared(other));
+        let (from, to) = (types(source), target.create("copy"));
+        verified(&run(&Stage::empty(), &source.url(&from), &target.url(&to), ""));
+        let sql = "SELECT t FROM types t ORDER BY id";
+        assert_eq!(source.psql(&from, sql), target.psql(&to, sql));
+    }
+}
+
+#[test]
+fn sqlite_takes_every_value_or_says_which_are_lost() {
+    let server = Postgres::shared(Version::V15);
+    let from = types(server);
+    let stage = Stage::empty();
+    let ran = run(&stage, &server.url(&from), "sqlite:types.db", "");
+    assert!(ran.err.contains("LS0301") && ran.err.contains("nan"), "{}", ran.err);
+    let ran =
+        run(&stage, &server.url(&from), "sqlite:lossy.db", "nan: 'null', negative-zero: zero");
+    verified(&ran);
+    assert_eq!(stage.value("lossy.db", "SELECT count(*) FROM types WHERE f4 IS NULL"), 2);
+    for (sql, expected) in [
+        ("SELECT tz FROM types WHERE id = 1", "2024-02-29 09:00:00+00"),
+        ("SELECT n FROM types WHERE id = 1", "12345678901234567890.123456789"),
+        ("SELECT ts FROM types WHERE id = 2", "-infinity"),
+        ("SELECT at FROM types WHERE id = 1", "{\"a,b\",NULL,\"NULL\",\"\\\"q\\\"\"}"),
+        ("SELECT tm FROM types WHERE id = 3", "24:00:00"),
+    ] {
+        assert_eq!(stage.text("lossy.db", sql), expected, "{sql}");
+    }
+    let to = server.create("copy");
+    verified(&run(&stage, "sqlite:lossy.db", &server.url(&to), ""));
+    assert_eq!(server.psql(&to, "SELECT i8, f8, t FROM types WHERE id = 1"), {
+        let sql = "SELECT i8, f8, t FROM types WHERE id = 1";
+        server.psql(&from, sql)
+    });
+}
+
+#[test]
+fn a_text_with_nul_follows_its_policy() {
+    let server = Postgres::shared(Version::V18);
+    let stage = Stage::empty();
+    stage.sql(
+        "odd.db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
+         INSERT INTO t VALUES (1, 'a' || char(0) || 'b'), (2, 'c'), (3, '\\u0000')",
+    );
+    let to = server.create("nul");
+    let ran = run(&stage, "sqlite:odd.db", &server.url(&to), "");
+    assert_eq!(ran.code, Some(42), "{}", ran.err);
+    assert!(ran.err.contains("LS0301") && ran.err.contains("nul-text: strip"), "{}", ran.err);
+    for (policy, expected) in [("strip", "ab|c|\\u0000"), ("'null'", "∅|c|\\u0000")] {
+        let to = server.create("nul");
+        let ran = run(&stage, "sqlite:odd.db", &server.url(&to), &format!("nul-text: {policy}"));
+        verified(&ran);
+        let found = server.psql(&to, "SELECT string_agg(coalesce(v, '∅'), '|' ORDER BY id) FROM t");
+        assert_eq!(found, expected, "{policy}");
+    }
+}
