@@ -195,6 +195,10 @@ pub trait Target: Send + Sync {
     /// any dialect; what cannot be made goes into [`Design::not_moved`].
     fn design(&self, tables: &[TablePlan], catalog: &Catalog) -> Result<Design>;
 
+    /// What the user of the address may not do although [`Self::design`] needs it, each with the
+    /// words that grant it.
+    async fn missing_rights(&self, tables: &[TablePlan], catalog: &Catalog) -> Result<Vec<String>>;
+
     /// Which of the tables are there, and whether they hold rows.
     async fn existing(&self, tables: &[TableName]) -> Result<Vec<ExistingTable>>;
 

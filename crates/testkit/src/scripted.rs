@@ -270,6 +270,10 @@ impl Target for Behind<dyn Target> {
         self.inner.design(tables, catalog)
     }
 
+    async fn missing_rights(&self, tables: &[TablePlan], catalog: &Catalog) -> Result<Vec<String>> {
+        self.inner.missing_rights(tables, catalog).await
+    }
+
     async fn existing(&self, tables: &[TableName]) -> Result<Vec<ExistingTable>> {
         self.inner.existing(tables).await
     }

@@ -141,6 +141,10 @@ impl Target for FileTarget {
         Ok(Design { prepare: Vec::new(), finish, not_moved })
     }
 
+    async fn missing_rights(&self, _: &[TablePlan], _: &Catalog) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     async fn existing(&self, tables: &[TableName]) -> Result<Vec<ExistingTable>> {
         let (target, tables) = (self.clone(), tables.to_vec());
         blocking(move || {

@@ -14,6 +14,7 @@ mod load;
 mod range;
 mod reader;
 mod repair;
+mod rights;
 mod session;
 mod snapshot;
 mod source;

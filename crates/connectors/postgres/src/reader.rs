@@ -15,9 +15,9 @@ use crate::binary::Decoder;
 use crate::failure::{failure, selection};
 use crate::range::Blocks;
 use crate::snapshot::Loan;
-use crate::sql;
 use crate::types::{self, NativeType};
 use crate::wire::{self, Wire};
+use crate::{rights, sql};
 
 /// A stream of batches from one COPY.
 pub(crate) struct PostgresReader {
@@ -71,7 +71,9 @@ impl PostgresReader {
         let query = query(request, address, &select)?;
         let copy = format!("COPY ({query}) TO STDOUT (FORMAT {format})");
         let stream = loan.client().copy_out(copy.as_str()).await.map_err(|error| {
-            selection("read a table", error, request.filter.as_deref()).with("table", table.clone())
+            let error = selection("read a table", error, request.filter.as_deref())
+                .with("table", table.clone());
+            rights::reading(error, &qualified(&request.table, address), address)
         })?;
         Ok(Self {
             loan: Some(loan),

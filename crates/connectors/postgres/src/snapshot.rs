@@ -17,7 +17,7 @@ use crate::reader::PostgresReader;
 use crate::session::{self, begin, connect};
 use crate::sql::literal;
 use crate::types::NativeType;
-use crate::{catalog, reader};
+use crate::{catalog, reader, rights};
 
 const READ_ONLY: &str = "ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -80,7 +80,10 @@ impl PostgresSnapshot {
             return Ok(columns);
         }
         let name = reader::qualified(table, &self.address);
-        let columns = Arc::new(catalog::columns_of(client, &name).await?);
+        let columns = catalog::columns_of(client, &name)
+            .await
+            .map_err(|error| rights::reading(error, &name, &self.address))?;
+        let columns = Arc::new(columns);
         self.columns
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

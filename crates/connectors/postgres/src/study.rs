@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::failure::{failure, selection};
 use crate::source::has_infinity;
 use crate::types::{self, NativeType};
-use crate::{catalog, range, reader, sql, wire};
+use crate::{catalog, range, reader, rights, sql, wire};
 
 /// Studies one table. Rows are what the server's planner expects; no count is taken.
 pub(crate) async fn study(
@@ -18,7 +18,9 @@ pub(crate) async fn study(
     request: &StudyRequest<'_>,
 ) -> Result<Study> {
     let name = reader::qualified(&request.table.name, address);
-    let all = catalog::columns_of(client, &name).await?;
+    let all = catalog::columns_of(client, &name)
+        .await
+        .map_err(|error| rights::reading(error, &name, address))?;
     let columns = request
         .columns
         .iter()
@@ -43,7 +45,7 @@ pub(crate) async fn study(
             types[column] = LogicalType::Text;
         }
     }
-    let size = size(client, &name, request.filter).await?;
+    let size = size(client, address, &name, request.filter).await?;
     let binary = columns.iter().all(|(_, native)| types::passes_in_binary(native));
     let wires = vec![if binary { wire::BINARY } else { wire::TEXT }.to_string()];
     let chunks = range::chunks(size.blocks, size.bytes, size.rows, request.chunk_bytes)?;
@@ -56,7 +58,12 @@ struct Size {
     rows: u64,
 }
 
-async fn size(client: &Client, name: &str, filter: Option<&str>) -> Result<Size> {
+async fn size(
+    client: &Client,
+    address: &Address,
+    name: &str,
+    filter: Option<&str>,
+) -> Result<Size> {
     let told = |error| failure("ask for a table's size", error).with("table", name);
     let sql = format!(
         "SELECT pg_catalog.pg_relation_size({0}::pg_catalog.regclass, 'main')
@@ -72,7 +79,9 @@ async fn size(client: &Client, name: &str, filter: Option<&str>) -> Result<Size>
     let rows = if blocks == 0 {
         0
     } else {
-        expected(client, &explain, filter).await.map_err(|e| e.with("table", name))?
+        expected(client, &explain, filter)
+            .await
+            .map_err(|error| rights::reading(error.with("table", name), name, address))?
     };
     Ok(Size {
         blocks: u32::try_from(blocks).unwrap_or(u32::MAX),

@@ -15,7 +15,7 @@ use crate::failure::failure;
 use crate::load::PostgresLoad;
 use crate::range::Blocks;
 use crate::session::{begin, connect, version};
-use crate::{design, ledger, sql, types};
+use crate::{design, ledger, rights, sql, types};
 
 /// The size of a part that is read back.
 const PART_BYTES: i64 = 64 << 20;
@@ -58,6 +58,10 @@ impl Target for PostgresTarget {
 
     fn design(&self, tables: &[TablePlan], catalog: &Catalog) -> Result<Design> {
         design::design(tables, catalog, &self.address.schema)
+    }
+
+    async fn missing_rights(&self, tables: &[TablePlan], catalog: &Catalog) -> Result<Vec<String>> {
+        rights::missing(&self.client().await?, &self.address, tables, catalog).await
     }
 
     async fn existing(&self, tables: &[TableName]) -> Result<Vec<ExistingTable>> {

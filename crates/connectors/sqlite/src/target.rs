@@ -65,6 +65,10 @@ impl Target for SqliteTarget {
         design::design(tables, catalog)
     }
 
+    async fn missing_rights(&self, _: &[TablePlan], _: &Catalog) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     async fn existing(&self, tables: &[TableName]) -> Result<Vec<ExistingTable>> {
         let tables = tables.to_vec();
         self.read(Vec::new(), move |connection| {

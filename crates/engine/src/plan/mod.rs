@@ -91,10 +91,12 @@ async fn plan_move(one: &Move, spec: &Spec, link: &Link, events: &Events) -> Res
     }
     tables.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.target.cmp(&b.target)));
 
-    let design = target.design(&tables, &moving(one, &catalog, &tables))?;
+    let moving = moving(one, &catalog, &tables);
+    let design = target.design(&tables, &moving)?;
     not_moved.extend(design.not_moved);
     let losses = losses::forecast(snapshot.as_ref(), &tables).await?;
     risks.extend(general_risks(&tables, &losses));
+    risks.extend(target.missing_rights(&tables, &moving).await?);
     risks.extend(target_risks(target.as_ref(), &tables, one.existing).await?);
     Ok(MovePlan {
         from: link.from.to_string(),

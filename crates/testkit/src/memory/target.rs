@@ -85,6 +85,10 @@ impl Target for MemoryTarget {
         Ok(design)
     }
 
+    async fn missing_rights(&self, _: &[TablePlan], _: &Catalog) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     async fn existing(&self, tables: &[TableName]) -> Result<Vec<ExistingTable>> {
         let Some(store) = Store::find(&self.name) else { return Ok(Vec::new()) };
         let state = store.lock();

@@ -3,6 +3,7 @@
 mod faults;
 mod kills;
 mod pairs;
+mod rights;
 mod ways;
 
 use std::io::{BufRead, BufReader};
