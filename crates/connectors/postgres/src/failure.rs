@@ -94,6 +94,15 @@ fn of_server(code: Code, doing: &str, error: &DbError) -> Error {
             made = made.with(key, value);
         }
     }
+    if matches!(
+        *error.code(),
+        SqlState::CHARACTER_NOT_IN_REPERTOIRE | SqlState::UNTRANSLATABLE_CHARACTER
+    ) {
+        made = made.hint(
+            "The two databases have different encodings: one made with ENCODING 'UTF8' holds every \
+             text. Texts that are not valid in the source have to be corrected there.",
+        );
+    }
     if passes(error) { made.temporary() } else { made }
 }
 

@@ -16,8 +16,9 @@ use crate::address::{Address, Protection};
 use crate::failure::failure;
 
 /// Values have one text form, names are qualified, nothing times out in between, and rows that a
-/// policy hides are an error. A client that is gone without a word is noticed within a minute. In force until the transaction ends: a pooler gives the next
-/// transaction to another session.
+/// policy hides are an error. Bytes of a database without encoding stay as they are. A client that
+/// is gone without a word is noticed within a minute. In force until the transaction ends: a pooler
+/// gives the next transaction to another session.
 pub(crate) const SETTINGS: &str = "\
     SET LOCAL search_path = '';
     SET LOCAL datestyle = 'ISO, YMD';
@@ -36,6 +37,8 @@ pub(crate) const SETTINGS: &str = "\
     SET LOCAL tcp_keepalives_idle = 30;
     SET LOCAL tcp_keepalives_interval = 10;
     SET LOCAL tcp_keepalives_count = 3;
+    SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', true)
+        WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII';
     SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings
         WHERE name = 'transaction_timeout';";
 

@@ -88,6 +88,60 @@ fn sqlite_takes_every_value_or_says_which_are_lost() {
 }
 
 #[test]
+fn databases_of_other_encodings_arrive_or_are_refused() {
+    let server = Postgres::shared(Version::V15);
+    let encoded = |encoding: &str| {
+        let name = server.create("encoded");
+        server.psql(
+            "postgres",
+            &format!(
+                "DROP DATABASE {name}; CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C'
+                 LC_CTYPE 'C' TEMPLATE template0"
+            ),
+        );
+        name
+    };
+    let filled = |encoding: &str, texts: &str| {
+        let name = encoded(encoding);
+        server.psql(
+            &name,
+            &format!(
+                "SET client_encoding = '{encoding}'; CREATE TABLE t (id int PRIMARY KEY, v text);
+                 INSERT INTO t SELECT number, text FROM unnest(ARRAY[{texts}])
+                 WITH ORDINALITY AS x (text, number)"
+            ),
+        );
+        name
+    };
+    let latin = filled("LATIN1", "E'caf\\xe9'");
+    let ascii = filled("SQL_ASCII", "E'caf\\xc3\\xa9', E'caf\\xe9'");
+    let emoji = filled("UTF8", "E'\\u2615'");
+    let bytes = "SET client_encoding = 'SQL_ASCII';
+        SELECT encode(string_agg(convert_to(v, current_setting('server_encoding')), '|'
+            ORDER BY id), 'hex') FROM t";
+    for (from, encoding, expected) in [
+        (&latin, "UTF8", Some("636166c3a9")),
+        (&latin, "LATIN1", Some("636166e9")),
+        (&ascii, "SQL_ASCII", Some("636166c3a97c636166e9")),
+        (&ascii, "UTF8", None),
+        (&emoji, "LATIN1", None),
+        (&emoji, "SQL_ASCII", Some("e29895")),
+    ] {
+        let to = encoded(encoding);
+        let ran = run(&Stage::empty(), &server.url(from), &server.url(&to), "");
+        match expected {
+            Some(expected) => {
+                verified(&ran);
+                assert_eq!(server.psql(&to, bytes), expected, "{from} as {encoding}");
+            }
+            None => assert!(ran.err.contains("encodings"), "{from} as {encoding}: {}", ran.err),
+        }
+    }
+    let ran = run(&Stage::empty(), &server.url(&ascii), "sqlite:ascii.db", "");
+    assert!(ran.err.contains("LS0302") && ran.err.contains("UTF-8"), "{}", ran.err);
+}
+
+#[test]
 fn a_text_with_nul_follows_its_policy() {
     let server = Postgres::shared(Version::V18);
     let stage = Stage::empty();
