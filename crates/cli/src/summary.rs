@@ -77,8 +77,8 @@ fn render_move(one: &MoveReport, output: &Output, out: &mut String) {
     ));
     if !one.source_unchanged {
         out.push_str(
-            "  The source has changed since it was read; the target holds the state that was copied. \
-             For the newer one, start over with --existing replace.\n",
+            "  The source may have changed since it was read; the target holds the state that was \
+             copied. For a newer one, start over with --existing replace.\n",
         );
     }
     for loss in &one.fidelity {

@@ -10,9 +10,12 @@ use arrow_array::{RecordBatch, UInt64Array};
 use arrow_select::take::take_record_batch;
 use longshore_model::connector::{ReadRequest, Snapshot};
 use longshore_model::plan::TablePlan;
-use longshore_model::{Batch, Cell, Code, ColumnView, Error, LogicalType, Result, row_hashes};
+use longshore_model::{
+    Batch, Cell, Code, ColumnView, Error, Fingerprint, LogicalType, Result, row_hashes,
+};
 
 use super::{Check, is_damage, loose, parts, target_request};
+use crate::copy;
 use crate::report::{Difference, DifferenceKind, TableVerification};
 use crate::transform::{Losses, OnFail, Transform};
 
@@ -60,7 +63,7 @@ pub(crate) async fn trace(
 ) -> Result<Traced> {
     let reason = if check.ledger.header.baselines.contains_key(&index) {
         Some("the table held other rows before the run, so rows that differ cannot be told apart")
-    } else if !check.source_is_same {
+    } else if !source_is_same(check, index, table).await? {
         Some("the source is no longer what was copied, so rows that differ cannot be traced in it")
     } else {
         None
@@ -92,6 +95,17 @@ pub(crate) async fn trace(
         }
     }
     Ok(traced)
+}
+
+/// Whether the source holds for a table what was copied: it does at the same position, and at
+/// another where it reads the same.
+async fn source_is_same(check: &Check, index: usize, table: &TablePlan) -> Result<bool> {
+    if check.source_is_same {
+        return Ok(true);
+    }
+    let entries = check.ledger.entries.iter().filter(|entry| entry.table == index);
+    let copied = entries.fold(Fingerprint::default(), |sum, entry| sum.plus(entry.fingerprint));
+    Ok(copy::fingerprint_source(&check.job, table, None).await? == copied)
 }
 
 /// Rows and sum of hashes, for each bucket.

@@ -125,3 +125,11 @@ async fn a_source_that_moved_on_does_not_hide_or_invent_differences() {
     assert!(!proof.matches);
     assert!(proof.note.is_some_and(|note| note.contains("no longer what was copied")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn differences_are_traced_where_the_source_changed_elsewhere_only() {
+    let scene = tampered("moved-on-elsewhere", true, |rows| rows[0].2 = 9.0).await;
+    scene.source.put(people("beside", true), many(0, 10));
+    let found = proof(&scene, FULL).await;
+    assert_eq!((found.different, found.note), (1, None));
+}
