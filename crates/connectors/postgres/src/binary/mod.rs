@@ -15,3 +15,6 @@ pub(crate) use encode::Encoder;
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// Days between the same.
 const EPOCH_DAYS: i32 = 10_957;
+
+#[cfg(test)]
+mod tests;
