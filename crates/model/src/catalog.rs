@@ -169,6 +169,18 @@ pub struct NotMoved {
     pub reason: String,
 }
 
+impl Catalog {
+    /// The names by which rules may call a table: a table of the default namespace is called with
+    /// it or without.
+    pub fn called(&self, table: &TableName) -> Vec<String> {
+        let mut names = vec![table.to_string()];
+        if table.namespace.is_some() && table.namespace == self.default_namespace {
+            names.push(table.name.clone());
+        }
+        names
+    }
+}
+
 impl TableName {
     /// A name without namespace.
     pub fn plain(name: impl Into<String>) -> Self {

@@ -24,14 +24,20 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     pattern[p..].iter().all(|&character| character == '*')
 }
 
-/// Whether a list of patterns selects a name: the last that matches decides, `!` excludes. An
-/// empty list selects everything, and so does a list of exclusions what it does not exclude.
-pub fn selects(patterns: &[String], name: &str) -> bool {
+/// Whether `pattern` matches one of the names of a thing.
+pub fn matches_any(pattern: &str, names: &[String]) -> bool {
+    names.iter().any(|name| matches(pattern, name))
+}
+
+/// Whether a list of patterns selects a thing by one of its names: the last that matches decides,
+/// `!` excludes. An empty list selects everything, and so does a list of exclusions what it does
+/// not exclude.
+pub fn selects(patterns: &[String], names: &[String]) -> bool {
     let mut selected = patterns.iter().all(|pattern| pattern.starts_with('!'));
     for pattern in patterns {
         match pattern.strip_prefix('!') {
-            Some(excluded) if matches(excluded, name) => selected = false,
-            None if matches(pattern, name) => selected = true,
+            Some(excluded) if matches_any(excluded, names) => selected = false,
+            None if matches_any(pattern, names) => selected = true,
             _ => {}
         }
     }
@@ -60,6 +66,7 @@ mod tests {
     #[test]
     fn selection() {
         let list = |patterns: &[&str]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let selects = |patterns: &[String], name: &str| selects(patterns, &[name.to_string()]);
         assert!(selects(&[], "a"));
         assert!(selects(&list(&["!b"]), "a"));
         assert!(!selects(&list(&["!b"]), "b"));

@@ -49,7 +49,8 @@ pub struct Move {
     pub from: String,
     /// The target's address.
     pub to: String,
-    /// Patterns of the tables to move, in order; `!` excludes. Empty means all.
+    /// Patterns of the tables to move, in order; `!` excludes. Empty means all. A table of the
+    /// source's default namespace, such as `public`, is named with it or without.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<String>,
     /// New names of tables.

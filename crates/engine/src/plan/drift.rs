@@ -57,7 +57,7 @@ fn differences(plan: &MovePlan, catalog: &Catalog) -> Vec<String> {
                 changes(&table.name, described, &describe(table), &mut found);
             }
             None if table.rows_elsewhere => {}
-            None if pattern::selects(&plan.selects, &table.name.to_string()) => {
+            None if pattern::selects(&plan.selects, &catalog.called(&table.name)) => {
                 found.push(format!("table {} is new", table.name));
             }
             None => {}

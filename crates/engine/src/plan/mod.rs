@@ -231,7 +231,7 @@ fn table_plan(
 fn moving(one: &Move, catalog: &Catalog, tables: &[TablePlan]) -> Catalog {
     let planned: HashSet<_> = tables.iter().map(|plan| &plan.source).collect();
     let moves = |table: &&Table| match table.rows_elsewhere {
-        true => rules::selects(one, table),
+        true => rules::selects(one, catalog, table),
         false => planned.contains(&table.name),
     };
     Catalog { tables: catalog.tables.iter().filter(moves).cloned().collect(), ..catalog.clone() }

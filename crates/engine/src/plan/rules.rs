@@ -45,8 +45,8 @@ pub(crate) struct Ends {
 }
 
 /// Whether a move names a table.
-pub(crate) fn selects(one: &Move, table: &Table) -> bool {
-    pattern::selects(&one.tables, &table.name.to_string())
+pub(crate) fn selects(one: &Move, catalog: &Catalog, table: &Table) -> bool {
+    pattern::selects(&one.tables, &catalog.called(&table.name))
 }
 
 /// Selects tables and applies every rule. A rule that matches nothing is an error. Where source and
@@ -57,7 +57,7 @@ pub(crate) fn apply(one: &Move, catalog: &Catalog, ends: Ends) -> Result<Vec<Dra
     let selected: Vec<&Table> = catalog
         .tables
         .iter()
-        .filter(|table| !table.rows_elsewhere && selects(one, table))
+        .filter(|table| !table.rows_elsewhere && selects(one, catalog, table))
         .collect();
     if selected.is_empty() {
         let error = Error::new(Code::SpecNoMatch, "no table is selected")
@@ -133,12 +133,8 @@ fn draft(
     ends: Ends,
 ) -> Result<Draft> {
     let name = table.name.to_string();
-    let rules: Vec<&ColumnRules> = one
-        .columns
-        .iter()
-        .filter(|(wanted, _)| pattern::matches(wanted, &name))
-        .map(|(_, rules)| rules)
-        .collect();
+    let called = catalog.called(&table.name);
+    let rules = rules_of(one, &called);
     let mut columns = Vec::new();
     for column in &table.columns {
         if !keeps(&rules, &column.name) || (column.generated.is_some() && ends.same_dialect) {
@@ -154,7 +150,7 @@ fn draft(
         columns.push(ColumnDraft {
             source: column.name.clone(),
             target: renamed(&rules, &column.name),
-            cast: cast(one, &name, &column.name),
+            cast: cast(one, &called, &column.name),
             mask,
         });
     }
@@ -171,8 +167,11 @@ fn draft(
             .with("table", name)
             .hint("Leave the table out under `tables` instead."));
     }
-    let mut filters =
-        one.filter.iter().filter(|(wanted, _)| pattern::matches(wanted, &name)).map(|(_, sql)| sql);
+    let mut filters = one
+        .filter
+        .iter()
+        .filter(|(wanted, _)| pattern::matches_any(wanted, &called))
+        .map(|(_, sql)| sql);
     let filter = filters.next().cloned();
     if filters.next().is_some() {
         return Err(Error::new(Code::SpecInvalid, "two conditions are given for one table")
@@ -246,7 +245,8 @@ fn structure(
         let referenced = selected.iter().find(|other| same_name(&other.name, &key.references));
         match referenced {
             Some(other) if kept(&key.columns) => {
-                let there: Vec<&ColumnRules> = rules_of(names.one, other);
+                let there: Vec<&ColumnRules> =
+                    rules_of(names.one, &names.catalog.called(&other.name));
                 foreign_keys.push(ForeignKey {
                     columns: rename(&key.columns),
                     references: names.target(&other.name),
@@ -275,11 +275,10 @@ fn structure(
     (structure, not_moved)
 }
 
-fn rules_of<'a>(one: &'a Move, table: &Table) -> Vec<&'a ColumnRules> {
-    let name = table.name.to_string();
+fn rules_of<'a>(one: &'a Move, called: &[String]) -> Vec<&'a ColumnRules> {
     one.columns
         .iter()
-        .filter(|(wanted, _)| pattern::matches(wanted, &name))
+        .filter(|(wanted, _)| pattern::matches_any(wanted, called))
         .map(|(_, rules)| rules)
         .collect()
 }
@@ -301,7 +300,7 @@ impl Names<'_> {
     /// The name in the target: as `rename` says, else the same. Where the target has no namespaces,
     /// other namespaces than the source's default one become part of the name.
     fn target(&self, name: &TableName) -> TableName {
-        let new = self.one.rename.get(&name.to_string());
+        let new = self.catalog.called(name).iter().find_map(|called| self.one.rename.get(called));
         let own = new.unwrap_or(&name.name);
         match &name.namespace {
             Some(namespace) if self.ends.namespaces => {
@@ -329,24 +328,29 @@ fn renamed(rules: &[&ColumnRules], column: &str) -> String {
     new.cloned().unwrap_or_else(|| column.to_string())
 }
 
-fn cast(one: &Move, table: &str, column: &str) -> Option<LogicalType> {
-    let name = format!("{table}.{column}");
+fn cast(one: &Move, table: &[String], column: &str) -> Option<LogicalType> {
+    let names = columns_called(table, column);
     one.types
         .iter()
-        .filter(|(wanted, _)| pattern::matches(wanted, &name))
+        .filter(|(wanted, _)| pattern::matches_any(wanted, &names))
         // An exact name wins over a pattern.
-        .max_by_key(|(wanted, _)| **wanted == name)
+        .max_by_key(|(wanted, _)| names.contains(wanted))
         .map(|(_, logical)| logical.clone())
+}
+
+fn columns_called(table: &[String], column: &str) -> Vec<String> {
+    table.iter().map(|table| format!("{table}.{column}")).collect()
 }
 
 /// Refuses rules that match nothing.
 fn check_patterns(one: &Move, catalog: &Catalog) -> Result<()> {
-    let names: Vec<String> = catalog.tables.iter().map(|table| table.name.to_string()).collect();
+    let names: Vec<String> =
+        catalog.tables.iter().flat_map(|table| catalog.called(&table.name)).collect();
     let refuse = |what: &str, rule: &str| {
         Error::new(Code::SpecNoMatch, format!("a rule under `{what}` matches nothing"))
             .with("rule", rule)
     };
-    let any_table = |wanted: &str| names.iter().any(|name| pattern::matches(wanted, name));
+    let any_table = |wanted: &str| pattern::matches_any(wanted, &names);
     for wanted in &one.tables {
         let plain = wanted.strip_prefix('!').unwrap_or(wanted);
         if !any_table(plain) && !plain.contains(['*', '?']) {
@@ -363,10 +367,9 @@ fn check_patterns(one: &Move, catalog: &Catalog) -> Result<()> {
     }
     for wanted in one.types.keys() {
         let hit = catalog.tables.iter().any(|table| {
-            table
-                .columns
-                .iter()
-                .any(|c| pattern::matches(wanted, &format!("{}.{}", table.name, c.name)))
+            let called = catalog.called(&table.name);
+            let named = |column: &Column| columns_called(&called, &column.name);
+            table.columns.iter().any(|column| pattern::matches_any(wanted, &named(column)))
         });
         if !hit {
             return Err(refuse("types", wanted));
@@ -384,7 +387,8 @@ fn check_patterns(one: &Move, catalog: &Catalog) -> Result<()> {
             .chain(rules.mask.keys());
         for column in named {
             let hit = catalog.tables.iter().any(|table| {
-                pattern::matches(wanted, &table.name.to_string()) && table.column(column).is_some()
+                pattern::matches_any(wanted, &catalog.called(&table.name))
+                    && table.column(column).is_some()
             });
             if !hit {
                 return Err(refuse("columns", &format!("{wanted}: {column}")));

@@ -162,3 +162,35 @@ fn a_text_with_nul_follows_its_policy() {
         assert_eq!(found, expected, "{policy}");
     }
 }
+
+#[test]
+fn rules_name_tables_of_public_with_their_schema_or_without() {
+    let server = Postgres::shared(Version::V18);
+    let from = server.create("named");
+    server.psql(
+        &from,
+        "CREATE TABLE orders (id int, paid int, note text); INSERT INTO orders VALUES (1, 1, 'x');
+         CREATE TABLE audit_log (id int); CREATE SCHEMA sales; CREATE TABLE sales.orders (id int);
+         CREATE TABLE sales.audit_log (id int)",
+    );
+    for (number, (tables, name)) in [
+        ("['orders']", "orders"),
+        ("['public.*', '!audit_*']", "public.orders"),
+        ("['*', '!*audit_*', '!sales.*']", "orders"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let stage = Stage::empty();
+        stage.write(
+            "m.yaml",
+            &format!(
+                "longshore: v1\nname: named\nmoves:\n- from: '{}'\n  to: 'sqlite:copy.db'\n  tables: {tables}\n  rename: {{{name}: bought}}\n  types: {{{name}.paid: boolean}}\n  where: {{{name}: 'id < 5'}}\n  columns: {{{name}: {{mask: {{note: redact}}}}}}\n",
+                server.url(&from)
+            ),
+        );
+        verified(&stage.run(&["run", "m.yaml", "--json"]));
+        assert_eq!(stage.text("copy.db", "SELECT note FROM bought"), "***", "{number}");
+        assert_eq!(stage.value("copy.db", "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'"), 1);
+    }
+}
