@@ -124,6 +124,15 @@ impl PostgresReader {
         let mut ends = Vec::new();
         while bytes.len() < self.batch_bytes {
             let Some(row) = self.row().await? else { break };
+            if row.len() >= self.batch_bytes {
+                // A row that fills a batch is one, without a copy.
+                if ends.is_empty() {
+                    let ends = vec![row.len()];
+                    return Ok(Some(Batch::Wire(WireBatch { bytes: row, ends })));
+                }
+                self.held = Some(row);
+                break;
+            }
             bytes.extend_from_slice(&row);
             ends.push(bytes.len());
         }

@@ -19,6 +19,9 @@ use crate::wire::{self, Wire};
 /// Bytes that go to the server in one message.
 const MESSAGE_BYTES: usize = 256 << 10;
 
+/// The size of the largest message: what the connection buffers at a time.
+const LARGEST_MESSAGE: usize = 1 << 20;
+
 /// Writes one chunk. When it is dropped, its connection closes and the server takes all back.
 pub(crate) struct PostgresWriter {
     loan: Loan,
@@ -51,7 +54,16 @@ impl PostgresWriter {
         self.wire.unwrap_or_else(|| self.encoder.wire())
     }
 
-    async fn send(&mut self, bytes: Bytes) -> Result<()> {
+    /// Sends rows in messages of a bounded size; where they end does not matter to COPY.
+    async fn send(&mut self, mut bytes: Bytes) -> Result<()> {
+        while bytes.len() > LARGEST_MESSAGE {
+            let part = bytes.split_to(LARGEST_MESSAGE);
+            self.send_message(part).await?;
+        }
+        self.send_message(bytes).await
+    }
+
+    async fn send_message(&mut self, bytes: Bytes) -> Result<()> {
         if self.copy.is_none() {
             let format = self.form().format();
             let columns = &self.columns;
