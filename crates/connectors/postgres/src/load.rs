@@ -158,7 +158,7 @@ impl PostgresLoad {
     }
 
     /// Runs a statement of the plan, and returns its purpose.
-    async fn finish_one<'a>(&self, number: usize, statement: &'a Statement) -> Result<&'a str> {
+    async fn finish_one(&self, number: usize, statement: &Statement) -> Result<(), Refused> {
         let loan = self.lend().await?;
         run_once(loan.client(), statement).await?;
         ledger::note(loan.client(), Phase::Finish, number).await?;
@@ -166,7 +166,66 @@ impl PostgresLoad {
         commit(loan.client()).await?;
         loan.give_back();
         failpoint::hit("postgres.statement")?;
-        Ok(&statement.purpose)
+        Ok(())
+    }
+
+    /// Runs statements of one step side by side. Returns those that came too early, and why the
+    /// last of them did.
+    async fn finish_some<'a>(
+        &self,
+        statements: Vec<(usize, &'a Statement)>,
+        done: &(dyn for<'b> Fn(&'b str) + Send + Sync),
+    ) -> Result<(Vec<(usize, &'a Statement)>, Option<Error>)> {
+        let at_once = available_parallelism().map_or(1, usize::from).max(2);
+        let mut running = FuturesUnordered::new();
+        let mut waiting = statements.into_iter();
+        let (mut early, mut reason) = (Vec::new(), None);
+        loop {
+            while running.len() < at_once
+                && let Some((number, statement)) = waiting.next()
+            {
+                running.push(async move {
+                    (number, statement, self.finish_one(number, statement).await)
+                });
+            }
+            match running.next().await {
+                Some((_, statement, Ok(()))) => done(&statement.purpose),
+                Some((number, statement, Err(Refused::Early(error)))) => {
+                    early.push((number, statement));
+                    reason = Some(error);
+                }
+                Some((_, _, Err(Refused::Never(error)))) => return Err(error),
+                None => break,
+            }
+        }
+        early.sort_by_key(|(number, _)| *number);
+        Ok((early, reason))
+    }
+
+    /// Runs statements of the preparation that need what others make, until all are done.
+    async fn prepare_early(
+        &self,
+        client: &Client,
+        plan: &MovePlan,
+        mut early: Vec<usize>,
+    ) -> Result<()> {
+        while !early.is_empty() {
+            let (all, mut reason) = (early.len(), None);
+            for number in std::mem::take(&mut early) {
+                match prepare_one(client, &plan.prepare[number]).await {
+                    Ok(()) => ledger::note(client, Phase::Prepare, number).await?,
+                    Err(Refused::Never(error)) => return Err(error),
+                    Err(Refused::Early(error)) => {
+                        early.push(number);
+                        reason.get_or_insert(error);
+                    }
+                }
+            }
+            if let Some(error) = reason.filter(|_| early.len() == all) {
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -207,6 +266,7 @@ impl Load for PostgresLoad {
             !done.contains(number) && plan.prepare[*number].table.is_none_or(makes)
         };
         let numbers: Vec<usize> = (0..plan.prepare.len()).filter(wanted).collect();
+        let mut early = Vec::new();
         for (turn, some) in numbers.chunks(STATEMENTS).enumerate() {
             if turn > 0 {
                 ledger::hold(client, self.token).await?;
@@ -214,10 +274,14 @@ impl Load for PostgresLoad {
                 begin(client, "").await?;
             }
             for number in some {
-                prepare_one(client, &plan.prepare[*number]).await?;
-                ledger::note(client, Phase::Prepare, *number).await?;
+                match prepare_one(client, &plan.prepare[*number]).await {
+                    Ok(()) => ledger::note(client, Phase::Prepare, *number).await?,
+                    Err(Refused::Early(_)) => early.push(*number),
+                    Err(Refused::Never(error)) => return Err(error),
+                }
             }
         }
+        self.prepare_early(client, plan, early).await?;
         ledger::mark(client, Stage::Prepared).await?;
         ledger::hold(client, self.token).await?;
         failpoint::hit("postgres.before-begin")?;
@@ -294,19 +358,14 @@ impl Load for PostgresLoad {
                 steps.entry(statement.step).or_default().push((number, statement));
             }
         }
-        let at_once = available_parallelism().map_or(1, usize::from).max(2);
-        for statements in steps.into_values() {
-            let mut running = FuturesUnordered::new();
-            let mut waiting = statements.into_iter();
+        for mut statements in steps.into_values() {
             loop {
-                while running.len() < at_once
-                    && let Some((number, statement)) = waiting.next()
-                {
-                    running.push(self.finish_one(number, statement));
-                }
-                match running.next().await {
-                    Some(finished) => done(finished?),
+                let all = statements.len();
+                let (early, error) = self.finish_some(statements, done).await?;
+                match error {
+                    Some(error) if early.len() == all => return Err(error),
                     None => break,
+                    Some(_) => statements = early,
                 }
             }
         }
@@ -420,27 +479,59 @@ async fn can_silence_triggers(client: &Client) -> Result<bool> {
     Ok(true)
 }
 
+/// Why a statement of the plan was not run.
+enum Refused {
+    /// What it needs is not there yet. The catalog's order is that in which things were made, and
+    /// some of them were changed since to need later ones.
+    Early(Error),
+    /// It cannot be run.
+    Never(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Never(error)
+    }
+}
+
 /// Runs a statement of the preparation. Things that belong to no table, such as schemas and types,
 /// may be there already.
-async fn prepare_one(client: &Client, statement: &Statement) -> Result<()> {
-    if statement.table.is_some() {
-        return client.batch_execute(&statement.sql).await.map_err(|error| told(statement, error));
-    }
-    run_once(client, statement).await
+async fn prepare_one(client: &Client, statement: &Statement) -> Result<(), Refused> {
+    run(client, statement, statement.table.is_none()).await
 }
 
 /// Runs a statement whose thing may be there already.
-async fn run_once(client: &Client, statement: &Statement) -> Result<()> {
-    let savepoint = |sql: &'static str| async move {
-        client.batch_execute(sql).await.map_err(|error| failure("prepare the target", error))
-    };
-    savepoint("SAVEPOINT thing").await?;
-    match client.batch_execute(&statement.sql).await {
-        Ok(()) => savepoint("RELEASE thing").await,
-        Err(error) if is_there(&error) => savepoint("ROLLBACK TO thing; RELEASE thing").await,
-        Err(error) => Err(told(statement, error)),
+async fn run_once(client: &Client, statement: &Statement) -> Result<(), Refused> {
+    run(client, statement, true).await
+}
+
+/// Runs a statement, all or nothing, and leaves the transaction usable when it was refused.
+async fn run(client: &Client, statement: &Statement, may_be_there: bool) -> Result<(), Refused> {
+    let told_of = |error| failure("prepare the target", error);
+    // On its own: a statement that cannot even be parsed would take the savepoint with it.
+    client.batch_execute("SAVEPOINT thing").await.map_err(told_of)?;
+    let sql = format!("{}; RELEASE thing", statement.sql);
+    let Err(error) = client.batch_execute(&sql).await else { return Ok(()) };
+    if client.is_closed() {
+        return Err(told(statement, error).into());
+    }
+    let undo = client.batch_execute("ROLLBACK TO thing; RELEASE thing").await;
+    undo.map_err(told_of)?;
+    match error.code() {
+        _ if may_be_there && is_there(&error) => Ok(()),
+        Some(state) if MISSING.contains(state) => Err(Refused::Early(told(statement, error))),
+        _ => Err(told(statement, error).into()),
     }
 }
+
+/// What a server says of a thing that is not there.
+const MISSING: [SqlState; 5] = [
+    SqlState::CANNOT_COERCE,
+    SqlState::UNDEFINED_TABLE,
+    SqlState::UNDEFINED_OBJECT,
+    SqlState::UNDEFINED_FUNCTION,
+    SqlState::UNDEFINED_COLUMN,
+];
 
 fn is_there(error: &tokio_postgres::Error) -> bool {
     [

@@ -242,7 +242,15 @@ fn structure(
     }
     let mut foreign_keys = Vec::new();
     for key in &table.foreign_keys {
-        let referenced = selected.iter().find(|other| same_name(&other.name, &key.references));
+        let found = |other: &&Table| same_name(&other.name, &key.references);
+        let referenced = selected.iter().copied().find(found).or_else(|| {
+            // A partitioned table has no rows to select, and is made with its partitions.
+            let catalog = names.catalog;
+            let mut others = catalog.tables.iter().filter(|_| names.ends.same_dialect);
+            others.find(|other| {
+                other.rows_elsewhere && found(other) && selects(names.one, catalog, other)
+            })
+        });
         match referenced {
             Some(other) if kept(&key.columns) => {
                 let there: Vec<&ColumnRules> =

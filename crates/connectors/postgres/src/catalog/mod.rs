@@ -2,6 +2,7 @@
 
 mod queries;
 mod table;
+mod things;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,6 +18,8 @@ use table::{Column, Constraint, Facts, Index, Sequence};
 
 /// The attribute of a table that must be made after those it inherits from: how many stand above it.
 pub(crate) const DEPTH: &str = "depth";
+/// Sequences that are asked at a time.
+const SEQUENCES: usize = 500;
 /// The attribute of a table that holds the rows of a partitioned one: its topmost parents.
 pub(crate) const PARENTS: &str = "parents";
 
@@ -31,14 +34,9 @@ pub(crate) async fn read(client: &Client) -> Result<Catalog> {
         reading.names.insert(view.oid, view.name.clone());
     }
     let indexes = reading.rows(queries::INDEXES, table::index).await?;
-    let sequences = reading.rows(queries::SEQUENCES, table::sequence).await?;
+    let sequences = reading.sequences().await?;
 
-    let mut programs = reading
-        .rows(queries::NEEDED, |row| {
-            let (name, native) = (row.try_get::<_, String>(1)?, row.try_get(2)?);
-            Ok(program(row.try_get(0)?, name, String::new(), native))
-        })
-        .await?;
+    let mut programs = reading.things().await?;
     programs.extend(sequences.iter().filter(|sequence| !sequence.identity).map(|sequence| {
         let table = sequence.table.and_then(|oid| reading.names.get(&oid));
         let bound = table.map(key).unwrap_or_default();
@@ -183,6 +181,51 @@ impl Reading<'_> {
         Ok(facts)
     }
 
+    /// Sequences. Those that gave no number yet may still begin with another than they were made
+    /// with, which only they themselves say.
+    async fn sequences(&self) -> Result<Vec<Sequence>> {
+        let mut sequences = self.rows(queries::SEQUENCES, table::sequence).await?;
+        let mut fresh: Vec<&mut Sequence> =
+            sequences.iter_mut().filter(|one| one.readable && one.next.is_none()).collect();
+        for some in fresh.chunks_mut(SEQUENCES) {
+            let selects: Vec<String> = some
+                .iter()
+                .enumerate()
+                .map(|(at, one)| format!("SELECT {at}, last_value, is_called FROM {}", one.name))
+                .collect();
+            let query = selects.join(" UNION ALL ");
+            let next =
+                |row: &Row| Ok((row.try_get::<_, i32>(0)?, row.try_get(1)?, row.try_get(2)?));
+            for (at, last, called) in self.rows(&query, next).await? {
+                if let Some(one) = usize::try_from(at).ok().and_then(|at| some.get_mut(at)) {
+                    one.next = Some((last, called));
+                }
+            }
+        }
+        Ok(sequences)
+    }
+
+    /// What is neither a relation nor hangs on one, in the order in which it was made.
+    async fn things(&self) -> Result<Vec<Program>> {
+        let mut things = Vec::new();
+        for query in [
+            queries::NEEDED,
+            things::TEXT_SEARCH,
+            things::AGGREGATES,
+            things::OPERATORS,
+            things::CASTS,
+        ] {
+            let rows = self.rows(query, |row| {
+                let (name, native) = (row.try_get::<_, String>(1)?, row.try_get(2)?);
+                let made: i64 = row.try_get(3)?;
+                Ok((made, program(row.try_get(0)?, name, String::new(), native)))
+            });
+            things.extend(rows.await?);
+        }
+        things.sort_by_key(|(made, _)| *made);
+        Ok(things.into_iter().map(|(_, program)| program).collect())
+    }
+
     /// The table with its own definition.
     fn table(&self, parts: &Parts<'_>) -> Table {
         let Parts { facts, columns, constraints, indexes, sequences } = parts;
@@ -214,6 +257,7 @@ impl Reading<'_> {
                 "f" if one.own => {
                     ("foreign key", if parts.facts.partitioned { "" } else { "ONLY " })
                 }
+                "c" | "n" if one.is_late() && one.local => ("check", ""),
                 _ => continue,
             };
             let native = format!(

@@ -13,13 +13,17 @@ macro_rules! ours {
     };
 }
 
+pub(super) use ours;
+
 /// Ordinary and partitioned tables.
 pub(super) const TABLES: &str = concat!(
     "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', c.relpersistence = 'u',
         pg_get_partkeydef(c.oid), pg_get_expr(c.relpartbound, c.oid),
         ARRAY(SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno),
-        array_to_string(c.reloptions, ', '), c.relreplident::text, c.relrowsecurity,
-        c.relforcerowsecurity
+        NULLIF(array_to_string(c.reloptions || ARRAY(SELECT 'toast.' || option FROM pg_class o,
+            unnest(o.reloptions) AS option WHERE o.oid = c.reltoastrelid), ', '), ''),
+        c.relreplident::text, c.relrowsecurity, c.relforcerowsecurity,
+        CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND ",
     ours!("pg_class", "c", "n"),
@@ -60,7 +64,10 @@ pub(super) const COLUMNS: &str = concat!(
         a.attislocal,
         CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
         to_jsonb(a) ->> 'attcompression', (to_jsonb(a) ->> 'attstattarget')::int4,
-        array_to_string(a.attoptions, ', ')
+        array_to_string(a.attoptions, ', '),
+        a.attnotnull AND NOT EXISTS (SELECT FROM pg_inherits h JOIN pg_attribute p
+            ON p.attrelid = h.inhparent AND p.attname = a.attname
+            WHERE h.inhrelid = a.attrelid AND p.attnotnull)
      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
      JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid
      JOIN below b ON b.oid = a.atttypid JOIN pg_type bt ON bt.oid = b.base
@@ -93,7 +100,7 @@ pub(super) const CONSTRAINTS: &str = concat!(
         k.confdeltype::text, k.confupdtype::text, k.condeferred
      FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
      JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE k.contype IN ('c', 'p', 'u', 'x', 'f') AND c.relkind IN ('r', 'p')
+     WHERE k.contype IN ('c', 'n', 'p', 'u', 'x', 'f') AND c.relkind IN ('r', 'p')
         AND c.relpersistence <> 't' AND ",
     ours!("pg_class", "c", "n"),
     " ORDER BY k.conrelid, k.contype, k.conname"
@@ -125,7 +132,7 @@ pub(super) const SEQUENCES: &str = concat!(
         d.refobjid, a.attname::text, COALESCE(d.deptype = 'i', false),
         CASE WHEN has_sequence_privilege(c.oid, 'SELECT')
             THEN pg_sequence_last_value(c.oid) END,
-        c.relpersistence = 'u'
+        c.relpersistence = 'u', has_sequence_privilege(c.oid, 'SELECT')
      FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
      JOIN pg_namespace n ON n.oid = c.relnamespace
      LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
@@ -146,6 +153,18 @@ pub(super) const NEEDED: &str = concat!(
         e.extname, n.nspname), 1
      FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname <> 'plpgsql'
      UNION ALL
+     SELECT 'collation', format('%I.%I', n.nspname, c.collname),
+        format('CREATE COLLATION %I.%I (PROVIDER = %s%s%s%s)', n.nspname, c.collname,
+            CASE c.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
+            CASE WHEN c.collprovider <> 'c' THEN format(', LOCALE = %L', COALESCE(
+                    to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', c.collcollate))
+                WHEN c.collcollate = c.collctype THEN format(', LOCALE = %L', c.collcollate)
+                ELSE format(', LC_COLLATE = %L, LC_CTYPE = %L', c.collcollate, c.collctype) END,
+            CASE WHEN NOT c.collisdeterministic THEN ', DETERMINISTIC = false' END,
+            ', RULES = ' || quote_literal(to_jsonb(c) ->> 'collicurules')), 2
+     FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
+     WHERE ", ours!("pg_collation", "c", "n"), "
+     UNION ALL
      SELECT 'type', format('%I.%I', n.nspname, t.typname), CASE
         WHEN t.typtype = 'e' THEN format('CREATE TYPE %I.%I AS ENUM (%s)', n.nspname, t.typname,
             (SELECT string_agg(quote_literal(l.enumlabel), ', ' ORDER BY l.enumsortorder)
@@ -156,20 +175,24 @@ pub(super) const NEEDED: &str = concat!(
              FROM pg_collation co JOIN pg_namespace cn ON cn.oid = co.collnamespace
              JOIN pg_type bt ON bt.oid = t.typbasetype
              WHERE co.oid = t.typcollation AND t.typcollation <> bt.typcollation),
-            ' DEFAULT ' || t.typdefault, CASE WHEN t.typnotnull THEN ' NOT NULL' END,
+            ' DEFAULT ' || COALESCE(pg_get_expr(t.typdefaultbin, 0), t.typdefault), CASE WHEN t.typnotnull THEN ' NOT NULL' END,
             (SELECT string_agg(format(' CONSTRAINT %I %s', k.conname, pg_get_constraintdef(k.oid)), ''
                 ORDER BY k.conname)
-             FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'))
+             FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c' AND k.convalidated))
         WHEN t.typtype = 'c' THEN format('CREATE TYPE %I.%I AS (%s)', n.nspname, t.typname,
             (SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', '
                 ORDER BY a.attnum)
              FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0
                 AND NOT a.attisdropped))
-        ELSE format('CREATE TYPE %I.%I AS RANGE (SUBTYPE = %s%s%s%s)', n.nspname, t.typname,
+        ELSE format('CREATE TYPE %I.%I AS RANGE (SUBTYPE = %s%s%s%s%s)', n.nspname, t.typname,
             (SELECT format_type(r.rngsubtype, NULL) FROM pg_range r WHERE r.rngtypid = t.oid),
             (SELECT format(', SUBTYPE_OPCLASS = %I.%I', onn.nspname, o.opcname) FROM pg_range r
              JOIN pg_opclass o ON o.oid = r.rngsubopc JOIN pg_namespace onn
              ON onn.oid = o.opcnamespace WHERE r.rngtypid = t.oid AND NOT o.opcdefault),
+            (SELECT format(', COLLATION = %I.%I', cn.nspname, co.collname) FROM pg_range r
+             JOIN pg_collation co ON co.oid = r.rngcollation JOIN pg_namespace cn
+             ON cn.oid = co.collnamespace JOIN pg_type st ON st.oid = r.rngsubtype
+             WHERE r.rngtypid = t.oid AND r.rngcollation <> st.typcollation),
             (SELECT ', SUBTYPE_DIFF = ' || r.rngsubdiff::regproc FROM pg_range r
              WHERE r.rngtypid = t.oid AND r.rngsubdiff <> 0),
             (SELECT format(', MULTIRANGE_TYPE_NAME = %I.%I', mn.nspname, m.typname) FROM pg_range r
@@ -181,12 +204,19 @@ pub(super) const NEEDED: &str = concat!(
      WHERE (t.typtype IN ('e', 'd', 'r') OR t.typtype = 'c' AND c.relkind = 'c') AND ",
     ours!("pg_type", "t", "n"),
     " UNION ALL
-     SELECT CASE WHEN to_jsonb(p) ->> 'prosqlbody' IS NOT NULL OR EXISTS (
+     SELECT 'late check', k.conname::text, format('ALTER DOMAIN %I.%I ADD CONSTRAINT %I %s',
+        n.nspname, t.typname, k.conname, pg_get_constraintdef(k.oid)), 10 + k.oid::int8
+     FROM pg_constraint k JOIN pg_type t ON t.oid = k.contypid
+     JOIN pg_namespace n ON n.oid = t.typnamespace
+     WHERE k.contype = 'c' AND NOT k.convalidated AND ", ours!("pg_type", "t", "n"), "
+     UNION ALL
+     SELECT CASE WHEN EXISTS (
             SELECT FROM pg_depend d LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass
                 AND t.oid = d.refobjid LEFT JOIN pg_class c ON c.oid = COALESCE(t.typrelid, CASE WHEN
                 d.refclassid = 'pg_class'::regclass THEN d.refobjid END)
+            LEFT JOIN pg_proc a ON d.refclassid = 'pg_proc'::regclass AND a.oid = d.refobjid
             WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
-                AND c.relkind IN ('r', 'p', 'v', 'm')) THEN 'late function' ELSE 'function' END,
+                AND (c.relkind IN ('v', 'm') OR a.prokind = 'a')) THEN 'late function' ELSE 'function' END,
         format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
         pg_get_functiondef(p.oid), 10 + p.oid::int8
      FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -224,6 +254,19 @@ pub(super) const HANGING: &str = concat!(
     ours!("pg_class", "c", "n"),
     "
      UNION ALL
+     SELECT c.oid, 'trigger', t.tgname::text, format('ALTER TABLE %I.%I %s TRIGGER %I', n.nspname,
+        c.relname, CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA'
+        WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END, t.tgname)
+     FROM pg_trigger t JOIN pg_trigger p ON p.oid = t.tgparentid AND p.tgenabled <> t.tgenabled
+     JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE NOT t.tgisinternal AND ", ours!("pg_class", "c", "n"), "
+     UNION ALL
+     SELECT c.oid, 'mark', x.relname::text, format('ALTER INDEX %I.%I ALTER COLUMN %s SET STATISTICS %s',
+        n.nspname, x.relname, a.attnum, to_jsonb(a) ->> 'attstattarget')
+     FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid
+     JOIN pg_namespace n ON n.oid = x.relnamespace JOIN pg_attribute a ON a.attrelid = x.oid
+     WHERE (to_jsonb(a) ->> 'attstattarget')::int4 >= 0 AND ", ours!("pg_class", "c", "n"), "
+     UNION ALL
      SELECT c.oid, 'rule', r.rulename::text, pg_get_ruledef(r.oid)
      FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n
         ON n.oid = c.relnamespace
@@ -232,6 +275,9 @@ pub(super) const HANGING: &str = concat!(
     "
      UNION ALL
      SELECT c.oid, 'statistics', s.stxname::text, pg_get_statisticsobjdef(s.oid)
+        || CASE WHEN (to_jsonb(s) ->> 'stxstattarget')::int4 >= 0 THEN format(
+        '; ALTER STATISTICS %s SET STATISTICS %s', (pg_identify_object('pg_statistic_ext'::regclass,
+        s.oid, 0)).identity, to_jsonb(s) ->> 'stxstattarget') ELSE '' END
      FROM pg_statistic_ext s JOIN pg_class c ON c.oid = s.stxrelid JOIN pg_namespace n
         ON n.oid = c.relnamespace
      WHERE ",
@@ -246,7 +292,9 @@ pub(super) const COMMENTS: &str = "
         format('COMMENT ON %s %s IS %L', CASE o.type WHEN 'table column' THEN 'COLUMN'
             WHEN 'view column' THEN 'COLUMN' WHEN 'materialized view column' THEN 'COLUMN'
             WHEN 'composite type column' THEN 'COLUMN' WHEN 'table constraint' THEN 'CONSTRAINT'
-            WHEN 'statistics object' THEN 'STATISTICS' ELSE upper(o.type) END, o.identity,
+            WHEN 'statistics object' THEN 'STATISTICS' WHEN 'domain constraint' THEN 'CONSTRAINT' ELSE upper(o.type) END, CASE WHEN o.type = 'domain constraint'
+            THEN (SELECT format('%I ON DOMAIN %s', dk.conname, format_type(dk.contypid, NULL))
+                FROM pg_constraint dk WHERE dk.oid = d.objoid) ELSE o.identity END,
             d.description)
     FROM pg_description d
     CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) o
@@ -262,7 +310,8 @@ pub(super) const COMMENTS: &str = "
         AND o.type IN ('table', 'table column', 'view', 'view column', 'materialized view',
             'materialized view column', 'index', 'sequence', 'type', 'composite type column',
             'function', 'procedure', 'schema', 'table constraint', 'trigger', 'rule',
-            'statistics object')
+            'statistics object', 'domain constraint', 'aggregate', 'operator', 'cast', 'collation',
+            'text search dictionary', 'text search configuration')
         AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid
             AND e.deptype = 'e')
     ORDER BY 2";
@@ -284,38 +333,17 @@ pub(super) const LEFT: &str = concat!(
      SELECT 'policy', format('%I on %s', p.polname, p.polrelid::regclass),
         'policies name roles of the server: create it anew' FROM pg_policy p
      UNION ALL
-     SELECT CASE p.prokind WHEN 'a' THEN 'aggregate' ELSE 'function' END,
-        p.oid::regprocedure::text, CASE p.prokind WHEN 'a' THEN
-        'aggregates are not moved yet: create it anew' ELSE
-        'its code is in a library of the server: install that and create it anew' END
+     SELECT 'function', p.oid::regprocedure::text,
+        'its code is in a library of the server: install that and create it anew'
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
         JOIN pg_language l ON l.oid = p.prolang
-        WHERE (p.prokind = 'a' OR l.lanname IN ('c', 'internal')) AND NOT EXISTS (
+        WHERE p.prokind <> 'a' AND l.lanname IN ('c', 'internal') AND NOT EXISTS (
             SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
             AND d.deptype = 'i') AND ", ours!("pg_proc", "p", "n"), "
-     UNION ALL
-     SELECT 'operator', o.oid::regoperator::text, 'operators are not moved yet: create it anew'
-        FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
-        WHERE ", ours!("pg_operator", "o", "n"), "
      UNION ALL
      SELECT 'type', format_type(t.oid, NULL), 'base types need code on the server: create it anew'
         FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
         WHERE t.typtype = 'b' AND t.typelem = 0 AND ", ours!("pg_type", "t", "n"), "
-     UNION ALL
-     SELECT 'collation', format('%I.%I', n.nspname, c.collname),
-        'collations are not moved yet: create it before the migration'
-        FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
-        WHERE ", ours!("pg_collation", "c", "n"), "
-     UNION ALL
-     SELECT 'text search configuration', format('%I.%I', n.nspname, c.cfgname),
-        'text search configurations are not moved yet: create it before the migration'
-        FROM pg_ts_config c JOIN pg_namespace n ON n.oid = c.cfgnamespace
-        WHERE ", ours!("pg_ts_config", "c", "n"), "
-     UNION ALL
-     SELECT 'cast', format('%s as %s', format_type(c.castsource, NULL), format_type(c.casttarget, NULL)),
-        'casts are not moved yet: create it anew'
-        FROM pg_cast c WHERE c.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend e
-            WHERE e.classid = 'pg_cast'::regclass AND e.objid = c.oid AND e.deptype = 'e')
      UNION ALL
      SELECT 'foreign server', s.srvname::text, 'it belongs to the server: create it anew'
         FROM pg_foreign_server s

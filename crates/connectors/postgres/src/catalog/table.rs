@@ -22,12 +22,15 @@ pub(super) struct Facts {
     identity: String,
     row_security: bool,
     forced: bool,
+    of_type: Option<String>,
 }
 
 pub(super) struct Column {
     name: String,
     native: NativeType,
     required: bool,
+    /// Whether no parent requires it too.
+    required_here: bool,
     default: Option<String>,
     identity: String,
     generated: String,
@@ -43,7 +46,7 @@ pub(super) struct Constraint {
     pub(super) name: String,
     pub(super) kind: String,
     pub(super) definition: String,
-    local: bool,
+    pub(super) local: bool,
     /// Whether it is not a copy of its parent table's.
     pub(super) own: bool,
     pub(super) references: Option<u32>,
@@ -83,8 +86,11 @@ pub(super) struct Sequence {
     pub(super) table: Option<u32>,
     column: Option<String>,
     pub(super) identity: bool,
-    last: Option<i64>,
+    /// The last number, and whether it was given out; `None` where the user may not see it.
+    pub(super) next: Option<(i64, bool)>,
     unlogged: bool,
+    /// Whether the user may read it.
+    pub(super) readable: bool,
 }
 
 pub(super) fn facts(row: &Row) -> Got<Facts> {
@@ -100,6 +106,7 @@ pub(super) fn facts(row: &Row) -> Got<Facts> {
         identity: row.try_get(9)?,
         row_security: row.try_get(10)?,
         forced: row.try_get(11)?,
+        of_type: row.try_get(12)?,
     })
 }
 
@@ -128,6 +135,7 @@ pub(super) fn column(row: &Row) -> Got<Column> {
         compression: row.try_get(14)?,
         statistics: row.try_get(15)?,
         options: row.try_get(16)?,
+        required_here: row.try_get(17)?,
     })
 }
 
@@ -180,8 +188,9 @@ pub(super) fn sequence(row: &Row) -> Got<Sequence> {
         table: row.try_get(8)?,
         column: row.try_get(9)?,
         identity: row.try_get(10)?,
-        last: row.try_get(11)?,
+        next: row.try_get::<_, Option<i64>>(11)?.map(|last| (last, true)),
         unlogged: row.try_get(12)?,
+        readable: row.try_get(13)?,
     })
 }
 
@@ -199,12 +208,15 @@ impl Facts {
         let mut lines: Vec<String> = columns
             .iter()
             .filter(|column| column.local || partition)
-            .map(|column| column.declare(self.sequence(column, sequences)))
+            .map(|column| {
+                let required = required(column, constraints).filter(|one| !one.is_late());
+                column.declare(self.sequence(column, sequences), required, constraints)
+            })
             .collect();
         lines.extend(
             constraints
                 .iter()
-                .filter(|one| one.kind == "c" && (one.local || partition))
+                .filter(|one| one.kind == "c" && (one.local || partition) && !one.is_late())
                 .map(|one| format!("CONSTRAINT {} {}", quote(&one.name), one.definition)),
         );
         let unlogged = if self.unlogged { "UNLOGGED " } else { "" };
@@ -229,10 +241,31 @@ impl Facts {
                     ";\nALTER TABLE ONLY {name} ALTER COLUMN {column} SET DEFAULT {default}"
                 );
             }
+            if !column.local && !partition && column.required {
+                let quoted = quote(&column.name);
+                match required(column, constraints) {
+                    Some(one) if one.local && !one.is_late() => {
+                        sql += &format!(
+                            ";\nALTER TABLE ONLY {name} ADD CONSTRAINT {} {}",
+                            quote(&one.name),
+                            one.definition
+                        );
+                    }
+                    None if column.required_here => {
+                        sql += &format!(
+                            ";\nALTER TABLE ONLY {name} ALTER COLUMN {quoted} SET NOT NULL"
+                        );
+                    }
+                    _ => {}
+                }
+            }
             for words in column.settings() {
                 let column = quote(&column.name);
                 sql += &format!(";\nALTER TABLE ONLY {name} ALTER COLUMN {column} SET {words}");
             }
+        }
+        if let Some(of_type) = &self.of_type {
+            sql += &format!(";\nALTER TABLE ONLY {name} OF {of_type}");
         }
         match self.identity.as_str() {
             "n" => sql += &format!(";\nALTER TABLE ONLY {name} REPLICA IDENTITY NOTHING"),
@@ -260,8 +293,18 @@ impl Facts {
     }
 }
 
+/// The constraint that requires a column; before version 18 it has none.
+fn required<'a>(column: &Column, constraints: &'a [Constraint]) -> Option<&'a Constraint> {
+    constraints.iter().find(|one| one.kind == "n" && one.columns.first() == Some(&column.name))
+}
+
 impl Column {
-    fn declare(&self, sequence: Option<&Sequence>) -> String {
+    fn declare(
+        &self,
+        sequence: Option<&Sequence>,
+        constraint: Option<&Constraint>,
+        constraints: &[Constraint],
+    ) -> String {
         let mut text = format!("{} {}", quote(&self.name), self.native.name);
         if let Some(collation) = &self.collation {
             text += &format!(" COLLATE {collation}");
@@ -274,18 +317,27 @@ impl Column {
             (_, Some(default)) => text += &format!(" DEFAULT {default}"),
             (_, None) => {}
         }
-        if self.required {
-            text += " NOT NULL";
+        match constraint {
+            Some(one) => {
+                let alone = if one.definition.ends_with("NO INHERIT") { " NO INHERIT" } else { "" };
+                text += &format!(" CONSTRAINT {} NOT NULL{alone}", quote(&one.name));
+            }
+            None if self.required && required(self, constraints).is_none() => text += " NOT NULL",
+            None => {}
         }
         let when = match self.identity.as_str() {
             "a" => "ALWAYS",
             "d" => "BY DEFAULT",
             _ => return text,
         };
-        let options = sequence
-            .map(|one| format!(" (SEQUENCE NAME {} {})", one.name, one.parameters()))
-            .unwrap_or_default();
-        text + &format!(" GENERATED {when} AS IDENTITY{options}")
+        // A partition shares the sequence of its parent, and gets it from there.
+        match sequence {
+            None => text,
+            Some(one) => {
+                let options = format!("SEQUENCE NAME {} {}", one.name, one.parameters());
+                text + &format!(" GENERATED {when} AS IDENTITY ({options})")
+            }
+        }
     }
 
     fn settings(&self) -> Vec<String> {
@@ -326,6 +378,11 @@ impl Column {
 }
 
 impl Constraint {
+    /// Whether it is made after the load, because rows need not meet it.
+    pub(super) fn is_late(&self) -> bool {
+        matches!(self.kind.as_str(), "c" | "n") && self.definition.ends_with("NOT VALID")
+    }
+
     pub(super) fn foreign_key(&self, references: &TableName) -> Option<ForeignKey> {
         let action = |letter: &str| {
             match letter {
@@ -402,24 +459,25 @@ impl Sequence {
         let name = literal(&self.name);
         match (table, &self.column) {
             // Rows may be newer than the number that was read with the structure.
-            (Some(_), Some(column)) if self.increment > 0 => {
+            (Some(_), Some(column)) if self.increment > 0 && !self.cycles => {
                 let (column, most) = (quote(column), self.most);
-                let last = self.last.map_or("NULL".to_string(), |last| last.to_string());
-                let least = self.least;
+                let (last, called) = self.next.unwrap_or((self.start, false));
                 add(
                     "sequence value",
                     format!(
-                        "SELECT pg_catalog.setval({name}, LEAST(at, {most}), true) FROM (SELECT \
-                     GREATEST({last}, pg_catalog.max({column})::pg_catalog.int8) AS at FROM {bound}) \
-                     AS highest WHERE at >= {least}"
+                        "SELECT pg_catalog.setval({name}, LEAST(GREATEST({last}, at), {most}), \
+                         COALESCE(at >= {last}, false) OR {called}) FROM (SELECT \
+                         pg_catalog.max({column})::pg_catalog.int8 AS at FROM {bound}) AS highest"
                     ),
                 );
             }
             _ => {
-                if let Some(last) = self.last {
+                if let Some((last, called)) = self.next
+                    && (called || last != self.start)
+                {
                     add(
                         "sequence value",
-                        format!("SELECT pg_catalog.setval({name}, {last}, true)"),
+                        format!("SELECT pg_catalog.setval({name}, {last}, {called})"),
                     );
                 }
             }

@@ -24,13 +24,13 @@ mod step {
     pub(super) const PARTITIONS: u32 = 2;
     pub(super) const MARKS: u32 = 3;
     pub(super) const FOREIGN_KEYS: u32 = 4;
-    pub(super) const FUNCTIONS: u32 = 5;
-    /// Each view has a step of its own from here on.
-    pub(super) const VIEWS: u32 = 10;
-    pub(super) const VIEW_INDEXES: u32 = 1_000_000;
-    pub(super) const TRIGGERS: u32 = 1_000_001;
-    pub(super) const COMMENTS: u32 = 1_000_002;
-    pub(super) const STATISTICS: u32 = 1_000_003;
+    /// Views, and functions that need views.
+    pub(super) const LATE: u32 = 5;
+    pub(super) const VIEW_INDEXES: u32 = 6;
+    pub(super) const VIEW_MARKS: u32 = 7;
+    pub(super) const TRIGGERS: u32 = 8;
+    pub(super) const COMMENTS: u32 = 9;
+    pub(super) const STATISTICS: u32 = 10;
 }
 
 /// Designs the tables and what follows them.
@@ -143,7 +143,15 @@ fn schemas(tables: &[TablePlan], schema: &str, design: &mut Design) {
 fn needed(catalog: &Catalog, kept: &Kept, design: &mut Design) {
     for program in &catalog.programs {
         let wanted = match program.kind.as_str() {
-            "schema" | "extension" | "type" | "function" => true,
+            "schema"
+            | "extension"
+            | "collation"
+            | "type"
+            | "function"
+            | "operator"
+            | "cast"
+            | "text search dictionary"
+            | "text search configuration" => true,
             "sequence" => {
                 program.table.is_empty()
                     || kept.names.contains_key(&program.table)
@@ -194,15 +202,13 @@ fn depth(attributes: &BTreeMap<String, String>) -> usize {
 /// What follows the load, of things that move as they are.
 fn finish(catalog: &Catalog, kept: &Kept, design: &mut Design) {
     let mut names = kept.names.clone();
-    let mut view_step = step::VIEWS;
     let (views, others): (Vec<&Program>, Vec<&Program>) =
         catalog.programs.iter().partition(|program| program.kind.ends_with("view"));
     for program in views {
         match program.needs.iter().find(|need| !names.contains_key(*need)) {
             None => {
                 names.insert(program.table.clone(), None);
-                design.finish.push(statement(program, None, view_step));
-                view_step += 1;
+                design.finish.push(statement(program, None, step::LATE));
             }
             Some(missing) => design.not_moved.push(not_moved(
                 program,
@@ -241,18 +247,25 @@ fn finish(catalog: &Catalog, kept: &Kept, design: &mut Design) {
 fn is_portable(program: &Program) -> bool {
     matches!(
         program.kind.as_str(),
-        "key" | "index" | "foreign key" | "sequence value" | "owner of a sequence" | "mark"
+        "key"
+            | "index"
+            | "check"
+            | "foreign key"
+            | "sequence value"
+            | "owner of a sequence"
+            | "mark"
     )
 }
 
 fn step_of(program: &Program, kept: &Kept) -> Option<u32> {
     Some(match program.kind.as_str() {
         "index" if !kept.names.contains_key(&program.table) => step::VIEW_INDEXES,
-        "key" | "index" => step::INDEXES,
+        "key" | "index" | "check" => step::INDEXES,
         "index of a partition" => step::PARTITIONS,
+        "mark" if !kept.names.contains_key(&program.table) => step::VIEW_MARKS,
         "mark" | "owner of a sequence" | "sequence value" => step::MARKS,
         "foreign key" => step::FOREIGN_KEYS,
-        "late function" => step::FUNCTIONS,
+        "late function" | "late check" | "aggregate" => step::LATE,
         "trigger" | "rule" | "statistics" => step::TRIGGERS,
         "comment" => step::COMMENTS,
         _ => return None,
