@@ -140,3 +140,40 @@ moved! {
     programs_18_to_18: PROGRAMS, V18 => V18;
     newest_18_to_18: NEWEST, V18 => V18;
 }
+
+#[test]
+fn what_stays_behind_is_named_and_the_rest_moves() {
+    for version in [V15, V18] {
+        // Roles and subscriptions belong to the server, so it is one of its own.
+        let server: &'static Postgres = Box::leak(Box::new(Postgres::start(version)));
+        let side = |sql: &str| {
+            let database = server.create("left");
+            server.psql(&database, sql);
+            Side { server, database }
+        };
+        let (source, target) = (side(include_str!("left.sql")), side(""));
+        let left = copy(&source, &target);
+        let expected = [
+            "access method heap2",
+            "conversion public.conv",
+            "event trigger guard",
+            "foreign data wrapper wrapper",
+            "foreign server far away",
+            "foreign table public.far",
+            "function public.native(text,text)",
+            "grants 1",
+            "large objects 2",
+            "operator family public.family",
+            "policy readers on public.film",
+            "publication outward",
+            "subscription inward",
+        ];
+        assert_eq!(left, expected);
+        assert_eq!(target.server.psql(&target.database, "SELECT title FROM film"), "x");
+        source.server.psql(
+            &source.database,
+            "ALTER SUBSCRIPTION inward DISABLE; ALTER SUBSCRIPTION inward SET (slot_name = NONE);
+             DROP SUBSCRIPTION inward",
+        );
+    }
+}

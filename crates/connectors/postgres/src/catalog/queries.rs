@@ -267,12 +267,21 @@ pub(super) const HANGING: &str = concat!(
      JOIN pg_namespace n ON n.oid = x.relnamespace JOIN pg_attribute a ON a.attrelid = x.oid
      WHERE (to_jsonb(a) ->> 'attstattarget')::int4 >= 0 AND ", ours!("pg_class", "c", "n"), "
      UNION ALL
-     SELECT c.oid, 'rule', r.rulename::text, pg_get_ruledef(r.oid)
+     SELECT c.oid, 'rule', r.rulename::text, pg_get_ruledef(r.oid) || CASE r.ev_enabled
+        WHEN 'O' THEN '' ELSE format('; ALTER TABLE %I.%I %s RULE %I', n.nspname, c.relname,
+        CASE r.ev_enabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS'
+        END, r.rulename) END
      FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n
         ON n.oid = c.relnamespace
      WHERE r.rulename <> '_RETURN' AND ",
     ours!("pg_class", "c", "n"),
     "
+     UNION ALL
+     SELECT c.oid, 'mark', a.attname::text, format('ALTER TABLE ONLY %I.%I ALTER COLUMN %I SET DEFAULT %s',
+        n.nspname, c.relname, a.attname, pg_get_expr(d.adbin, d.adrelid))
+     FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid JOIN pg_namespace n
+        ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.adnum
+     WHERE c.relkind = 'v' AND ", ours!("pg_class", "c", "n"), "
      UNION ALL
      SELECT c.oid, 'statistics', s.stxname::text, pg_get_statisticsobjdef(s.oid)
         || CASE WHEN (to_jsonb(s) ->> 'stxstattarget')::int4 >= 0 THEN format(
@@ -350,6 +359,29 @@ pub(super) const LEFT: &str = concat!(
      UNION ALL
      SELECT 'publication', p.pubname::text, 'it belongs to the server: create it anew'
         FROM pg_publication p
+     UNION ALL
+     SELECT 'subscription', s.subname::text, 'it belongs to the server: create it anew'
+        FROM pg_subscription s WHERE s.subdbid = (SELECT oid FROM pg_database
+            WHERE datname = current_database()) AND has_table_privilege('pg_subscription', 'SELECT')
+     UNION ALL
+     SELECT 'foreign data wrapper', w.fdwname::text, 'it belongs to the server: create it anew'
+        FROM pg_foreign_data_wrapper w WHERE NOT EXISTS (SELECT FROM pg_depend e
+            WHERE e.classid = 'pg_foreign_data_wrapper'::regclass AND e.objid = w.oid
+            AND e.deptype = 'e')
+     UNION ALL
+     SELECT 'access method', a.amname::text, 'its code is in a library of the server: create it anew'
+        FROM pg_am a WHERE a.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend e
+            WHERE e.classid = 'pg_am'::regclass AND e.objid = a.oid AND e.deptype = 'e')
+     UNION ALL
+     SELECT 'conversion', format('%I.%I', n.nspname, c.conname),
+        'its code is in a library of the server: create it anew'
+        FROM pg_conversion c JOIN pg_namespace n ON n.oid = c.connamespace
+        WHERE ", ours!("pg_conversion", "c", "n"), "
+     UNION ALL
+     SELECT 'operator family', format('%I.%I', n.nspname, f.opfname),
+        'operator families and classes are not moved yet: create it before the migration'
+        FROM pg_opfamily f JOIN pg_namespace n ON n.oid = f.opfnamespace
+        WHERE ", ours!("pg_opfamily", "f", "n"), "
      UNION ALL
      SELECT 'event trigger', e.evtname::text, 'it needs a superuser: create it anew'
         FROM pg_event_trigger e
