@@ -156,6 +156,9 @@ pub struct Program {
     /// The tables and views that must be there for it, beside its own, in the catalog's dialect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
+    /// Whether the description of its table says the same, so that other systems need no text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub described: bool,
 }
 
 /// Something that stays behind, and why.

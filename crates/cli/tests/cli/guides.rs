@@ -5,7 +5,19 @@
 use std::path::Path;
 use std::process::Command;
 
+use longshore_testkit::postgres::{Postgres, Version};
+
 use crate::stage::Stage;
+
+/// The same shop on a server.
+const SERVED: &str = "
+    CREATE TABLE users (id int PRIMARY KEY, nm text, email text UNIQUE);
+    CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        user_id int REFERENCES users (id), paid boolean, total numeric, created_at timestamptz);
+    CREATE VIEW paid_orders AS SELECT * FROM orders WHERE paid;
+    INSERT INTO users SELECT i, 'name ' || i, i || '@example.org' FROM generate_series(1, 2000) AS i;
+    INSERT INTO orders (user_id, paid, total, created_at)
+    SELECT 1 + i % 2000, i % 2 = 0, i / 4.0, now() FROM generate_series(1, 9000) AS i;";
 
 const SHOP: &str = "
     CREATE TABLE users (id INTEGER PRIMARY KEY, nm TEXT, email TEXT UNIQUE, legacy TEXT);
@@ -44,15 +56,17 @@ fn follow(page: &str) -> usize {
     let stage = Stage::empty();
     stage.sql("shop.db", SHOP);
     let text = std::fs::read_to_string(root().join(page)).expect(page);
+    let servers = if text.contains("$SOURCE") { serve() } else { Vec::new() };
     let mut commands = 0;
     for (mark, block) in blocks(&text) {
         if let Some(file) = mark.strip_prefix(": ") {
             stage.write(file, &block);
-            stage.done(&["plan", file]);
+            let planned = stage.command(&["plan", file]).envs(servers.clone()).status();
+            assert!(planned.expect("the binary runs").success(), "{page}: {file}");
             continue;
         }
         for line in block.lines() {
-            run(&stage, page, line);
+            run(&stage, page, line, &servers);
             commands += 1;
         }
     }
@@ -73,7 +87,15 @@ fn blocks(text: &str) -> Vec<(String, String)> {
     found
 }
 
-fn run(stage: &Stage, page: &str, line: &str) {
+/// A shop on an old server and an empty database on a new one, by the names that pages use.
+fn serve() -> Vec<(&'static str, String)> {
+    let (source, target) = (Postgres::shared(Version::V15), Postgres::shared(Version::V18));
+    let (from, to) = (source.create("shop"), target.create("shop"));
+    source.psql(&from, SERVED);
+    vec![("SOURCE", source.url(&from)), ("TARGET", target.url(&to))]
+}
+
+fn run(stage: &Stage, page: &str, line: &str, servers: &[(&str, String)]) {
     if let Some(rest) = line.strip_prefix("sqlite3 ") {
         let (database, sql) = rest.split_once(' ').expect("a database and statements");
         return stage.sql(database, sql.trim_matches('"'));
@@ -86,6 +108,7 @@ fn run(stage: &Stage, page: &str, line: &str) {
     let path = std::env::var("PATH").expect("a PATH");
     let mut shell = Command::new("sh");
     shell.args(["-c", &small]).current_dir(stage.path());
+    shell.envs(servers.iter().cloned());
     let output = shell.env("PATH", format!("{}:{path}", bin.display())).output().expect("sh runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(expected), "{page}: {line}\n{said}");

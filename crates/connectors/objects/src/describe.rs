@@ -34,11 +34,15 @@ pub(crate) fn catalog(shared: &Shared) -> Result<Catalog> {
     if dialect == Some(listing.programs.dialect.as_str()) {
         catalog.programs.clone_from(&listing.programs.items);
     } else {
-        catalog.not_moved.extend(listing.programs.items.iter().map(|program| NotMoved {
-            kind: program.kind.clone(),
-            name: program.name.clone(),
-            reason: "the folder holds tables of several SQL dialects".to_string(),
-        }));
+        catalog.not_moved.extend(
+            listing.programs.items.iter().filter(|program| !program.described).map(|program| {
+                NotMoved {
+                    kind: program.kind.clone(),
+                    name: program.name.clone(),
+                    reason: "the folder holds tables of several SQL dialects".to_string(),
+                }
+            }),
+        );
     }
     catalog.tables.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(catalog)

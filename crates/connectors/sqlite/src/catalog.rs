@@ -59,6 +59,7 @@ fn settings(connection: &Connection) -> rusqlite::Result<Vec<Program>> {
                 table: name.to_string(),
                 native: format!("PRAGMA {name} = {number}"),
                 needs: Vec::new(),
+                described: false,
             });
         }
     }
@@ -284,6 +285,7 @@ fn programs(connection: &Connection) -> rusqlite::Result<Vec<Program>> {
                 table: row.get(2)?,
                 native: row.get(3)?,
                 needs: Vec::new(),
+                described: false,
             })
         },
     )

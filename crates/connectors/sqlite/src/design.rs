@@ -93,7 +93,8 @@ fn programs(
     design: &mut Design,
 ) -> Result<()> {
     if catalog.dialect != DIALECT {
-        design.not_moved.extend(catalog.programs.iter().map(|program| {
+        let foreign = catalog.programs.iter().filter(|program| !program.described);
+        design.not_moved.extend(foreign.map(|program| {
             not_moved(
                 &program.kind,
                 &program.name,

@@ -57,7 +57,8 @@ pub(crate) fn neighbour(logical: &LogicalType, value: &Value) -> Option<Value> {
             text(Cell::WideDecimal(near, scale))
         }
         Cell::Date(days) => text(Cell::Date(days ^ 1)),
-        Cell::Time(ticks, unit) => text(Cell::Time(ticks ^ 1, unit)),
+        // A day has an end, and no moment after it.
+        Cell::Time(ticks, unit) => text(Cell::Time((ticks - 1).abs(), unit)),
         Cell::Timestamp(ticks, unit, utc) => text(Cell::Timestamp(ticks ^ 1, unit, utc)),
         Cell::Interval(months, days, nanos) => text(Cell::Interval(months, days, nanos ^ 1)),
         Cell::Uuid(bytes) => {

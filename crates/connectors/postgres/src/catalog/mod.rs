@@ -389,6 +389,14 @@ fn view(row: &Row) -> Got<View> {
     })
 }
 
+/// `table` is what it belongs to, and empty for a thing that stands alone.
 fn program(kind: String, name: String, table: String, native: String) -> Program {
-    Program { kind, name, table, native, needs: Vec::new() }
+    let described = match kind.as_str() {
+        "index" | "index of a partition" | "foreign key" | "mark" => true,
+        "owner of a sequence" => true,
+        "sequence" | "sequence value" => !table.is_empty(),
+        "key" => !native.contains(" EXCLUDE "),
+        _ => false,
+    };
+    Program { kind, name, table, native, needs: Vec::new(), described }
 }

@@ -54,7 +54,8 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, schema: &str) -> R
     if same {
         finish(catalog, &kept, &mut design);
     } else {
-        design.not_moved.extend(catalog.programs.iter().map(|program| {
+        let foreign = catalog.programs.iter().filter(|program| !program.described);
+        design.not_moved.extend(foreign.map(|program| {
             not_moved(program, "its text is of another system; write it anew for PostgreSQL")
         }));
     }
