@@ -394,13 +394,33 @@ impl Load for PostgresLoad {
 }
 
 impl PostgresLoad {
-    /// Drops the tables that are made anew and empties those that are kept without their rows.
+    /// Drops the tables that are made anew, with the views that are too, and empties those that are kept without their rows.
     async fn clear(
         &self,
         client: &Client,
         plan: &MovePlan,
         preparations: &[Preparation],
     ) -> Result<()> {
+        let told = |error| {
+            failure("make room for the tables", error).hint(
+                "Other objects of the target depend on these tables: drop them first, or use \
+                 another database.",
+            )
+        };
+        if preparations.contains(&Preparation::Recreate) {
+            for words in ["MATERIALIZED VIEW", "VIEW"] {
+                let make = format!("CREATE {words} ");
+                let views: Vec<&str> = plan
+                    .finish
+                    .iter()
+                    .filter_map(|statement| sql::leading_name(statement.sql.strip_prefix(&make)?))
+                    .collect();
+                if !views.is_empty() {
+                    let sql = format!("DROP {words} IF EXISTS {}", views.join(", "));
+                    client.batch_execute(&sql).await.map_err(told)?;
+                }
+            }
+        }
         for (wanted, words) in
             [(Preparation::Recreate, "DROP TABLE IF EXISTS"), (Preparation::Empty, "TRUNCATE ONLY")]
         {
@@ -413,12 +433,7 @@ impl PostgresLoad {
                 .collect();
             if !names.is_empty() {
                 let sql = format!("{words} {}", names.join(", "));
-                client.batch_execute(&sql).await.map_err(|error| {
-                    failure("make room for the tables", error).hint(
-                        "Other objects of the target depend on these tables: drop them first, or \
-                         use another database.",
-                    )
-                })?;
+                client.batch_execute(&sql).await.map_err(told)?;
             }
         }
         Ok(())
