@@ -21,6 +21,11 @@ pub(crate) fn table(name: &TableName, schema: &str) -> String {
     format!("{}.{}", quote(name.namespace.as_deref().unwrap_or(schema)), quote(&name.name))
 }
 
+/// The statement that makes a schema.
+pub(crate) fn create_schema(name: &str) -> String {
+    format!("CREATE SCHEMA {}", quote(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{literal, quote};

@@ -1,0 +1,131 @@
+//! PostgreSQL to PostgreSQL: what pg_dump says of both sides is the same.
+
+use longshore_testkit::postgres::{Postgres, Version};
+use serde_json::Value;
+
+use crate::stage::Stage;
+
+const RENTAL: &str = include_str!("rental.sql");
+const WORKS: &str = include_str!("works.sql");
+const ODD: &str = include_str!("odd.sql");
+const PROGRAMS: &str = include_str!("programs.sql");
+const NEWEST: &str = include_str!("newest.sql");
+
+use Version::{V15, V18};
+
+/// A server with a database of its own in it.
+struct Side {
+    server: &'static Postgres,
+    database: String,
+}
+
+impl Side {
+    fn new(version: Version, name: &str, sql: &str) -> Self {
+        let server = Postgres::shared(version);
+        let database = server.create(name);
+        server.psql(&database, sql);
+        Self { server, database }
+    }
+
+    fn url(&self) -> String {
+        self.server.url(&self.database)
+    }
+
+    /// What a server's own pg_dump says of the database.
+    fn dump(&self, by: &Postgres, options: &[&str]) -> String {
+        let mut dump = by.client("pg_dump", &self.database);
+        dump.arg("-h").arg(self.server.socket()).args(["-p", &self.server.port().to_string()]);
+        dump.args(["--no-owner", "--no-privileges"]);
+        dump.args(["--exclude-schema=_longshore"]).args(options);
+        let output = dump.output().expect("pg_dump starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        // What differs from call to call, or names the server's version.
+        let kept = |line: &&str| {
+            !["--", "\\restrict", "\\unrestrict"].iter().any(|start| line.starts_with(start))
+        };
+        text.lines().filter(kept).map(|line| format!("{line}\n")).collect()
+    }
+
+    fn structure(&self, by: &Postgres) -> String {
+        self.dump(by, &["--schema-only"])
+    }
+
+    /// The rows, each table's sorted.
+    fn rows(&self, by: &Postgres) -> Vec<String> {
+        let text = self.dump(by, &["--data-only"]);
+        let mut tables: Vec<String> = text
+            .split("\nCOPY ")
+            .map(|table| {
+                let mut lines: Vec<&str> = table.lines().filter(|line| !line.is_empty()).collect();
+                lines[1..].sort_unstable();
+                lines.join("\n")
+            })
+            .collect();
+        tables.sort_unstable();
+        tables
+    }
+}
+
+/// Moves everything, and returns what the plan says of what stays behind.
+fn copy(from: &Side, to: &Side) -> Vec<String> {
+    let stage = Stage::empty();
+    let plan = stage.done(&["plan", &from.url(), &to.url(), "--json"]);
+    let plan: Value = serde_json::from_str(&plan.out).expect("a plan");
+    stage.done(&["copy", &from.url(), &to.url()]);
+    let left = plan["moves"][0]["not_moved"].as_array().expect("a list");
+    let text = |one: &Value, key: &str| one[key].as_str().expect("a text").to_string();
+    left.iter().map(|one| format!("{} {}", text(one, "kind"), text(one, "name"))).collect()
+}
+
+/// Fails with the lines that two texts do not share.
+fn same(what: &str, left: &str, right: &str) {
+    if left == right {
+        return;
+    }
+    let lines = |text: &str, other: &str, mark: char| -> String {
+        let other: std::collections::HashSet<&str> = other.lines().collect();
+        let only = text.lines().filter(|line| !other.contains(line));
+        only.take(60).map(|line| format!("{mark} {line}\n")).collect()
+    };
+    panic!("{what} differs\n{}{}", lines(left, right, '-'), lines(right, left, '+'));
+}
+
+fn moves_whole(name: &str, sql: &str, from: Version, to: Version) {
+    let source = Side::new(from, name, sql);
+    let target = Side::new(to, name, "");
+    assert_eq!(copy(&source, &target), Vec::<String>::new());
+    let newer = if from == V18 { source.server } else { target.server };
+    same("the structure", &source.structure(newer), &target.structure(newer));
+    let (there, here) = (source.rows(newer), target.rows(newer));
+    assert_eq!(there.len(), here.len());
+    for (left, right) in there.iter().zip(&here) {
+        same("a table", left, right);
+    }
+}
+
+macro_rules! moved {
+    ($($test:ident: $sql:expr, $from:expr => $to:expr;)*) => {$(
+        #[test]
+        fn $test() {
+            moves_whole(stringify!($test), $sql, $from, $to);
+        }
+    )*};
+}
+
+moved! {
+    rental_15_to_15: RENTAL, V15 => V15;
+    rental_15_to_18: RENTAL, V15 => V18;
+    rental_18_to_18: RENTAL, V18 => V18;
+    rental_18_to_15: RENTAL, V18 => V15;
+    works_15_to_15: WORKS, V15 => V15;
+    works_15_to_18: WORKS, V15 => V18;
+    works_18_to_18: WORKS, V18 => V18;
+    odd_15_to_15: ODD, V15 => V15;
+    odd_15_to_18: ODD, V15 => V18;
+    odd_18_to_18: ODD, V18 => V18;
+    programs_15_to_15: PROGRAMS, V15 => V15;
+    programs_15_to_18: PROGRAMS, V15 => V18;
+    programs_18_to_18: PROGRAMS, V18 => V18;
+    newest_18_to_18: NEWEST, V18 => V18;
+}
