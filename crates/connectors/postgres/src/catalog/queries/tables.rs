@@ -111,7 +111,10 @@ pub(in super::super) const NOT_NULLS: &str = concat!(
      FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
      JOIN pg_namespace n ON n.oid = c.relnamespace
      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
-     WHERE k.contype = 'n' AND k.conislocal AND c.relkind IN ('r', 'p') AND (k.connoinherit
+     WHERE k.contype = 'n' AND (k.conislocal OR c.relispartition OR k.convalidated AND EXISTS (
+            SELECT FROM pg_inherits h JOIN pg_constraint above ON above.conrelid = h.inhparent
+            WHERE h.inhrelid = c.oid AND above.contype = 'n' AND above.conname = k.conname
+                AND NOT above.convalidated)) AND c.relkind IN ('r', 'p') AND (k.connoinherit
         OR NOT k.convalidated OR NOT a.attislocal
         OR k.conname <> c.relname || '_' || a.attname || '_not_null') AND ",
     ours!("c", "n"),
