@@ -1,5 +1,7 @@
 //! PostgreSQL to PostgreSQL: what pg_dump says of both sides is the same.
 
+mod scale;
+
 use longshore_testkit::postgres::{Postgres, Version};
 use serde_json::Value;
 
@@ -9,6 +11,7 @@ const RENTAL: &str = include_str!("rental.sql");
 const WORKS: &str = include_str!("works.sql");
 const ODD: &str = include_str!("odd.sql");
 const PROGRAMS: &str = include_str!("programs.sql");
+const LEFT: &str = include_str!("left.sql");
 const NEWEST: &str = include_str!("newest.sql");
 
 use Version::{V15, V18};
@@ -155,4 +158,66 @@ moved! {
     programs_15_to_18: PROGRAMS, V15 => V18;
     programs_18_to_18: PROGRAMS, V18 => V18;
     newest_18_to_18: NEWEST, V18 => V18;
+}
+
+#[test]
+fn what_stays_behind_is_named_and_nothing_else_does() {
+    let moving = RENTAL.to_string()
+        + "CREATE FUNCTION public.on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';\n";
+    for version in [V15, V18] {
+        let expected = Side::new(version, "expected", &moving);
+        let source = Side::new(version, "source", &(moving.clone() + LEFT));
+        let target = Side::new(version, "target", "");
+        assert_eq!(
+            copy(&source, &target),
+            [
+                "access method heap2",
+                "conversion public.conv",
+                "database setting work_mem",
+                "default privileges 1",
+                "event trigger guard",
+                "foreign data wrapper wrapper",
+                "foreign server far away",
+                "foreign table public.far",
+                "function public.native(text, text)",
+                "grants on 3 things",
+                "large objects 2",
+                "operator class public.abs_ops using btree",
+                "operator family public.family using btree",
+                "owner longshore_owner of 2 things",
+                "policy readers on public.language",
+                "publication outward",
+                "subscription inward",
+                "invalid index broken",
+            ]
+        );
+        same("the structure", &expected.structure(source.server), &target.structure(source.server));
+    }
+}
+
+/// A table that comes with a rule of its own leaves behind what needs it, and says so.
+#[test]
+fn what_a_rule_changes_takes_what_needs_it_along() {
+    let source = Side::new(V15, "source", RENTAL);
+    let target = Side::new(V15, "target", "");
+    let stage = Stage::empty();
+    let migration = format!(
+        "longshore: v1\nname: masked\nmoves:\n  - from: {}\n    to: {}\n    columns: {{ public.customer: {{ mask: {{ email: sha256 }} }} }}\n",
+        source.url(),
+        target.url()
+    );
+    stage.write("migration.yaml", &migration);
+    let plan = stage.done(&["plan", "--json"]);
+    let plan: Value = serde_json::from_str(&plan.out).expect("a plan");
+    let left = plan["moves"][0]["not_moved"].as_array().expect("a list");
+    let left: Vec<String> = left
+        .iter()
+        .map(|one| format!("{} {}", one["kind"].as_str().unwrap_or(""), one["name"].as_str().unwrap_or("")))
+        .collect();
+    for expected in ["function public.customers()", "view public.customer_list", "materialized view public.sales"] {
+        assert!(left.iter().any(|one| one == expected), "{expected} in {left:?}");
+    }
+    stage.done(&["run"]);
+    let dump = target.structure(source.server);
+    assert!(dump.contains("public.film_totals") && !dump.contains("public.customer_list"), "{dump}");
 }

@@ -72,12 +72,25 @@ pub(crate) async fn read(client: &Client) -> Result<Catalog> {
 
 /// The columns of a table, given in SQL, with their types.
 pub(crate) async fn columns_of(client: &Client, table: &str) -> Result<Vec<(String, NativeType)>> {
-    let told = |error| failure("read a table's columns", error).with("table", table);
-    let rows = client.query(queries::COLUMNS_OF, &[&table]).await.map_err(told)?;
-    rows.iter()
-        .map(|row| Ok((row.try_get(0)?, column::native(row, 1)?)))
-        .collect::<Result<_, _>>()
-        .map_err(told)
+    let told = |error: Error| error.with("table", table);
+    let all = columns_of_all(client, &[table.to_string()]).await.map_err(told)?;
+    Ok(all.into_values().next().unwrap_or_default())
+}
+
+/// The columns of tables, given in SQL, with their types, by the tables' numbers.
+pub(crate) async fn columns_of_all(
+    client: &Client,
+    tables: &[String],
+) -> Result<HashMap<u32, Vec<(String, NativeType)>>> {
+    let told = |error| failure("read the columns of tables", error);
+    let rows = client.query(queries::COLUMNS_OF, &[&tables]).await.map_err(told)?;
+    let mut columns: HashMap<u32, Vec<(String, NativeType)>> = HashMap::new();
+    for row in rows {
+        let of = |row: &Row| Ok((row.try_get(6)?, row.try_get(0)?, column::native(row, 1)?));
+        let (table, name, native) = of(&row).map_err(told)?;
+        columns.entry(table).or_default().push((name, native));
+    }
+    Ok(columns)
 }
 
 /// A table's name where programs refer to it.

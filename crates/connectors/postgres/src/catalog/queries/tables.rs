@@ -68,20 +68,21 @@ pub(in super::super) const COLUMNS: &str = concat!(
     " ORDER BY a.attrelid, a.attnum"
 );
 
-/// Columns of one table, given as SQL.
+/// Columns of some tables, given as SQL.
 pub(in super::super) const COLUMNS_OF: &str = concat!(
-    "WITH RECURSIVE below (number, base, modifier) AS (
-        SELECT a.attnum, a.atttypid, a.atttypmod FROM pg_attribute a
-        WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped
+    "WITH RECURSIVE below (relation, number, base, modifier) AS (
+        SELECT a.attrelid, a.attnum, a.atttypid, a.atttypmod FROM pg_attribute a
+        WHERE a.attrelid = ANY ($1::text[]::regclass[]) AND a.attnum > 0 AND NOT a.attisdropped
         UNION ALL
-        SELECT b.number, t.typbasetype, CASE WHEN b.modifier <> -1 THEN b.modifier ELSE t.typtypmod END
+        SELECT b.relation, b.number, t.typbasetype,
+            CASE WHEN b.modifier <> -1 THEN b.modifier ELSE t.typtypmod END
         FROM below b JOIN pg_type t ON t.oid = b.base WHERE t.typtype = 'd')
      SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), ",
     native!(),
-    ", b.modifier
+    ", b.modifier, b.relation
      FROM below b JOIN pg_type bt ON bt.oid = b.base AND bt.typtype <> 'd'
-     JOIN pg_attribute a ON a.attrelid = $1::text::regclass AND a.attnum = b.number
-     ORDER BY a.attnum"
+     JOIN pg_attribute a ON a.attrelid = b.relation AND a.attnum = b.number
+     ORDER BY a.attrelid, a.attnum"
 );
 
 /// Constraints of tables.
