@@ -20,6 +20,7 @@ mod snapshot;
 mod source;
 mod sql;
 mod study;
+mod survey;
 mod target;
 mod types;
 mod wire;

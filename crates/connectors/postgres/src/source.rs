@@ -1,9 +1,12 @@
 //! PostgreSQL as a source.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use longshore_model::catalog::Catalog;
 use longshore_model::connector::{Snapshot, Source, Study, StudyRequest};
-use longshore_model::{LogicalType, Result};
+use longshore_model::{Code, Error, LogicalType, Result};
 use tokio::sync::Mutex;
 use tokio_postgres::Client;
 
@@ -11,13 +14,24 @@ use crate::address::Address;
 use crate::failure::failure;
 use crate::session::{begin, connect, connect_two, version};
 use crate::snapshot::PostgresSnapshot;
-use crate::{catalog, study};
+use crate::study::{self, Seen};
+use crate::survey::{self, Facts};
+use crate::{catalog, reader};
 
 /// A database that data leaves.
 pub(crate) struct PostgresSource {
     address: Address,
     /// Connections of studies that have ended.
     idle: Mutex<Vec<Client>>,
+    /// What is known of the tables of the catalog that was read last.
+    known: Mutex<Known>,
+}
+
+/// The tables of a catalog, by their names in SQL.
+enum Known {
+    Nothing,
+    Names(Vec<String>),
+    Facts(HashMap<String, Arc<Facts>>),
 }
 
 impl PostgresSource {
@@ -25,7 +39,32 @@ impl PostgresSource {
     pub(crate) async fn open(address: Address) -> Result<Self> {
         let (client, other) = connect_two(&address).await?;
         version(&client).await?;
-        Ok(Self { address, idle: Mutex::new(vec![client, other]) })
+        Ok(Self {
+            address,
+            idle: Mutex::new(vec![client, other]),
+            known: Mutex::new(Known::Nothing),
+        })
+    }
+
+    /// What is known of a table. The tables of a catalog are surveyed together, when the first of
+    /// them is studied.
+    async fn facts(&self, name: &str) -> Result<Arc<Facts>> {
+        let mut known = self.known.lock().await;
+        if let Known::Names(names) = &*known {
+            let all = self.ask(async |client| survey::survey(client, names).await).await?;
+            *known = Known::Facts(all);
+        }
+        if let Known::Facts(facts) = &*known
+            && let Some(found) = facts.get(name)
+        {
+            return Ok(found.clone());
+        }
+        drop(known);
+        let name = name.to_string();
+        let one = self.ask(async |client| survey::survey(client, &[name]).await).await?;
+        one.into_values().next().ok_or_else(|| {
+            Error::new(Code::Internal, "the server does not speak of a table that was asked for")
+        })
     }
 
     /// Does something in a transaction of its own.
@@ -46,11 +85,23 @@ impl PostgresSource {
 #[async_trait]
 impl Source for PostgresSource {
     async fn catalog(&self) -> Result<Catalog> {
-        self.ask(async |client| catalog::read(client).await).await
+        let catalog = self.ask(async |client| catalog::read(client).await).await?;
+        let names = catalog.tables.iter().filter(|table| !table.rows_elsewhere);
+        let names = names.map(|table| reader::qualified(&table.name, &self.address)).collect();
+        *self.known.lock().await = Known::Names(names);
+        Ok(catalog)
     }
 
     async fn study(&self, request: &StudyRequest<'_>) -> Result<Study> {
-        self.ask(async |client| study::study(client, &self.address, request).await).await
+        let facts = self.facts(&reader::qualified(&request.table.name, &self.address)).await?;
+        let seen = match study::needs_a_look(&facts, request) {
+            true => {
+                self.ask(async |client| study::look(client, &self.address, &facts, request).await)
+                    .await?
+            }
+            false => Seen::default(),
+        };
+        study::study(&self.address, &facts, request, &seen)
     }
 
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {

@@ -40,6 +40,11 @@ pub(crate) fn leading_name(text: &str) -> Option<&str> {
     Some(&text[..at])
 }
 
+/// The statement that makes a schema.
+pub(crate) fn create_schema(name: &str) -> String {
+    format!("CREATE SCHEMA {}", quote(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{leading_name, literal, quote};

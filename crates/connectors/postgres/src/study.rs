@@ -1,93 +1,106 @@
 //! The study of a table: how large it is, and whether its columns hold what other systems lack.
 //! Types need no scan, because the server enforces them.
 
+use std::collections::HashMap;
+
 use longshore_model::connector::{Study, StudyRequest};
 use longshore_model::{Code, Error, LogicalType, Result};
 use tokio_postgres::Client;
 
 use crate::address::Address;
-use crate::failure::{failure, selection};
+use crate::failure::selection;
 use crate::source::has_infinity;
+use crate::survey::Facts;
 use crate::types::{self, NativeType};
-use crate::{catalog, range, reader, rights, sql, wire};
+use crate::{range, reader, rights, sql, wire};
 
-/// Studies one table. Rows are what the server's planner expects; no count is taken.
-pub(crate) async fn study(
+/// What only a look at a table shows.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// The columns, by their index in the request, with values that their logical type cannot hold.
+    infinite: Vec<usize>,
+    /// The rows that the server's planner expects.
+    rows: Option<u64>,
+}
+
+/// Whether the facts about a table do not suffice.
+pub(crate) fn needs_a_look(facts: &Facts, request: &StudyRequest<'_>) -> bool {
+    request.decoded || request.filter.is_some() || facts.rows.is_none()
+}
+
+/// Looks at one table.
+pub(crate) async fn look(
     client: &Client,
     address: &Address,
+    facts: &Facts,
     request: &StudyRequest<'_>,
+) -> Result<Seen> {
+    let name = reader::qualified(&request.table.name, address);
+    let columns = columns(&name, facts, request)?;
+    let types: Vec<LogicalType> =
+        columns.iter().map(|(_, native)| types::logical(native)).collect();
+    let infinite = match request.decoded {
+        true => infinite(client, &name, &columns, &types, request.filter).await?,
+        false => Vec::new(),
+    };
+    let condition = request.filter.map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
+    let explain = format!("EXPLAIN (FORMAT JSON) SELECT 1 FROM ONLY {name}{condition}");
+    let rows =
+        match facts.rows {
+            Some(_) if request.filter.is_none() => None,
+            _ if facts.blocks == 0 => None,
+            _ => Some(expected(client, &explain, request.filter).await.map_err(|error| {
+                rights::reading(error.with("table", name.clone()), &name, address)
+            })?),
+        };
+    Ok(Seen { infinite, rows })
+}
+
+/// Studies one table by what is known of it.
+pub(crate) fn study(
+    address: &Address,
+    facts: &Facts,
+    request: &StudyRequest<'_>,
+    seen: &Seen,
 ) -> Result<Study> {
     let name = reader::qualified(&request.table.name, address);
-    let all = catalog::columns_of(client, &name)
-        .await
-        .map_err(|error| rights::reading(error, &name, address))?;
-    let columns = request
-        .columns
-        .iter()
-        .map(|wanted| {
-            let found = all.iter().find(|(name, _)| name == wanted);
-            found.map(|(name, native)| (name.as_str(), native)).ok_or_else(|| {
-                Error::new(Code::SourceChanged, "a column is no longer there")
-                    .with("table", name.clone())
-                    .with("column", wanted.clone())
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let columns = columns(&name, facts, request)?;
     let mut types: Vec<LogicalType> =
         columns.iter().map(|(_, native)| types::logical(native)).collect();
     let mut notes = Vec::new();
-    if request.decoded {
-        for column in infinite(client, &name, &columns, &types, request.filter).await? {
-            notes.push(format!(
-                "{} holds infinity or NaN, which its type has nowhere else: it travels as text",
-                columns[column].0
-            ));
-            types[column] = LogicalType::Text;
-        }
+    for column in &seen.infinite {
+        notes.push(format!(
+            "{} holds infinity or NaN, which its type has nowhere else: it travels as text",
+            columns[*column].0
+        ));
+        types[*column] = LogicalType::Text;
     }
-    let size = size(client, address, &name, request.filter).await?;
     let binary = columns.iter().all(|(_, native)| types::passes_in_binary(native));
     let wires = vec![if binary { wire::BINARY } else { wire::TEXT }.to_string()];
-    let chunks = range::chunks(size.blocks, size.bytes, size.rows, request.chunk_bytes)?;
+    let rows = seen.rows.or(facts.rows).unwrap_or(0);
+    let bytes = if facts.blocks == 0 { 0 } else { facts.bytes };
+    let chunks = range::chunks(facts.blocks, bytes, rows, request.chunk_bytes)?;
     Ok(Study { types, chunks, wires, notes })
 }
 
-struct Size {
-    blocks: u32,
-    bytes: u64,
-    rows: u64,
-}
-
-async fn size(
-    client: &Client,
-    address: &Address,
+/// The columns that were asked for.
+fn columns<'a>(
     name: &str,
-    filter: Option<&str>,
-) -> Result<Size> {
-    let told = |error| failure("ask for a table's size", error).with("table", name);
-    let sql = format!(
-        "SELECT pg_catalog.pg_relation_size({0}::pg_catalog.regclass, 'main')
-                / pg_catalog.current_setting('block_size')::pg_catalog.int8,
-            pg_catalog.pg_table_size({0}::pg_catalog.regclass)",
-        sql::literal(name)
-    );
-    let row = client.query_one(&sql, &[]).await.map_err(told)?;
-    let (blocks, bytes): (i64, i64) =
-        (row.try_get(0).map_err(told)?, row.try_get(1).map_err(told)?);
-    let condition = filter.map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
-    let explain = format!("EXPLAIN (FORMAT JSON) SELECT 1 FROM ONLY {name}{condition}");
-    let rows = if blocks == 0 {
-        0
-    } else {
-        expected(client, &explain, filter)
-            .await
-            .map_err(|error| rights::reading(error.with("table", name), name, address))?
+    facts: &'a Facts,
+    request: &StudyRequest<'_>,
+) -> Result<Vec<(&'a str, &'a NativeType)>> {
+    let known: HashMap<&str, &NativeType> =
+        facts.columns.iter().map(|(name, native)| (name.as_str(), native)).collect();
+    let find = |wanted: &String| {
+        known.get_key_value(wanted.as_str()).map(|(name, native)| (*name, *native)).ok_or_else(
+            || {
+                Error::new(Code::SourceChanged, "a column is no longer there")
+                    .with("table", name)
+                    .with("column", wanted.clone())
+            },
+        )
     };
-    Ok(Size {
-        blocks: u32::try_from(blocks).unwrap_or(u32::MAX),
-        bytes: if blocks == 0 { 0 } else { u64::try_from(bytes).unwrap_or(0) },
-        rows,
-    })
+    request.columns.iter().map(find).collect()
 }
 
 /// The rows that the server's planner expects.

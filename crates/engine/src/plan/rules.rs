@@ -1,6 +1,6 @@
 //! The rules of a migration, applied to the catalog of its source.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use longshore_model::catalog::{Catalog, Column, ForeignKey, NotMoved, Table, TableName};
 use longshore_model::connector::Target;
@@ -54,12 +54,10 @@ pub(crate) fn selects(one: &Move, catalog: &Catalog, table: &Table) -> bool {
 /// move.
 pub(crate) fn apply(one: &Move, catalog: &Catalog, ends: Ends) -> Result<Vec<Draft>> {
     check_patterns(one, catalog)?;
-    let selected: Vec<&Table> = catalog
-        .tables
-        .iter()
-        .filter(|table| !table.rows_elsewhere && selects(one, catalog, table))
-        .collect();
-    if selected.is_empty() {
+    let selected: Vec<&Table> =
+        catalog.tables.iter().filter(|table| selects(one, catalog, table)).collect();
+    let with_rows = || selected.iter().filter(|table| !table.rows_elsewhere);
+    if with_rows().next().is_none() {
         let error = Error::new(Code::SpecNoMatch, "no table is selected")
             .with("source", one_source(catalog));
         return Err(if catalog.tables.is_empty() {
@@ -68,9 +66,11 @@ pub(crate) fn apply(one: &Move, catalog: &Catalog, ends: Ends) -> Result<Vec<Dra
             error
         });
     }
-    let drafts: Vec<Draft> = selected
-        .iter()
-        .map(|table| draft(one, table, &selected, catalog, ends))
+    // A partitioned table is one in a target of the same dialect only.
+    let there = |table: &&&Table| ends.same_dialect || !table.rows_elsewhere;
+    let places = Places::of(selected.iter().filter(there));
+    let drafts: Vec<Draft> = with_rows()
+        .map(|table| draft(one, table, &places, catalog, ends))
         .collect::<Result<_>>()?;
     let mut names = BTreeSet::new();
     for draft in &drafts {
@@ -128,7 +128,7 @@ pub(crate) fn column_plan(
 fn draft(
     one: &Move,
     table: &Table,
-    selected: &[&Table],
+    selected: &Places<'_>,
     catalog: &Catalog,
     ends: Ends,
 ) -> Result<Draft> {
@@ -185,7 +185,7 @@ fn structure(
     names: &Names<'_>,
     table: &Table,
     rules: &[&ColumnRules],
-    selected: &[&Table],
+    selected: &Places<'_>,
 ) -> (Table, Vec<NotMoved>) {
     let name = table.name.to_string();
     let mut not_moved = Vec::new();
@@ -242,15 +242,7 @@ fn structure(
     }
     let mut foreign_keys = Vec::new();
     for key in &table.foreign_keys {
-        let found = |other: &&Table| same_name(&other.name, &key.references);
-        let referenced = selected.iter().copied().find(found).or_else(|| {
-            // A partitioned table has no rows to select, and is made with its partitions.
-            let catalog = names.catalog;
-            let mut others = catalog.tables.iter().filter(|_| names.ends.same_dialect);
-            others.find(|other| {
-                other.rows_elsewhere && found(other) && selects(names.one, catalog, other)
-            })
-        });
+        let referenced = selected.find(&key.references);
         match referenced {
             Some(other) if kept(&key.columns) => {
                 let there: Vec<&ColumnRules> =
@@ -291,10 +283,30 @@ fn rules_of<'a>(one: &'a Move, called: &[String]) -> Vec<&'a ColumnRules> {
         .collect()
 }
 
-/// Names of tables in foreign keys are not case-sensitive in every system.
-fn same_name(one: &TableName, other: &TableName) -> bool {
-    one.name.eq_ignore_ascii_case(&other.name)
-        && (other.namespace.is_none() || one.namespace == other.namespace)
+/// The selected tables by their names, which are not case-sensitive in the foreign keys of every
+/// system.
+struct Places<'a>(HashMap<String, Vec<&'a Table>>);
+
+impl<'a> Places<'a> {
+    fn of<'b>(tables: impl Iterator<Item = &'b &'a Table>) -> Self
+    where
+        'a: 'b,
+    {
+        let mut places: HashMap<String, Vec<&Table>> = HashMap::new();
+        for table in tables {
+            places.entry(table.name.name.to_ascii_lowercase()).or_default().push(table);
+        }
+        Self(places)
+    }
+
+    /// The table of a name; one that is written the same wins.
+    fn find(&self, name: &TableName) -> Option<&'a Table> {
+        let tables = self.0.get(&name.name.to_ascii_lowercase())?;
+        let fits =
+            |table: &&&Table| name.namespace.is_none() || table.name.namespace == name.namespace;
+        let same = tables.iter().find(|table| fits(table) && table.name.name == name.name);
+        same.or_else(|| tables.iter().find(fits)).copied()
+    }
 }
 
 /// What decides the names of tables in the target.

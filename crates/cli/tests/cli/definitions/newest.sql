@@ -10,9 +10,9 @@ CREATE TABLE public.virtual (
 );
 COMMENT ON CONSTRAINT a_there ON public.virtual IS 'always there';
 INSERT INTO public.virtual (id, a, b) SELECT i, i, i FROM generate_series(1, 300) i;
+ALTER TABLE public.virtual ADD CONSTRAINT c_there NOT NULL c NOT VALID;
 ALTER TABLE public.virtual ADD CONSTRAINT wish CHECK (a > 1000) NOT ENFORCED;
 CREATE TABLE public.heir (d int CONSTRAINT d_there NOT NULL) INHERITS (public.virtual);
-ALTER TABLE public.virtual ADD CONSTRAINT c_there NOT NULL c NOT VALID;
 ALTER TABLE public.heir ADD CONSTRAINT own_a NOT NULL b;
 CREATE TABLE public.room (id int, at tsrange, what text, CONSTRAINT room_key PRIMARY KEY (id, at WITHOUT OVERLAPS));
 CREATE TABLE public.stay (id int, room int, at tsrange, UNIQUE (id, at WITHOUT OVERLAPS),

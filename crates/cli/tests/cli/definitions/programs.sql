@@ -13,6 +13,7 @@ CREATE FUNCTION public.table_of(n int DEFAULT 3, label text DEFAULT 'it''s') RET
 CREATE FUNCTION public.overloaded(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE FUNCTION public.overloaded(text) RETURNS int LANGUAGE sql AS 'SELECT 2';
 CREATE FUNCTION public.generic(anyelement) RETURNS anyelement LANGUAGE sql WINDOW AS 'SELECT $1' ;
+CREATE FUNCTION public.inner_name(int) RETURNS int LANGUAGE internal IMMUTABLE AS 'int4um';
 CREATE TABLE public.uses (
     id int DEFAULT other.double(21) PRIMARY KEY,
     said text DEFAULT other.now_text(),
@@ -32,6 +33,8 @@ CREATE TABLE public.own (id int PRIMARY KEY, a int, b int);
 CREATE FUNCTION public.holds(public.own) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1.a < $1.b';
 CREATE FUNCTION public.first_own() RETURNS SETOF public.own LANGUAGE sql STABLE AS 'SELECT NULL::public.own';
 CREATE FUNCTION public.count_own(public.own DEFAULT NULL) RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
+ALTER TABLE public.own ADD CONSTRAINT held CHECK (public.holds(own.*));
+ALTER TABLE public.own ALTER COLUMN b SET DEFAULT public.count_own() + 10;
 INSERT INTO public.own VALUES (1, 1, 2);
 CREATE DOMAIN public.checked AS int CONSTRAINT a_check CHECK (other.double(VALUE) < 100);
 ALTER DOMAIN public.checked ADD CONSTRAINT late CHECK (VALUE > 3) NOT VALID;
@@ -93,6 +96,8 @@ CREATE FUNCTION public.of_view(public.a_second) RETURNS int LANGUAGE sql IMMUTAB
 CREATE VIEW public.with_function AS SELECT public.of_view(a.*) AS id FROM public.a_second a;
 CREATE FUNCTION public.atomic() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT n FROM public.m_third; END;
 CREATE VIEW other.deep AS SELECT public.atomic() AS n;
+CREATE TABLE public.of_views (a public.z_first, id int PRIMARY KEY);
+INSERT INTO public.of_views VALUES (ROW(1, 'x')::public.z_first, 1);
 CREATE RULE t_insert AS ON INSERT TO public.z_first DO INSTEAD INSERT INTO public.t (id, note) VALUES (NEW.id, NEW.note);
 CREATE RULE t_also AS ON DELETE TO public.t WHERE (OLD.id = 0) DO ALSO NOTHING;
 ALTER TABLE public.t DISABLE RULE t_also;
@@ -114,5 +119,9 @@ CREATE TABLE public.secret (id int PRIMARY KEY, who text);
 INSERT INTO public.secret SELECT i, 'x' FROM generate_series(1, 50) i;
 ALTER TABLE public.secret ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.secret FORCE ROW LEVEL SECURITY;
+CREATE POLICY mine ON public.secret USING (who = CURRENT_USER) WITH CHECK (id > 0);
+CREATE POLICY readers ON public.secret AS RESTRICTIVE FOR SELECT USING (id < 1000);
+CREATE POLICY writers ON public.secret FOR INSERT WITH CHECK (EXISTS (SELECT FROM public.t WHERE t.id = secret.id));
+COMMENT ON POLICY mine ON public.secret IS 'own rows';
 REFRESH MATERIALIZED VIEW public.m_third;
 COMMENT ON FUNCTION public.overloaded(text) IS 'two';

@@ -1,106 +1,66 @@
 //! What a database holds: tables with their definitions, and everything that stands beside them.
 
+mod column;
+mod constraint;
+mod index;
+mod order;
 mod queries;
+mod sequence;
 mod table;
 mod things;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use longshore_model::catalog::{Catalog, NotMoved, Program, Table, TableName};
 use longshore_model::{Error, Result};
 use tokio_postgres::{Client, Row};
 
-use crate::DIALECT;
 use crate::failure::failure;
-use crate::sql;
 use crate::types::NativeType;
-use table::{Column, Constraint, Facts, Index, Sequence};
+use crate::{DIALECT, session, sql};
+use column::{Column, NotNull};
+use constraint::Constraint;
+use index::Index;
+use sequence::Sequence;
+use table::{Facts, Parts};
 
-/// The attribute of a table that must be made after those it inherits from: how many stand above it.
-pub(crate) const DEPTH: &str = "depth";
-/// Sequences that are asked at a time.
-const SEQUENCES: usize = 500;
-/// The attribute of a table that holds the rows of a partitioned one: its topmost parents.
+pub(crate) use things::identity;
+
+/// The attribute of a table that says when it is made: how many of the catalog's programs stand
+/// before it, and its number among everything.
+pub(crate) const PLACE: &str = "place";
+/// The attribute of a table that names the partitioned tables above it, the nearest first.
 pub(crate) const PARENTS: &str = "parents";
+/// The attribute of a table that names the tables that it inherits from or is a partition of.
+pub(crate) const INHERITS: &str = "inherits";
 
 /// Reads the structure of a database.
 pub(crate) async fn read(client: &Client) -> Result<Catalog> {
-    let mut reading = Reading { client, names: HashMap::new() };
-    let facts = reading.tables().await?;
-    let mut columns = reading.grouped(queries::COLUMNS, table::column).await?;
-    let mut constraints = reading.grouped(queries::CONSTRAINTS, table::constraint).await?;
-    let views = reading.rows(queries::VIEWS, view).await?;
-    for view in &views {
-        reading.names.insert(view.oid, view.name.clone());
-    }
-    let indexes = reading.rows(queries::INDEXES, table::index).await?;
-    let sequences = reading.sequences().await?;
-
-    let mut programs = reading.things().await?;
-    programs.extend(sequences.iter().filter(|sequence| !sequence.identity).map(|sequence| {
+    let version = session::version(client).await?;
+    let mut reading = Reading { client, version, names: HashMap::new() };
+    let facts = reading.rows(queries::TABLES, table::facts).await?;
+    reading.names.extend(facts.iter().map(|one| (one.oid, one.name.clone())));
+    let views = reading.rows(queries::VIEWS, things::view).await?;
+    reading.names.extend(views.iter().map(|one| (one.oid, one.name.clone())));
+    let all = All::read(&reading, facts).await?;
+    let mut tables = all.tables(&reading);
+    let identities = all.identities();
+    let make =
+        |oid: u32, later: &dyn Fn(u32) -> bool| all.native(&reading, &identities, oid, later);
+    let (mut programs, later) = reading.ordered(&all.sequences, &views, &mut tables, &make).await?;
+    programs.extend(all.constraints(&reading, &later));
+    programs.extend(all.indexes(&reading));
+    for sequence in &all.sequences {
         let table = sequence.table.and_then(|oid| reading.names.get(&oid));
-        let bound = table.map(key).unwrap_or_default();
-        program("sequence".into(), sequence.name.clone(), bound, sequence.create())
-    }));
-    let depths = depths(&facts);
-    let mut tables = Vec::with_capacity(facts.len());
-    for one in &facts {
-        let columns = columns.remove(&one.oid).unwrap_or_default();
-        let constraints = constraints.remove(&one.oid).unwrap_or_default();
-        let parts = Parts {
-            facts: one,
-            columns: &columns,
-            constraints: &constraints,
-            indexes: indexes.iter().filter(|index| index.table == one.oid).collect(),
-            sequences: &sequences,
-        };
-        let mut made = reading.table(&parts);
-        made.attributes
-            .insert(DEPTH.into(), depths.get(&one.oid).copied().unwrap_or(0).to_string());
-        let parents: Vec<String> = reading.above(one, &facts);
-        if !parents.is_empty() {
-            made.attributes.insert(PARENTS.into(), parents.join("\n"));
-        }
-        programs.extend(reading.constraints(&parts));
-        tables.push(made);
+        programs.extend(sequence.finish(&table.map(key).unwrap_or_default()));
     }
-    programs.extend(reading.indexes(&indexes));
-    for sequence in &sequences {
-        let table = sequence.table.and_then(|oid| reading.names.get(&oid));
-        let bound = table.map(key).unwrap_or_default();
-        programs.extend(sequence.finish(table, &bound));
-    }
-    programs.extend(reading.views(views));
-    programs.extend(
-        reading
-            .rows(queries::HANGING, |row| {
-                let (oid, name): (u32, String) = (row.try_get(0)?, row.try_get(2)?);
-                Ok((oid, row.try_get::<_, String>(1)?, name, row.try_get::<_, String>(3)?))
-            })
-            .await?
-            .into_iter()
-            .filter_map(|(oid, kind, name, native)| {
-                Some(program(kind, name, key(reading.names.get(&oid)?), native))
-            }),
-    );
-    programs.extend(
-        reading
-            .rows(queries::COMMENTS, |row| {
-                Ok((row.try_get::<_, Option<u32>>(0)?, row.try_get::<_, String>(1)?))
-            })
-            .await?
-            .into_iter()
-            .filter_map(|(oid, native)| {
-                let bound =
-                    oid.map_or(Some(String::new()), |oid| reading.names.get(&oid).map(key))?;
-                Some(program("comment".into(), bound.clone(), bound, native))
-            }),
-    );
-    let not_moved = reading
-        .rows(queries::LEFT, |row| {
-            Ok(NotMoved { kind: row.try_get(0)?, name: row.try_get(1)?, reason: row.try_get(2)? })
-        })
-        .await?;
+    programs.extend(reading.hanging().await?);
+    let not_moved = |row: &Row| {
+        Ok(NotMoved { kind: row.try_get(0)?, name: row.try_get(1)?, reason: row.try_get(2)? })
+    };
+    let not_moved = reading.rows(queries::LEFT, not_moved).await?;
+    let mut tables: Vec<Table> = tables.into_values().collect();
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Catalog {
         dialect: DIALECT.into(),
         default_namespace: Some("public".into()),
@@ -112,12 +72,25 @@ pub(crate) async fn read(client: &Client) -> Result<Catalog> {
 
 /// The columns of a table, given in SQL, with their types.
 pub(crate) async fn columns_of(client: &Client, table: &str) -> Result<Vec<(String, NativeType)>> {
-    let told = |error| failure("read a table's columns", error).with("table", table);
-    let rows = client.query(queries::COLUMNS_OF, &[&table]).await.map_err(told)?;
-    rows.iter()
-        .map(|row| Ok((row.try_get(0)?, table::native(row, 1)?)))
-        .collect::<Result<_, _>>()
-        .map_err(told)
+    let told = |error: Error| error.with("table", table);
+    let all = columns_of_all(client, &[table.to_string()]).await.map_err(told)?;
+    Ok(all.into_values().next().unwrap_or_default())
+}
+
+/// The columns of tables, given in SQL, with their types, by the tables' numbers.
+pub(crate) async fn columns_of_all(
+    client: &Client,
+    tables: &[String],
+) -> Result<HashMap<u32, Vec<(String, NativeType)>>> {
+    let told = |error| failure("read the columns of tables", error);
+    let rows = client.query(queries::COLUMNS_OF, &[&tables]).await.map_err(told)?;
+    let mut columns: HashMap<u32, Vec<(String, NativeType)>> = HashMap::new();
+    for row in rows {
+        let of = |row: &Row| Ok((row.try_get(6)?, row.try_get(0)?, column::native(row, 1)?));
+        let (table, name, native) = of(&row).map_err(told)?;
+        columns.entry(table).or_default().push((name, native));
+    }
+    Ok(columns)
 }
 
 /// A table's name where programs refer to it.
@@ -127,27 +100,19 @@ pub(crate) fn key(name: &TableName) -> String {
 
 struct Reading<'a> {
     client: &'a Client,
+    version: u32,
     /// The relations that programs may belong to.
     names: HashMap<u32, TableName>,
 }
 
-/// A table with what belongs to it.
-struct Parts<'a> {
-    facts: &'a Facts,
-    columns: &'a [Column],
-    constraints: &'a [Constraint],
-    indexes: Vec<&'a Index>,
-    sequences: &'a [Sequence],
-}
-
-struct View {
-    oid: u32,
-    name: TableName,
-    materialized: bool,
-    definition: String,
-    populated: bool,
-    options: Option<String>,
-    needs: Vec<u32>,
+/// The tables with what belongs to them.
+struct All {
+    facts: HashMap<u32, Facts>,
+    columns: HashMap<u32, Vec<Column>>,
+    constraints: HashMap<u32, Vec<Constraint>>,
+    not_nulls: HashMap<u32, Vec<NotNull>>,
+    indexes: Vec<Index>,
+    sequences: Vec<Sequence>,
 }
 
 type Got<T> = std::result::Result<T, tokio_postgres::Error>;
@@ -158,7 +123,8 @@ fn told(error: tokio_postgres::Error) -> Error {
 
 impl Reading<'_> {
     async fn rows<T>(&self, query: &str, of: impl Fn(&Row) -> Got<T>) -> Result<Vec<T>> {
-        let rows = self.client.query(query, &[]).await.map_err(told)?;
+        let query = queries::for_version(query, self.version);
+        let rows = self.client.query(&query, &[]).await.map_err(told)?;
         rows.iter().map(of).collect::<Got<_>>().map_err(told)
     }
 
@@ -175,128 +141,204 @@ impl Reading<'_> {
         Ok(groups)
     }
 
-    async fn tables(&mut self) -> Result<Vec<Facts>> {
-        let facts = self.rows(queries::TABLES, table::facts).await?;
-        self.names.extend(facts.iter().map(|one| (one.oid, one.name.clone())));
-        Ok(facts)
+    /// Triggers, rules, policies and comments.
+    async fn hanging(&self) -> Result<Vec<Program>> {
+        let named = |oid: Option<u32>| match oid {
+            None => Some(String::new()),
+            Some(oid) => self.names.get(&oid).map(key),
+        };
+        let checks = self
+            .rows(queries::DOMAIN_CHECKS, |row| {
+                let (name, native): (String, String) = (row.try_get(2)?, row.try_get(3)?);
+                Ok(Some(program("check", &name, "", native)))
+            })
+            .await?;
+        let hanging = self
+            .rows(queries::HANGING, |row| {
+                let Some(bound) = named(Some(row.try_get(0)?)) else { return Ok(None) };
+                let (kind, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
+                Ok(Some(program(&kind, &name, &bound, row.try_get(3)?)))
+            })
+            .await?;
+        let comments = self
+            .rows(queries::COMMENTS, |row| {
+                let Some(bound) = named(row.try_get(0)?) else { return Ok(None) };
+                Ok(Some(program("comment", &bound, &bound, row.try_get(1)?)))
+            })
+            .await?;
+        Ok(checks.into_iter().chain(hanging).chain(comments).flatten().collect())
+    }
+}
+
+impl All {
+    async fn read(reading: &Reading<'_>, facts: Vec<Facts>) -> Result<Self> {
+        let mut sequences = reading.rows(queries::SEQUENCES, sequence::sequence).await?;
+        sequence::places(reading.client, reading.version, &mut sequences).await?;
+        Ok(Self {
+            facts: facts.into_iter().map(|one| (one.oid, one)).collect(),
+            columns: reading.grouped(queries::COLUMNS, column::column).await?,
+            constraints: reading.grouped(queries::CONSTRAINTS, constraint::constraint).await?,
+            not_nulls: match reading.version >= 180_000 {
+                true => reading.grouped(queries::NOT_NULLS, column::not_null).await?,
+                false => HashMap::new(),
+            },
+            indexes: reading.rows(queries::INDEXES, index::index).await?,
+            sequences,
+        })
     }
 
-    /// Sequences. Those that gave no number yet may still begin with another than they were made
-    /// with, which only they themselves say.
-    async fn sequences(&self) -> Result<Vec<Sequence>> {
-        let mut sequences = self.rows(queries::SEQUENCES, table::sequence).await?;
-        let mut fresh: Vec<&mut Sequence> =
-            sequences.iter_mut().filter(|one| one.readable && one.next.is_none()).collect();
-        for some in fresh.chunks_mut(SEQUENCES) {
-            let selects: Vec<String> = some
-                .iter()
-                .enumerate()
-                .map(|(at, one)| format!("SELECT {at}, last_value, is_called FROM {}", one.name))
-                .collect();
-            let query = selects.join(" UNION ALL ");
-            let next =
-                |row: &Row| Ok((row.try_get::<_, i32>(0)?, row.try_get(1)?, row.try_get(2)?));
-            for (at, last, called) in self.rows(&query, next).await? {
-                if let Some(one) = usize::try_from(at).ok().and_then(|at| some.get_mut(at)) {
-                    one.next = Some((last, called));
-                }
-            }
+    fn identities(&self) -> HashMap<(u32, &str), &Sequence> {
+        let owned = self.sequences.iter().filter(|one| one.identity);
+        owned.filter_map(|one| Some(((one.table?, one.column.as_deref()?), one))).collect()
+    }
+
+    /// The tables, without their own definitions.
+    fn tables(&self, reading: &Reading<'_>) -> BTreeMap<u32, Table> {
+        let mut indexes: HashMap<u32, Vec<&Index>> = HashMap::new();
+        for index in &self.indexes {
+            indexes.entry(index.table).or_default().push(index);
         }
-        Ok(sequences)
+        let of = |facts: &Facts| self.table(reading, facts, indexes.get(&facts.oid));
+        self.facts.iter().map(|(oid, facts)| (*oid, of(facts))).collect()
     }
 
-    /// What is neither a relation nor hangs on one, in the order in which it was made.
-    async fn things(&self) -> Result<Vec<Program>> {
-        let mut things = Vec::new();
-        for query in [
-            queries::NEEDED,
-            things::TEXT_SEARCH,
-            things::AGGREGATES,
-            things::OPERATORS,
-            things::CASTS,
-        ] {
-            let rows = self.rows(query, |row| {
-                let (name, native) = (row.try_get::<_, String>(1)?, row.try_get(2)?);
-                let made: i64 = row.try_get(3)?;
-                Ok((made, program(row.try_get(0)?, name, String::new(), native)))
-            });
-            things.extend(rows.await?);
-        }
-        things.sort_by_key(|(made, _)| *made);
-        Ok(things.into_iter().map(|(_, program)| program).collect())
-    }
-
-    /// The table with its own definition.
-    fn table(&self, parts: &Parts<'_>) -> Table {
-        let Parts { facts, columns, constraints, indexes, sequences } = parts;
-        let parents: Vec<String> =
-            facts.parents.iter().filter_map(|oid| self.names.get(oid)).map(key).collect();
-        let names_of = |kind: &'static str| constraints.iter().filter(move |one| one.kind == kind);
+    fn table(&self, reading: &Reading<'_>, facts: &Facts, indexes: Option<&Vec<&Index>>) -> Table {
+        let constraints = of(&self.constraints, facts.oid);
+        let not_nulls = of(&self.not_nulls, facts.oid);
+        let not_null = |column: &Column| not_nulls.iter().find(|one| one.column == column.name);
+        let kind = |kind: &'static str| constraints.iter().filter(move |one| one.kind == kind);
+        let lines = |names: Vec<String>| Some(names.join("\n")).filter(|text| !text.is_empty());
+        let attributes = [
+            (PARENTS, lines(self.above(reading, facts))),
+            (INHERITS, lines(self.parents(reading, facts))),
+        ];
+        let attributes =
+            attributes.into_iter().filter_map(|(name, text)| Some((name.into(), text?)));
         Table {
             name: facts.name.clone(),
-            columns: columns.iter().map(Column::model).collect(),
-            primary_key: names_of("p").next().map(|one| one.columns.clone()).unwrap_or_default(),
-            indexes: indexes.iter().filter_map(|index| index.model(constraints)).collect(),
-            foreign_keys: names_of("f")
+            columns: of(&self.columns, facts.oid)
+                .iter()
+                .map(|column| column.model(not_null(column)))
+                .collect(),
+            primary_key: kind("p").next().map(|one| one.columns.clone()).unwrap_or_default(),
+            indexes: indexes
+                .into_iter()
+                .flatten()
+                .filter_map(|index| index.model(constraints))
+                .collect(),
+            foreign_keys: kind("f")
                 .filter(|one| one.own)
-                .filter_map(|one| one.foreign_key(self.names.get(&one.references?)?))
+                .filter_map(|one| Some(one.foreign_key(reading.names.get(&one.references?)?)))
                 .collect(),
             rows_elsewhere: facts.partitioned,
-            native: Some(facts.create(columns, constraints, sequences, &parents)),
-            attributes: BTreeMap::new(),
+            native: None,
+            attributes: attributes.collect(),
         }
     }
 
-    /// Keys and foreign keys, which follow the load.
-    fn constraints(&self, parts: &Parts<'_>) -> Vec<Program> {
-        let bound = key(&parts.facts.name);
+    fn parents(&self, reading: &Reading<'_>, facts: &Facts) -> Vec<String> {
+        facts.parents.iter().filter_map(|oid| reading.names.get(oid)).map(key).collect()
+    }
+
+    /// The partitioned tables above a table, the nearest first.
+    fn above(&self, reading: &Reading<'_>, facts: &Facts) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut next = facts.partition().then(|| facts.parents.first()).flatten();
+        while let Some(parent) = next.and_then(|oid| self.facts.get(oid)) {
+            found.extend(reading.names.get(&parent.oid).map(key));
+            next = parent.partition().then(|| parent.parents.first()).flatten();
+        }
+        found
+    }
+
+    /// The definition of a table; defaults and checks for which `later` holds are left out.
+    fn native(
+        &self,
+        reading: &Reading<'_>,
+        identities: &HashMap<(u32, &str), &Sequence>,
+        oid: u32,
+        later: &dyn Fn(u32) -> bool,
+    ) -> Option<String> {
+        let facts = self.facts.get(&oid)?;
+        let required_above = |name: &str| {
+            let parents = facts.parents.iter().flat_map(|oid| of(&self.columns, *oid));
+            parents.into_iter().any(|column| column.name == name && column.required)
+        };
+        let parts = Parts {
+            facts,
+            columns: of(&self.columns, oid),
+            constraints: of(&self.constraints, oid),
+            not_nulls: of(&self.not_nulls, oid),
+            required_above: &required_above,
+            identities,
+            parents: self.parents(reading, facts),
+            later,
+        };
+        Some(parts.create())
+    }
+
+    /// Keys, foreign keys, and what else follows the load.
+    fn constraints(&self, reading: &Reading<'_>, later: &HashSet<u32>) -> Vec<Program> {
         let mut programs = Vec::new();
-        for one in parts.constraints {
+        for (facts, one) in self
+            .by_name()
+            .flat_map(|facts| of(&self.constraints, facts.oid).iter().map(move |one| (facts, one)))
+        {
+            let bound = key(&facts.name);
             let (kind, only) = match one.kind.as_str() {
                 "p" | "u" | "x" => ("key", "ONLY "),
-                "f" if one.own => {
-                    ("foreign key", if parts.facts.partitioned { "" } else { "ONLY " })
-                }
-                "c" | "n" if one.is_late() && one.local => ("check", ""),
+                "f" if one.own => ("foreign key", if facts.partitioned { "" } else { "ONLY " }),
+                "c" if one.local && (!one.valid || later.contains(&one.oid)) => ("check", ""),
                 _ => continue,
             };
-            let native = format!(
-                "ALTER TABLE {only}{bound} ADD CONSTRAINT {} {}",
-                sql::quote(&one.name),
-                one.definition
-            );
-            let mut made = program(kind.into(), one.name.clone(), bound.clone(), native);
+            let (name, definition) = (sql::quote(&one.name), &one.definition);
+            let native = format!("ALTER TABLE {only}{bound} ADD CONSTRAINT {name} {definition}");
+            let mut made = program(kind, &one.name, &bound, native);
             if kind == "foreign key" {
-                made.needs = one
-                    .references
-                    .and_then(|oid| self.names.get(&oid))
-                    .map(key)
-                    .into_iter()
-                    .collect();
+                let references = one.references.and_then(|oid| reading.names.get(&oid));
+                made.needs = references.map(key).into_iter().collect();
             }
             programs.push(made);
+        }
+        for facts in self.by_name() {
+            let bound = key(&facts.name);
+            for one in of(&self.not_nulls, facts.oid) {
+                let native = one.late(&bound);
+                programs.extend(native.map(|sql| program("check", &one.column, &bound, sql)));
+            }
+            let defaults = of(&self.columns, facts.oid).iter().filter(|column| {
+                column.default_number.is_some_and(|number| later.contains(&number))
+            });
+            programs.extend(defaults.filter_map(|column| {
+                let (name, default) = (sql::quote(&column.name), column.default.as_ref()?);
+                let sql =
+                    format!("ALTER TABLE ONLY {bound} ALTER COLUMN {name} SET DEFAULT {default}");
+                Some(program("default", &column.name, &bound, sql))
+            }));
         }
         programs
     }
 
-    fn indexes(&self, indexes: &[Index]) -> Vec<Program> {
+    fn by_name(&self) -> impl Iterator<Item = &Facts> {
+        let mut facts: Vec<&Facts> = self.facts.values().collect();
+        facts.sort_by(|a, b| a.name.cmp(&b.name));
+        facts.into_iter()
+    }
+
+    fn indexes(&self, reading: &Reading<'_>) -> Vec<Program> {
+        let qualified: HashMap<u32, &str> =
+            self.indexes.iter().map(|index| (index.oid, index.qualified.as_str())).collect();
         let mut programs = Vec::new();
-        for index in indexes {
-            let Some(table) = self.names.get(&index.table) else { continue };
+        for index in &self.indexes {
+            let Some(table) = reading.names.get(&index.table) else { continue };
             let bound = key(table);
-            let one = |kind: &str, native| {
-                program(kind.into(), index.name.clone(), bound.clone(), native)
-            };
+            let one = |kind: &str, native| program(kind, &index.name, &bound, native);
             if !index.constraint {
                 let kind = if index.valid { "index" } else { "invalid index" };
-                programs.push(one(kind, index.definition.clone()));
+                programs.push(one(kind, index.create()));
             }
-            let parent = index.parent.and_then(|oid| indexes.iter().find(|other| other.oid == oid));
-            if let Some(parent) = parent {
-                let sql = format!(
-                    "ALTER INDEX {} ATTACH PARTITION {}",
-                    parent.qualified, index.qualified
-                );
+            if let Some(parent) = index.parent.and_then(|oid| qualified.get(&oid)) {
+                let sql = format!("ALTER INDEX {parent} ATTACH PARTITION {}", index.qualified);
                 programs.push(one("index of a partition", sql));
             }
             let mark =
@@ -310,87 +352,15 @@ impl Reading<'_> {
         }
         programs
     }
-
-    /// Views in an order in which they can be made.
-    fn views(&self, views: Vec<View>) -> Vec<Program> {
-        let mut waiting: Vec<View> = views;
-        let mut programs = Vec::with_capacity(waiting.len());
-        while !waiting.is_empty() {
-            let pending: Vec<u32> = waiting.iter().map(|view| view.oid).collect();
-            let (ready, rest): (Vec<View>, Vec<View>) = waiting
-                .into_iter()
-                .partition(|view| !view.needs.iter().any(|oid| pending.contains(oid)));
-            // Views that need each other do not exist; were it so, the server would say it.
-            let (ready, rest) = if ready.is_empty() { (rest, ready) } else { (ready, rest) };
-            programs.extend(ready.iter().map(|view| self.view(view)));
-            waiting = rest;
-        }
-        programs
-    }
-
-    fn view(&self, view: &View) -> Program {
-        let bound = key(&view.name);
-        let options =
-            view.options.as_ref().map(|text| format!(" WITH ({text})")).unwrap_or_default();
-        let definition = view.definition.trim_end_matches(';');
-        let (kind, native) = if view.materialized {
-            let data = if view.populated { "" } else { "\n WITH NO DATA" };
-            (
-                "materialized view",
-                format!("CREATE MATERIALIZED VIEW {bound}{options} AS{definition}{data}"),
-            )
-        } else {
-            ("view", format!("CREATE VIEW {bound}{options} AS{definition}"))
-        };
-        let mut made = program(kind.into(), view.name.to_string(), bound, native);
-        made.needs = view.needs.iter().filter_map(|oid| self.names.get(oid)).map(key).collect();
-        made
-    }
-
-    /// The partitioned tables above a table.
-    fn above(&self, one: &Facts, facts: &[Facts]) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut oids = one.parents.clone();
-        while let Some(oid) = oids.pop() {
-            let Some(parent) = facts.iter().find(|other| other.oid == oid) else { continue };
-            if parent.partitioned {
-                found.push(key(&parent.name));
-            }
-            oids.extend(&parent.parents);
-        }
-        found
-    }
 }
 
-/// How many tables stand above each.
-fn depths(facts: &[Facts]) -> HashMap<u32, usize> {
-    let mut depths: HashMap<u32, usize> = HashMap::new();
-    let mut changed = true;
-    while changed {
-        changed = false;
-        for one in facts {
-            let above = one.parents.iter().filter_map(|oid| depths.get(oid)).max();
-            let depth = if one.parents.is_empty() { 0 } else { above.map_or(1, |depth| depth + 1) };
-            changed |= depths.insert(one.oid, depth) != Some(depth);
-        }
-    }
-    depths
+/// What belongs to a table.
+fn of<T>(all: &HashMap<u32, Vec<T>>, oid: u32) -> &[T] {
+    all.get(&oid).map(Vec::as_slice).unwrap_or_default()
 }
 
-fn view(row: &Row) -> Got<View> {
-    Ok(View {
-        oid: row.try_get(0)?,
-        name: TableName { namespace: Some(row.try_get(1)?), name: row.try_get(2)? },
-        materialized: row.try_get(3)?,
-        definition: row.try_get(4)?,
-        populated: row.try_get(5)?,
-        options: row.try_get(6)?,
-        needs: row.try_get(7)?,
-    })
-}
-
-/// `table` is what it belongs to, and empty for a thing that stands alone.
-fn program(kind: String, name: String, table: String, native: String) -> Program {
+fn program(kind: &str, name: &str, table: &str, native: String) -> Program {
+    let (kind, name, table) = (kind.to_string(), name.to_string(), table.to_string());
     let described = match kind.as_str() {
         "index" | "index of a partition" | "foreign key" | "mark" => true,
         "owner of a sequence" => true,

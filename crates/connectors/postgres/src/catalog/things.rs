@@ -1,102 +1,199 @@
-//! Things that are made of functions: kind, name, definition, and when it was made.
+//! Everything that is made in an order of its own: what has no rows, tables, and views.
 
-use super::queries::ours;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Aggregate functions.
-pub(super) const AGGREGATES: &str = concat!(
-    "SELECT 'aggregate', format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
-        format('CREATE AGGREGATE %I.%I(%s) (', n.nspname, p.proname, CASE WHEN p.pronargs = 0
-            THEN '*' ELSE pg_get_function_arguments(p.oid) END) || concat_ws(', ',
-        'SFUNC = ' || a.aggtransfn::regproc, 'STYPE = ' || format_type(a.aggtranstype, NULL),
-        CASE WHEN a.aggtransspace <> 0 THEN 'SSPACE = ' || a.aggtransspace END,
-        CASE WHEN a.aggfinalfn <> 0 THEN 'FINALFUNC = ' || a.aggfinalfn::regproc END,
-        CASE WHEN a.aggfinalextra THEN 'FINALFUNC_EXTRA' END,
-        CASE WHEN a.aggfinalmodify <> CASE a.aggkind WHEN 'n' THEN 'r' ELSE 'w' END
-            THEN 'FINALFUNC_MODIFY = ' || m.modify END,
-        CASE WHEN a.aggcombinefn <> 0 THEN 'COMBINEFUNC = ' || a.aggcombinefn::regproc END,
-        CASE WHEN a.aggserialfn <> 0 THEN 'SERIALFUNC = ' || a.aggserialfn::regproc END,
-        CASE WHEN a.aggdeserialfn <> 0 THEN 'DESERIALFUNC = ' || a.aggdeserialfn::regproc END,
-        'INITCOND = ' || quote_literal(a.agginitval),
-        CASE WHEN a.aggmtransfn <> 0 THEN 'MSFUNC = ' || a.aggmtransfn::regproc || ', MINVFUNC = ' ||
-            a.aggminvtransfn::regproc || ', MSTYPE = ' || format_type(a.aggmtranstype, NULL) END,
-        CASE WHEN a.aggmtransspace <> 0 THEN 'MSSPACE = ' || a.aggmtransspace END,
-        CASE WHEN a.aggmfinalfn <> 0 THEN 'MFINALFUNC = ' || a.aggmfinalfn::regproc END,
-        CASE WHEN a.aggmfinalextra THEN 'MFINALFUNC_EXTRA' END,
-        CASE WHEN a.aggmtransfn <> 0 AND a.aggmfinalmodify <> CASE a.aggkind WHEN 'n' THEN 'r'
-            ELSE 'w' END THEN 'MFINALFUNC_MODIFY = ' || mm.modify END,
-        'MINITCOND = ' || quote_literal(a.aggminitval),
-        (SELECT format('SORTOP = OPERATOR(%I.%s)', sn.nspname, o.oprname) FROM pg_operator o
-         JOIN pg_namespace sn ON sn.oid = o.oprnamespace WHERE o.oid = a.aggsortop),
-        CASE p.proparallel WHEN 's' THEN 'PARALLEL = safe' WHEN 'r' THEN 'PARALLEL = restricted' END,
-        CASE a.aggkind WHEN 'h' THEN 'HYPOTHETICAL' END) || ')', p.oid::int8
-     FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid
-     JOIN pg_namespace n ON n.oid = p.pronamespace
-     JOIN (VALUES ('r', 'READ_ONLY'), ('s', 'SHAREABLE'), ('w', 'READ_WRITE')) m (letter, modify)
-        ON m.letter = a.aggfinalmodify::text
-     JOIN (VALUES ('r', 'READ_ONLY'), ('s', 'SHAREABLE'), ('w', 'READ_WRITE')) mm (letter, modify)
-        ON mm.letter = a.aggmfinalmodify::text
-     WHERE ",
-    ours!("pg_proc", "p", "n"),
-    " ORDER BY 4"
-);
+use longshore_model::Result;
+use longshore_model::catalog::{Program, Table, TableName};
+use tokio_postgres::Row;
 
-/// Operators; the first of a pair makes a shell of the second.
-pub(super) const OPERATORS: &str = concat!(
-    "SELECT 'operator', o.oid::regoperator::text,
-        format('CREATE OPERATOR %I.%s (', n.nspname, o.oprname) || concat_ws(', ',
-        'FUNCTION = ' || o.oprcode::regproc,
-        CASE WHEN o.oprleft <> 0 THEN 'LEFTARG = ' || format_type(o.oprleft, NULL) END,
-        CASE WHEN o.oprright <> 0 THEN 'RIGHTARG = ' || format_type(o.oprright, NULL) END,
-        (SELECT format('COMMUTATOR = OPERATOR(%I.%s)', cn.nspname, c.oprname) FROM pg_operator c
-         JOIN pg_namespace cn ON cn.oid = c.oprnamespace WHERE c.oid = o.oprcom),
-        (SELECT format('NEGATOR = OPERATOR(%I.%s)', cn.nspname, c.oprname) FROM pg_operator c
-         JOIN pg_namespace cn ON cn.oid = c.oprnamespace WHERE c.oid = o.oprnegate),
-        CASE WHEN o.oprrest <> 0 THEN 'RESTRICT = ' || o.oprrest::regproc END,
-        CASE WHEN o.oprjoin <> 0 THEN 'JOIN = ' || o.oprjoin::regproc END,
-        CASE WHEN o.oprcanhash THEN 'HASHES' END, CASE WHEN o.oprcanmerge THEN 'MERGES' END) || ')', o.oid::int8
-     FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
-     WHERE o.oprcode <> 0 AND ",
-    ours!("pg_operator", "o", "n"),
-    " ORDER BY 4"
-);
+use super::order::{self, Id, Node};
+use super::sequence::Sequence;
+use super::{Got, PLACE, Reading, key, program, queries};
+use crate::sql;
 
-/// Casts.
-pub(super) const CASTS: &str =
-    "SELECT 'cast', x.name, format('CREATE CAST (%s)%s%s', x.name, CASE c.castmethod
-        WHEN 'f' THEN ' WITH FUNCTION ' || c.castfunc::regprocedure WHEN 'i' THEN ' WITH INOUT'
-        ELSE ' WITHOUT FUNCTION' END, CASE c.castcontext WHEN 'a' THEN ' AS ASSIGNMENT'
-        WHEN 'i' THEN ' AS IMPLICIT' END), c.oid::int8
-     FROM pg_cast c, LATERAL (SELECT format_type(c.castsource, NULL) || ' AS ' ||
-        format_type(c.casttarget, NULL)) x (name)
-     WHERE c.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend e
-        WHERE e.classid = 'pg_cast'::regclass AND e.objid = c.oid AND e.deptype = 'e')
-     ORDER BY 4";
+/// The number of the server's class of relations.
+const RELATIONS: u32 = 1259;
 
-/// Dictionaries and configurations of the text search.
-pub(super) const TEXT_SEARCH: &str = concat!(
-    "SELECT 'text search dictionary', format('%I.%I', n.nspname, d.dictname),
-        format('CREATE TEXT SEARCH DICTIONARY %I.%I (TEMPLATE = %I.%I%s)', n.nspname, d.dictname,
-            tn.nspname, t.tmplname, ', ' || d.dictinitoption), d.oid::int8
-     FROM pg_ts_dict d JOIN pg_namespace n ON n.oid = d.dictnamespace
-     JOIN pg_ts_template t ON t.oid = d.dicttemplate JOIN pg_namespace tn ON tn.oid = t.tmplnamespace
-     WHERE ",
-    ours!("pg_ts_dict", "d", "n"),
-    "
-     UNION ALL
-     SELECT 'text search configuration', format('%I.%I', n.nspname, c.cfgname),
-        format('CREATE TEXT SEARCH CONFIGURATION %I.%I (PARSER = %I.%I)', n.nspname, c.cfgname,
-            pn.nspname, p.prsname) || COALESCE((SELECT string_agg(format(
-            '; ALTER TEXT SEARCH CONFIGURATION %I.%I ADD MAPPING FOR %s WITH %s', n.nspname, c.cfgname,
-            m.word, m.dictionaries), '' ORDER BY m.word) FROM (
-                SELECT quote_ident(k.alias) AS word, string_agg(format('%I.%I', dn.nspname, d.dictname),
-                    ', ' ORDER BY m.mapseqno) AS dictionaries
-                FROM pg_ts_config_map m JOIN pg_ts_dict d ON d.oid = m.mapdict
-                JOIN pg_namespace dn ON dn.oid = d.dictnamespace
-                JOIN ts_token_type(c.cfgparser) k ON k.tokid = m.maptokentype
-                WHERE m.mapcfg = c.oid GROUP BY k.alias) m), ''), c.oid::int8
-     FROM pg_ts_config c JOIN pg_namespace n ON n.oid = c.cfgnamespace
-     JOIN pg_ts_parser p ON p.oid = c.cfgparser JOIN pg_namespace pn ON pn.oid = p.prsnamespace
-     WHERE ",
-    ours!("pg_ts_config", "c", "n"),
-    " ORDER BY 4"
-);
+/// Something without rows.
+struct Thing {
+    id: Id,
+    kind: String,
+    program: Program,
+}
+
+pub(super) struct View {
+    pub(super) oid: u32,
+    pub(super) name: TableName,
+    materialized: bool,
+    definition: String,
+    populated: bool,
+    options: Option<String>,
+    settings: Vec<String>,
+}
+
+pub(super) fn view(row: &Row) -> Got<View> {
+    Ok(View {
+        oid: row.try_get(0)?,
+        name: TableName { namespace: Some(row.try_get(1)?), name: row.try_get(2)? },
+        materialized: row.try_get(3)?,
+        definition: row.try_get(4)?,
+        populated: row.try_get(5)?,
+        options: row.try_get(6)?,
+        settings: row.try_get(7)?,
+    })
+}
+
+/// How a kind is named where others need it.
+pub(crate) fn identity(program: &Program) -> String {
+    let kind = program.kind.trim_start_matches("late ").trim_start_matches("early ");
+    match kind.ends_with("view") {
+        true => program.table.clone(),
+        false => format!("{kind} {}", program.name),
+    }
+}
+
+fn thing(kind: &str, row: &Row) -> Got<Thing> {
+    let kind = if row.len() > 4 { row.try_get(4)? } else { kind.to_string() };
+    let name: String = row.try_get(2)?;
+    let native: String = row.try_get(3)?;
+    let program = program(&kind, &name, "", native);
+    Ok(Thing { id: (row.try_get(0)?, row.try_get(1)?), kind, program })
+}
+
+/// Gives the definition of a table, without the defaults and checks that follow it.
+type Make<'a> = dyn Fn(u32, &dyn Fn(u32) -> bool) -> Option<String> + Sync + 'a;
+
+impl Reading<'_> {
+    /// Everything without rows, in the order of its kinds.
+    async fn things(&self, sequences: &[Sequence], views: &[View]) -> Result<Vec<Thing>> {
+        let mut things = Vec::new();
+        for (kind, query) in [
+            ("schema", queries::SCHEMAS),
+            ("extension", queries::EXTENSIONS),
+            ("collation", queries::COLLATIONS),
+            ("type", queries::TYPES),
+            ("function", queries::FUNCTIONS),
+            ("aggregate", queries::AGGREGATES),
+            ("operator", queries::OPERATORS),
+            ("cast", queries::CASTS),
+            ("text search", queries::TEXT_SEARCH),
+        ] {
+            things.extend(self.rows(query, |row| thing(kind, row)).await?);
+        }
+        for one in things.iter_mut().filter(|one| one.kind == "schema") {
+            one.program.native = sql::create_schema(&one.program.name);
+        }
+        things.extend(sequences.iter().filter(|one| !one.identity).map(|one| {
+            let bound = one.table.and_then(|oid| self.names.get(&oid)).map(key);
+            let bound = bound.unwrap_or_default();
+            Thing {
+                id: (RELATIONS, one.oid),
+                kind: "sequence".to_string(),
+                program: program("sequence", &one.name, &bound, one.create()),
+            }
+        }));
+        things.extend(views.iter().map(|view| Thing {
+            id: (RELATIONS, view.oid),
+            kind: "view".to_string(),
+            program: view.program(),
+        }));
+        Ok(things)
+    }
+
+    /// The programs of everything that is no table, in an order in which they can be made; tables
+    /// get the place at which they stand between them. `make` gives the definition of a table without
+    /// the defaults and checks that follow, whose numbers are returned.
+    pub(super) async fn ordered(
+        &self,
+        sequences: &[Sequence],
+        views: &[View],
+        tables: &mut BTreeMap<u32, Table>,
+        make: &Make<'_>,
+    ) -> Result<(Vec<Program>, HashSet<u32>)> {
+        let things = self.things(sequences, views).await?;
+        let edges = self.rows(queries::EDGES, order::edge).await?;
+        let mut by_name: Vec<(&TableName, u32)> =
+            tables.iter().map(|(oid, table)| (&table.name, *oid)).collect();
+        by_name.sort_unstable();
+        let numbers: Vec<u32> = by_name.into_iter().map(|(_, oid)| oid).collect();
+        let mut nodes: Vec<Node> = things.iter().map(Thing::node).collect();
+        nodes.extend(numbers.iter().map(|oid| Node {
+            id: (RELATIONS, *oid),
+            rank: 11,
+            table: true,
+            view: false,
+        }));
+        let order = order::order(&nodes, &edges);
+        let later = |part: u32| order.later.contains(&part);
+        let names: Vec<String> = things
+            .iter()
+            .map(|one| identity(&one.program))
+            .chain(numbers.iter().filter_map(|oid| self.names.get(oid)).map(key))
+            .collect();
+        let mut things: HashMap<usize, Thing> = things.into_iter().enumerate().collect();
+        let first_table = nodes.len() - numbers.len();
+        let mut programs = Vec::with_capacity(things.len());
+        for (number, at) in order.early.iter().chain(&order.late).enumerate() {
+            let Some(Thing { mut program, .. }) = things.remove(at) else {
+                let oid = numbers[at - first_table];
+                if let Some(table) = tables.get_mut(&oid) {
+                    let place = format!("{} {number}", programs.len());
+                    table.attributes.insert(PLACE.to_string(), place);
+                    table.native = make(oid, &later);
+                }
+                continue;
+            };
+            let early = number < order.early.len();
+            if early && nodes[*at].view {
+                program.kind = format!("early {}", program.kind);
+            } else if !early && !nodes[*at].view {
+                program.kind = format!("late {}", program.kind);
+            }
+            let needed = order.needs[*at].iter().map(|need| names[*need].clone());
+            program.needs = needed.filter(|name| !name.starts_with("extension ")).collect();
+            programs.push(program);
+        }
+        Ok((programs, order.later))
+    }
+}
+
+impl Thing {
+    fn node(&self) -> Node {
+        let rank = match self.kind.as_str() {
+            "schema" => 0,
+            "extension" => 1,
+            "collation" => 2,
+            "type" => 3,
+            "cast" => 5,
+            "function" | "procedure" => 4,
+            "aggregate" => 6,
+            "operator" => 7,
+            "text search dictionary" => 8,
+            "text search configuration" => 9,
+            "sequence" => 10,
+            _ => 12,
+        };
+        Node { id: self.id, rank, table: false, view: self.kind == "view" }
+    }
+}
+
+impl View {
+    fn program(&self) -> Program {
+        let bound = key(&self.name);
+        let options =
+            self.options.as_ref().map(|text| format!(" WITH ({text})")).unwrap_or_default();
+        let definition = self.definition.trim_end_matches(';');
+        let (kind, mut native) = if self.materialized {
+            let data = if self.populated { "" } else { "\n WITH NO DATA" };
+            let sql = format!("CREATE MATERIALIZED VIEW {bound}{options} AS{definition}{data}");
+            ("materialized view", sql)
+        } else {
+            ("view", format!("CREATE VIEW {bound}{options} AS{definition}"))
+        };
+        for words in &self.settings {
+            let what = if self.materialized { "MATERIALIZED VIEW" } else { "VIEW" };
+            native += &format!(";\nALTER {what} {bound} {words}");
+        }
+        program(kind, &self.name.to_string(), &bound, native)
+    }
+}

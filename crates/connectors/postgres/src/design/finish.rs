@@ -1,0 +1,110 @@
+//! What follows the load, of things that move as they are.
+
+use std::collections::{BTreeMap, HashMap};
+
+use longshore_model::catalog::{Catalog, Program};
+use longshore_model::connector::Design;
+
+use super::kept::{Kept, depths};
+use super::prepare::Made;
+use super::{not_moved, statement, step};
+use crate::catalog::identity;
+
+/// Views and late functions, then what hangs on tables and views.
+pub(super) fn finish(catalog: &Catalog, kept: &Kept, mut made: Made, design: &mut Design) {
+    views(catalog, kept, &mut made, design);
+    let depths = depths(catalog);
+    let mut foreign_keys: BTreeMap<&str, u32> = BTreeMap::new();
+    for program in &catalog.programs {
+        let Some(step) = step_of(program, kept, &depths) else { continue };
+        if program.table.is_empty() {
+            design.finish.push(statement(program, None, step));
+        } else if made.contains(&program.table) {
+            match program.needs.iter().find(|need| !made.contains(*need)) {
+                None => {
+                    let step = match step == step::FOREIGN_KEYS {
+                        true => step + apart(program, &mut foreign_keys),
+                        false => step,
+                    };
+                    let table = kept.names.get(&program.table).copied().flatten();
+                    design.finish.push(statement(program, table, step));
+                }
+                Some(missing) => design.not_moved.push(not_moved(
+                    program,
+                    &format!("{missing}, which it refers to, does not move as it is"),
+                )),
+            }
+        } else if kept.changed.contains(&program.table) && !is_portable(program) {
+            // What belongs to a table that was not selected is not named.
+            let reason = format!("{} does not move as it is", program.table);
+            design.not_moved.push(not_moved(program, &reason));
+        }
+    }
+    design.finish.sort_by_key(|statement| statement.step);
+    for program in catalog.programs.iter().filter(|program| program.kind == "invalid index") {
+        design.not_moved.push(not_moved(program, "it is invalid in the source: reindex it there"));
+    }
+}
+
+/// Views and what needs them, each a step after what it needs.
+fn views(catalog: &Catalog, kept: &Kept, made: &mut Made, design: &mut Design) {
+    let mut levels: HashMap<String, u32> = HashMap::new();
+    let late = |program: &&Program| {
+        matches!(program.kind.as_str(), "view" | "materialized view")
+            || program.kind.starts_with("late ")
+    };
+    for program in catalog.programs.iter().filter(late) {
+        let own = identity(program);
+        let missing = program.needs.iter().find(|need| !made.contains(*need));
+        if let Some(missing) = missing {
+            let reason = format!("{missing}, which it needs, does not move as it is");
+            design.not_moved.push(not_moved(program, &reason));
+            continue;
+        }
+        let above = program.needs.iter().filter_map(|need| levels.get(need)).max();
+        let level = above.map_or(0, |level| level + 1);
+        let table = kept.names.get(&own).copied().flatten();
+        design.finish.push(statement(program, table, step::VIEWS + level));
+        levels.insert(own.clone(), level);
+        made.insert(own);
+    }
+}
+
+/// Two foreign keys that share a table lock it one after the other; at the same time, they could
+/// wait for each other.
+fn apart<'a>(program: &'a Program, used: &mut BTreeMap<&'a str, u32>) -> u32 {
+    let tables = || program.needs.iter().chain([&program.table]).map(String::as_str);
+    let turn = tables().filter_map(|table| used.get(table)).max().map_or(0, |turn| turn + 1);
+    for table in tables() {
+        used.insert(table, turn);
+    }
+    turn
+}
+
+/// Whether [`super::portable`] makes it, or says that it cannot.
+fn is_portable(program: &Program) -> bool {
+    matches!(
+        program.kind.as_str(),
+        "key" | "index" | "foreign key" | "sequence value" | "owner of a sequence" | "mark"
+    )
+}
+
+fn step_of(program: &Program, kept: &Kept, depths: &HashMap<String, u32>) -> Option<u32> {
+    let of_table = kept.names.contains_key(&program.table);
+    Some(match program.kind.as_str() {
+        "index" if !of_table => step::VIEW_INDEXES,
+        "mark" if !of_table => step::VIEW_MARKS,
+        "key" | "index" => step::INDEXES,
+        // The deepest first: an index is valid when its partitions are.
+        "index of a partition" => {
+            let depth = depths.get(&program.table).copied().unwrap_or(0);
+            step::PARTITIONS + step::DEEPEST.saturating_sub(depth)
+        }
+        "mark" | "owner of a sequence" | "sequence value" | "check" | "default" => step::MARKS,
+        "foreign key" => step::FOREIGN_KEYS,
+        "trigger" | "rule" | "statistics" | "policy" => step::TRIGGERS,
+        "trigger of a partition" => step::PARTS_OF_TRIGGERS,
+        "comment" => step::COMMENTS,
+        _ => return None,
+    })
+}
