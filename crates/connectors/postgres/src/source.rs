@@ -16,7 +16,7 @@ use crate::session::{begin, connect, connect_two, version};
 use crate::snapshot::PostgresSnapshot;
 use crate::study::{self, Seen};
 use crate::survey::{self, Facts};
-use crate::{catalog, reader};
+use crate::{catalog, reader, rights};
 
 /// A database that data leaves.
 pub(crate) struct PostgresSource {
@@ -51,8 +51,12 @@ impl PostgresSource {
     async fn facts(&self, name: &str) -> Result<Arc<Facts>> {
         let mut known = self.known.lock().await;
         if let Known::Names(names) = &*known {
-            let all = self.ask(async |client| survey::survey(client, names).await).await?;
-            *known = Known::Facts(all);
+            *known = match self.ask(async |client| survey::survey(client, names).await).await {
+                Ok(all) => Known::Facts(all),
+                // One of them may not be read; tables on their own tell which.
+                Err(error) if error.code() == Code::PermissionDenied => Known::Nothing,
+                Err(error) => return Err(error),
+            };
         }
         if let Known::Facts(facts) = &*known
             && let Some(found) = facts.get(name)
@@ -61,7 +65,13 @@ impl PostgresSource {
         }
         drop(known);
         let name = name.to_string();
-        let one = self.ask(async |client| survey::survey(client, &[name]).await).await?;
+        let one = self.ask(async |client| {
+            let one = std::slice::from_ref(&name);
+            survey::survey(client, one)
+                .await
+                .map_err(|error| rights::reading(error.with("table", &name), &name, &self.address))
+        });
+        let one = one.await?;
         one.into_values().next().ok_or_else(|| {
             Error::new(Code::Internal, "the server does not speak of a table that was asked for")
         })
