@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 
 use super::order::{self, Id, Node};
 use super::sequence::Sequence;
-use super::{Got, PLACE, Reading, key, program, queries};
+use super::{Got, PLACE, Reading, key, program, queries, told};
 use crate::sql;
 
 /// The number of the server's class of relations.
@@ -111,7 +111,11 @@ impl Reading<'_> {
         make: &Make<'_>,
     ) -> Result<(Vec<Program>, HashSet<u32>)> {
         let things = self.things(sequences, views).await?;
+        // Catalogs that were never analysed look small, and thousands of tables would be compared
+        // with each other one by one.
+        self.client.batch_execute("SET LOCAL enable_nestloop = off").await.map_err(told)?;
         let edges = self.rows(queries::EDGES, order::edge).await?;
+        self.client.batch_execute("SET LOCAL enable_nestloop = on").await.map_err(told)?;
         let mut by_name: Vec<(&TableName, u32)> =
             tables.iter().map(|(oid, table)| (&table.name, *oid)).collect();
         by_name.sort_unstable();
