@@ -1,8 +1,13 @@
 //! The benchmark. Each step runs in a process of its own, steps that are compared run in turn, and
-//! every figure is a ratio of their medians in one run.
+//! every figure is the median of the turns' ratios.
 //!
-//! `cargo x bench [--scale N] [--runs N] [--dir DIR]` prints JSON: seconds, peak memory, ratios.
+//! `cargo x bench [--scale N] [--runs N] [--dir DIR] [--steps NAME,…]` prints JSON: seconds,
+//! processor time, peak memory, ratios. Peers that are not installed are left out.
 
+mod meter;
+mod peers;
+mod postgres;
+mod servers;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -11,24 +16,67 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use servers::Servers;
+
 type Failure = Box<dyn std::error::Error>;
 
-/// Figures: a step's median seconds over that of the slowest of others, and the bound it must keep.
-const RATIOS: &[(&str, &str, &[&str], f64)] = &[
-    // Two cores overlap reading and encoding.
-    (
-        "SQLite → Parquet / the slower of scan and encode",
-        "sqlite-parquet",
-        &["scan", "encode"],
-        1.15,
+/// A figure: a step's time over that of one of others in the same turn.
+struct Figure {
+    name: &'static str,
+    step: &'static str,
+    peers: &'static [&'static str],
+    against: Against,
+    bound: f64,
+}
+
+/// Which of the peers.
+#[derive(Clone, Copy)]
+enum Against {
+    /// The slowest: the time that work on two cores cannot go below.
+    Slowest,
+    /// The fastest that is installed.
+    Fastest,
+}
+
+const fn figure(
+    name: &'static str,
+    step: &'static str,
+    peer: &'static [&'static str],
+    bound: f64,
+) -> Figure {
+    Figure { name, step, peers: peer, against: Against::Fastest, bound }
+}
+
+const FIGURES: &[Figure] = &[
+    Figure {
+        name: "SQLite → Parquet / the slower of scan and encode",
+        step: "sqlite-parquet",
+        peers: &["scan", "encode"],
+        against: Against::Slowest,
+        bound: 1.15,
+    },
+    figure("Parquet → SQLite / bare inserts", "parquet-sqlite", &["insert"], 1.15),
+    figure("PostgreSQL → PostgreSQL / psql pipes", "pg-pg", &["pipes"], 1.05),
+    figure("the same, wide rows", "pg-pg-wide", &["pipes-wide"], 1.05),
+    figure("PostgreSQL → PostgreSQL with keys / pgcopydb", "pg-pg-keys", &["pgcopydb"], 0.95),
+    figure("verify PostgreSQL / COPY out", "pg-verify", &["pg-out"], 1.25),
+    figure("PostgreSQL → Parquet / COPY out", "pg-parquet", &["pg-out"], 1.5),
+    figure(
+        "PostgreSQL → Parquet / the best of three",
+        "pg-parquet",
+        &["connectorx", "adbc", "sling"],
+        0.65,
     ),
-    ("Parquet → SQLite / bare inserts", "parquet-sqlite", &["insert"], 1.15),
+    figure("Parquet → PostgreSQL / ready COPY files", "parquet-pg", &["load-parquet"], 1.1),
+    figure("CSV → PostgreSQL / ready COPY files", "csv-pg", &["load-csv"], 1.1),
+    figure("SQLite → PostgreSQL / pgloader", "sqlite-pg", &["pgloader"], 0.25),
 ];
 
 struct Options {
     scale: f64,
     runs: usize,
     dir: PathBuf,
+    steps: Vec<String>,
 }
 
 fn main() -> Result<(), Failure> {
@@ -36,7 +84,7 @@ fn main() -> Result<(), Failure> {
     if let [word, name, dir] = arguments.as_slice()
         && word == "step"
     {
-        return print(&steps::run(name, Path::new(dir))?);
+        return print(&json!(steps::run(name, Path::new(dir))?));
     }
     let options = options(&arguments)?;
     std::fs::create_dir_all(&options.dir)?;
@@ -44,25 +92,44 @@ fn main() -> Result<(), Failure> {
     if !data.exists() {
         steps::generate(&data, options.scale)?;
     }
+    let all = || steps::NAMES.iter().chain(postgres::NAMES);
+    if let Some(unknown) = options.steps.iter().find(|step| !all().any(|name| name == step)) {
+        return Err(format!("there is no step {unknown}").into());
+    }
+    let wanted =
+        |name: &&&str| options.steps.is_empty() || options.steps.iter().any(|s| s == **name);
+    let steps: Vec<&str> = all().filter(wanted).copied().collect();
+    let _servers = if steps.iter().any(|step| postgres::NAMES.contains(step)) {
+        let servers = Servers::start(&options.dir)?;
+        servers.fill(&options.dir, options.scale)?;
+        Some(servers)
+    } else {
+        None
+    };
     let mut results: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for _ in 0..options.runs {
-        for step in steps::NAMES {
-            let output = Command::new(std::env::current_exe()?)
-                .args(["step", step])
-                .arg(&options.dir)
-                .output()?;
-            if !output.status.success() {
-                return Err(format!("{step}: {}", String::from_utf8_lossy(&output.stderr)).into());
+        for step in &steps {
+            let result = in_process(step, &options.dir)?;
+            if !result.is_null() {
+                results.entry(step).or_default().push(result);
             }
-            results.entry(step).or_default().push(serde_json::from_slice(&output.stdout)?);
         }
     }
     print(&summary(&options, &results))
 }
 
+fn in_process(step: &str, dir: &Path) -> Result<Value, Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    let output = command.args(["step", step]).arg(dir).output()?;
+    if !output.status.success() {
+        return Err(format!("{step}: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
 fn options(arguments: &[String]) -> Result<Options, Failure> {
-    let mut options =
-        Options { scale: 1.0, runs: 3, dir: std::env::temp_dir().join("longshore-bench") };
+    let dir = std::env::temp_dir().join("longshore-bench");
+    let mut options = Options { scale: 0.1, runs: 3, dir, steps: Vec::new() };
     let mut rest = arguments.iter();
     while let Some(flag) = rest.next() {
         let value = rest.next().ok_or("a flag needs a value")?;
@@ -70,8 +137,10 @@ fn options(arguments: &[String]) -> Result<Options, Failure> {
             "--scale" => options.scale = value.parse()?,
             "--runs" => options.runs = value.parse::<usize>()?.max(1),
             "--dir" => options.dir = PathBuf::from(value),
+            "--steps" => options.steps = value.split(',').map(str::to_string).collect(),
             _ => {
-                return Err(format!("unknown flag {flag}; there are --scale, --runs, --dir").into());
+                let known = "--scale, --runs, --dir, --steps";
+                return Err(format!("unknown flag {flag}; there are {known}").into());
             }
         }
     }
@@ -85,35 +154,66 @@ fn summary(options: &Options, results: &BTreeMap<&str, Vec<Value>>) -> Value {
             (*step).to_string(),
             json!({
                 "seconds": numbers(runs, "seconds"),
-                "median": median(runs, "seconds"),
-                "peak_mib": median(runs, "peak_mib"),
-                "own_share": median(runs, "own_share"),
+                "median": median(numbers(runs, "seconds")),
+                "client_cpu": median(numbers(runs, "client_cpu")),
+                "servers_cpu": median(numbers(runs, "servers_cpu")),
+                "peak_mib": median(numbers(runs, "peak_mib")),
+                "own_share": median(numbers(runs, "own_share")),
+                "waits": runs.last().map(|run| &run["waits"]),
             }),
         );
     }
-    let seconds = |step: &str| results.get(step).and_then(|runs| median(runs, "seconds"));
-    let mut ratios = Vec::new();
-    for (name, ours, peers, bound) in RATIOS {
-        let peers_seconds: Option<Vec<f64>> = peers.iter().map(|peer| seconds(peer)).collect();
-        if let (Some(ours), Some(peers)) = (seconds(ours), peers_seconds) {
-            let ideal = peers.into_iter().fold(0.0, f64::max);
-            ratios.push(json!({ "figure": name, "ratio": ours / ideal, "bound": bound }));
-        }
-    }
-    if let (Some(own), Some(copy)) = (seconds("fingerprint"), seconds("sqlite-null")) {
-        // Both cores are at work in a copy to nowhere.
-        let share = own / (2.0 * copy);
-        ratios.push(json!({ "figure": "engine's own work / copy to nowhere", "ratio": share, "bound": 0.05 }));
-    }
+    let ratios: Vec<Value> = FIGURES
+        .iter()
+        .filter_map(|figure| {
+            let turns = ratios(figure, results)?;
+            let ratio = median(turns.clone());
+            Some(json!({ "figure": figure.name, "ratio": ratio, "turns": turns, "bound": figure.bound }))
+        })
+        .chain(own_work(results))
+        .chain(client_share(results))
+        .collect();
     json!({ "scale": options.scale, "runs": options.runs, "steps": steps, "ratios": ratios })
+}
+
+/// A figure's ratio in each turn.
+fn ratios(figure: &Figure, results: &BTreeMap<&str, Vec<Value>>) -> Option<Vec<f64>> {
+    let seconds = |step: &str| results.get(step).map(|runs| numbers(runs, "seconds"));
+    let ours = seconds(figure.step)?;
+    let peers: Vec<Vec<f64>> = figure.peers.iter().filter_map(|peer| seconds(peer)).collect();
+    let all = matches!(figure.against, Against::Fastest) || peers.len() == figure.peers.len();
+    if peers.is_empty() || !all {
+        return None;
+    }
+    let ratio = |(turn, ours): (usize, &f64)| {
+        let peers = peers.iter().filter_map(|runs| runs.get(turn).copied());
+        ours / match figure.against {
+            Against::Slowest => peers.fold(0.0, f64::max),
+            Against::Fastest => peers.fold(f64::INFINITY, f64::min),
+        }
+    };
+    Some(ours.iter().enumerate().map(ratio).collect())
+}
+
+/// Both cores are at work in a copy to nowhere.
+fn own_work(results: &BTreeMap<&str, Vec<Value>>) -> Option<Value> {
+    let seconds = |step: &str| median(numbers(results.get(step)?, "seconds"));
+    let share = seconds("fingerprint")? / (2.0 * seconds("sqlite-null")?);
+    Some(json!({ "figure": "engine's own work / copy to nowhere", "ratio": share, "bound": 0.05 }))
+}
+
+fn client_share(results: &BTreeMap<&str, Vec<Value>>) -> Option<Value> {
+    let runs = results.get("pg-pg")?;
+    let share = median(numbers(runs, "client_cpu"))? / median(numbers(runs, "servers_cpu"))?;
+    let name = "PostgreSQL → PostgreSQL, processor time of client / of servers";
+    Some(json!({ "figure": name, "ratio": share, "bound": 0.2 }))
 }
 
 fn numbers(runs: &[Value], key: &str) -> Vec<f64> {
     runs.iter().filter_map(|run| run[key].as_f64()).collect()
 }
 
-fn median(runs: &[Value], key: &str) -> Option<f64> {
-    let mut numbers = numbers(runs, key);
+fn median(mut numbers: Vec<f64>) -> Option<f64> {
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied()
 }

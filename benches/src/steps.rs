@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::RecordBatch;
-use longshore_engine::{Cancel, Connectors, Events, Link, RunRequest};
+use longshore_engine::report::Waits;
+use longshore_engine::{Cancel, Connectors, Event, Events, Link, RunRequest};
 use longshore_model::connector::{Connector, ReadRequest};
 use longshore_model::ledger::Holder;
 use longshore_model::plan::Plan;
@@ -21,6 +22,7 @@ use rusqlite::{Connection, OpenFlags, ToSql};
 use serde_json::{Value, json};
 
 use crate::Failure;
+use crate::meter::Meter;
 
 /// Every step, in the order of a turn.
 pub(crate) const NAMES: &[&str] = &[
@@ -51,31 +53,46 @@ pub(crate) fn generate(path: &Path, scale: f64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs one step and measures it.
-pub(crate) fn run(name: &str, dir: &Path) -> Result<Value, Failure> {
+/// Runs one step and measures it; `None` when it needs a tool that is not there.
+pub(crate) fn run(name: &str, dir: &Path) -> Result<Option<Value>, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (seconds, own_share) = match name {
-        "scan" => (scan(dir)?, None),
-        "encode" => (encode(&runtime.block_on(load(dir))?, dir)?, None),
-        "fingerprint" => (fingerprint(&runtime.block_on(load(dir))?)?, None),
-        "insert" => (insert(&runtime.block_on(load(dir))?, dir)?, None),
-        "sqlite-parquet" => runtime.block_on(copy(&sqlite(dir), &fresh(dir, "parquet")?))?,
-        "sqlite-null" => runtime.block_on(copy(&sqlite(dir), "null:bench"))?,
+    if crate::postgres::NAMES.contains(&name) {
+        return runtime.block_on(crate::postgres::run(name, dir));
+    }
+    let bare = |work: &dyn Fn() -> Result<(), Failure>| {
+        let meter = Meter::start(dir)?;
+        work()?;
+        meter.read()
+    };
+    let measured = match name {
+        "scan" => bare(&|| scan(dir)),
+        "encode" => encode(&runtime.block_on(load(dir))?, dir),
+        "fingerprint" => {
+            let tables = runtime.block_on(load(dir))?;
+            bare(&|| fingerprint(&tables))
+        }
+        "insert" => insert(&runtime.block_on(load(dir))?, dir),
+        "sqlite-parquet" => {
+            runtime.block_on(measured_copy(dir, &sqlite(dir), &fresh(dir, "parquet")?))
+        }
+        "sqlite-null" => runtime.block_on(measured_copy(dir, &sqlite(dir), "null:bench")),
         "parquet-sqlite" => {
             let from = format!("file:{}", dir.join("parquet").display());
             fresh(dir, "back.db")?;
             let to = format!("sqlite:{}", dir.join("back.db").display());
-            runtime.block_on(copy(&from, &to))?
+            runtime.block_on(measured_copy(dir, &from, &to))
         }
-        "verify" => (runtime.block_on(verify(dir))?, None),
+        "verify" => {
+            let to = format!("file:{}", dir.join("parquet").display());
+            runtime.block_on(verify(dir, &sqlite(dir), &to))
+        }
         _ => return Err(format!("unknown step {name}").into()),
     };
-    Ok(json!({ "seconds": seconds, "peak_mib": peak_mib()?, "own_share": own_share }))
+    measured.map(Some)
 }
 
 /// Every value of every row through the SQLite library, and nothing done with it.
-fn scan(dir: &Path) -> Result<f64, Failure> {
-    let start = Instant::now();
+fn scan(dir: &Path) -> Result<(), Failure> {
     let connection = Connection::open_with_flags(source(dir), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let mut bytes = 0;
     for table in TABLES {
@@ -92,7 +109,7 @@ fn scan(dir: &Path) -> Result<f64, Failure> {
         }
     }
     std::hint::black_box(bytes);
-    Ok(start.elapsed().as_secs_f64())
+    Ok(())
 }
 
 /// The tables in memory, as the connector reads them.
@@ -129,10 +146,10 @@ async fn load(dir: &Path) -> Result<Vec<(String, Vec<LogicalType>, Vec<RecordBat
 type Loaded = [(String, Vec<LogicalType>, Vec<RecordBatch>)];
 
 /// Batches to Parquet files with zstd, on one core.
-fn encode(tables: &Loaded, dir: &Path) -> Result<f64, Failure> {
+fn encode(tables: &Loaded, dir: &Path) -> Result<Value, Failure> {
     let target = dir.join("encoded");
     std::fs::create_dir_all(&target)?;
-    let start = Instant::now();
+    let meter = Meter::start(dir)?;
     for (name, _, batches) in tables {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
@@ -147,27 +164,26 @@ fn encode(tables: &Loaded, dir: &Path) -> Result<f64, Failure> {
         }
         writer.into_inner()?.sync_all()?;
     }
-    let seconds = start.elapsed().as_secs_f64();
+    let read = meter.read();
     std::fs::remove_dir_all(target)?;
-    Ok(seconds)
+    read
 }
 
 /// The engine's own work on batches that need no conversion, on one core.
-fn fingerprint(tables: &Loaded) -> Result<f64, Failure> {
-    let start = Instant::now();
+fn fingerprint(tables: &Loaded) -> Result<(), Failure> {
     let mut sum = Fingerprint::default();
     for batch in tables.iter().flat_map(|(_, _, batches)| batches) {
         sum.add_batch(&Batch::Rows(batch.clone()))?;
     }
     std::hint::black_box(sum);
-    Ok(start.elapsed().as_secs_f64())
+    Ok(())
 }
 
 /// Batches to SQLite by prepared inserts in one transaction, on one core, to the disk.
-fn insert(tables: &Loaded, dir: &Path) -> Result<f64, Failure> {
+fn insert(tables: &Loaded, dir: &Path) -> Result<Value, Failure> {
     let path = dir.join("insert.db");
     remove_database(&path)?;
-    let start = Instant::now();
+    let meter = Meter::start(dir)?;
     let mut connection = Connection::open(&path)?;
     connection.pragma_update(None, "foreign_keys", false)?;
     let schemas = Connection::open_with_flags(source(dir), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -197,9 +213,9 @@ fn insert(tables: &Loaded, dir: &Path) -> Result<f64, Failure> {
     }
     transaction.commit()?;
     drop(connection);
-    let seconds = start.elapsed().as_secs_f64();
+    let read = meter.read();
     remove_database(&path)?;
-    Ok(seconds)
+    read
 }
 
 struct Bound<'a>(Cell<'a>);
@@ -216,38 +232,57 @@ impl ToSql for Bound<'_> {
     }
 }
 
-/// A run of ours after its plan was made, without verification; and the share of the workers' time
-/// that the engine itself took.
-async fn copy(from: &str, to: &str) -> Result<(f64, Option<f64>), Failure> {
+/// A run of ours without verification.
+pub(crate) async fn copy(from: &str, to: &str) -> Result<(), Failure> {
     let link = connectors().link(from, to)?;
     let plan = plan(&link, from, to).await?;
+    run_plan(plan, link).await.map(drop)
+}
+
+/// A run of ours after its plan was made, without verification, measured; with the share of the
+/// workers' time that the engine itself took.
+pub(crate) async fn measured_copy(dir: &Path, from: &str, to: &str) -> Result<Value, Failure> {
+    let link = connectors().link(from, to)?;
+    let plan = plan(&link, from, to).await?;
+    let meter = Meter::start(dir)?;
+    let waits = run_plan(plan, link).await?;
+    let mut read = meter.read()?;
+    let total = waits.source + waits.target + waits.own + waits.limits;
+    read["own_share"] = json!(waits.own / total);
+    read["waits"] = json!(waits);
+    Ok(read)
+}
+
+async fn run_plan(plan: Plan, link: Link) -> Result<Waits, Failure> {
     let limits = plan.limits.clone();
-    let start = Instant::now();
+    let moved = Arc::new(AtomicU64::new(0));
+    let progress = Events::new(move |_, event| {
+        if let Event::Copied { rows, .. } = event {
+            moved.fetch_add(*rows, Ordering::Relaxed);
+        }
+    });
     let end = longshore_engine::run(RunRequest {
         plan,
         links: vec![link],
         limits,
         run: "bench".to_string(),
         holder: holder(),
-        events: Events::ignored(),
+        events: progress,
         cancel: Cancel::default(),
         verify: None,
         started: String::new(),
     })
     .await;
-    let seconds = start.elapsed().as_secs_f64();
-    if let Some(error) = end.error {
-        return Err(error.into());
+    match end.error {
+        Some(error) => Err(told(&error)),
+        None => Ok(end.report.performance.waits),
     }
-    let waits = end.report.performance.waits;
-    let total = waits.source + waits.target + waits.own + waits.limits;
-    Ok((seconds, Some(waits.own / total)))
 }
 
-async fn verify(dir: &Path) -> Result<f64, Failure> {
-    let (from, to) = (sqlite(dir), format!("file:{}", dir.join("parquet").display()));
-    let link = connectors().link(&from, &to)?;
-    let start = Instant::now();
+/// Reads a target back and compares it with what its ledger says.
+pub(crate) async fn verify(dir: &Path, from: &str, to: &str) -> Result<Value, Failure> {
+    let link = connectors().link(from, to)?;
+    let meter = Meter::start(dir)?;
     let mode = longshore_engine::VerifyMode {
         level: longshore_model::spec::VerifyLevel::Full,
         independent: false,
@@ -255,7 +290,7 @@ async fn verify(dir: &Path) -> Result<f64, Failure> {
     };
     let end = longshore_engine::verify(longshore_engine::VerifyRequest {
         links: vec![link],
-        spec: Spec::short(&from, &to),
+        spec: Spec::short(from, to),
         mode,
         run: "bench-verify".to_string(),
         holder: holder(),
@@ -265,9 +300,20 @@ async fn verify(dir: &Path) -> Result<f64, Failure> {
     })
     .await;
     match end.error {
-        Some(error) => Err(error.into()),
-        None => Ok(start.elapsed().as_secs_f64()),
+        Some(error) => Err(told(&error)),
+        None => meter.read(),
     }
+}
+
+/// An error with what led to it.
+fn told(error: &longshore_model::Error) -> Failure {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text.into()
 }
 
 async fn plan(link: &Link, from: &str, to: &str) -> Result<Plan, Failure> {
@@ -286,12 +332,12 @@ fn holder() -> Holder {
     Holder { run: "bench".to_string(), host: String::new(), pid: 0, since: String::new() }
 }
 
-fn sqlite(dir: &Path) -> String {
+pub(crate) fn sqlite(dir: &Path) -> String {
     format!("sqlite:{}", source(dir).display())
 }
 
 /// The address of a folder that is not there.
-fn fresh(dir: &Path, name: &str) -> Result<String, Failure> {
+pub(crate) fn fresh(dir: &Path, name: &str) -> Result<String, Failure> {
     let path = dir.join(name);
     if path.is_dir() {
         std::fs::remove_dir_all(&path)?;
@@ -311,16 +357,4 @@ fn remove_database(path: &Path) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// The largest resident set of this process so far, in MiB.
-fn peak_mib() -> Result<f64, Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: f64 = line
-        .and_then(|line| line.trim().strip_suffix(" kB"))
-        .ok_or("no VmHWM in /proc/self/status")?
-        .trim()
-        .parse()?;
-    Ok(kib / 1024.0)
 }

@@ -27,6 +27,9 @@ const SUITES: &[Suite] = &[
     Suite { name: "sid", packages: &["postgresql-18"] },
 ];
 
+/// Tools that the benchmark compares with. No test needs them.
+const PEERS: Suite = Suite { name: "sid", packages: &["pgcopydb", "pgloader"] };
+
 /// The servers of PostgreSQL: suite and version.
 const POSTGRES: &[(&str, u32)] = &[("bookworm", 15), ("sid", 18)];
 
@@ -63,6 +66,21 @@ pub fn postgres_template(version: u32) -> PathBuf {
 /// The pooler pgbouncer.
 pub fn pgbouncer() -> PathBuf {
     folder().join("bookworm/usr/sbin/pgbouncer")
+}
+
+/// A tool that the benchmark compares with, where [`install_peers`] has fetched it.
+pub fn peer(name: &str) -> Option<PathBuf> {
+    let program = folder().join("peers/usr/bin").join(name);
+    program.exists().then_some(program)
+}
+
+/// Fetches the tools that the benchmark compares with, after [`install`].
+///
+/// # Errors
+/// Like those of [`install`].
+pub fn install_peers(say: &dyn Fn(&str)) -> Result<(), String> {
+    let stamp = format!("{RECIPE} {}", PEERS.packages.join(" "));
+    once(&folder().join("peers"), &stamp, say, |at| debian::unpack(&PEERS, at))
 }
 
 /// Fetches and makes what is missing; `say` takes progress.

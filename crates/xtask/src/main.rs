@@ -23,6 +23,7 @@ cargo x docs            writes docs/reference anew
 cargo x docs --check    fails when docs/reference is stale
 cargo x fuzz [SECONDS]  every fuzz target for so long, 60 seconds by default
 cargo x services        fetches the servers that tests need
+cargo x services --peers  and the tools that the benchmark compares with
 ";
 
 fn main() -> ExitCode {
@@ -38,7 +39,8 @@ fn main() -> ExitCode {
         }
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
-        ["services"] => services::run(),
+        ["services"] => services::run(false),
+        ["services", "--peers"] => services::run(true),
         [] | ["help" | "--help" | "-h"] => {
             steps::say(USAGE);
             true

@@ -8,7 +8,7 @@ use crate::{docs, services};
 /// Tests everything; true when all passed.
 pub(crate) fn run() -> bool {
     let mut steps = Steps::default();
-    steps.check("services", services::run);
+    steps.check("services", || services::run(false));
     if has_cargo("nextest") {
         steps.run("tests", &mut cargo(&["nextest", "run", "--workspace", "--locked"]));
         steps.run("doc tests", &mut cargo(&["test", "--workspace", "--locked", "--doc"]));

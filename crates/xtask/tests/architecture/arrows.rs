@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (XTASK, &[SERVICES]),
     // Files can be decoded only through their connector.
     (DECODERS, &[MODEL, "longshore-objects"]),
-    (BENCH, &[MODEL, ENGINE, CONNECTORS, TESTKIT]),
+    (BENCH, &[MODEL, ENGINE, CONNECTORS, SERVICES, TESTKIT]),
 ];
 
 /// Crates from outside that only some of ours may use: the terminal, and heavy ones that a folder
