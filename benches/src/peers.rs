@@ -84,7 +84,12 @@ pub(crate) fn run(
             measured(dir, &mut command)
         }
         "pgloader" => {
-            let Some(program) = longshore_services::peer("pgloader") else { return Ok(None) };
+            // A program with its image in itself cannot be unpacked and patched: it is used where
+            // it is installed.
+            let program = Path::new("/usr/bin/pgloader");
+            if !program.exists() {
+                return Ok(None);
+            }
             target.fresh("other")?;
             let mut command = Command::new(program);
             command.arg(steps::source(dir)).arg(target.url("other"));

@@ -28,7 +28,7 @@ const SUITES: &[Suite] = &[
 ];
 
 /// Tools that the benchmark compares with. No test needs them.
-const PEERS: Suite = Suite { name: "sid", packages: &["pgcopydb", "pgloader"] };
+const PEERS: Suite = Suite { name: "sid", packages: &["pgcopydb"] };
 
 /// The servers of PostgreSQL: suite and version.
 const POSTGRES: &[(&str, u32)] = &[("bookworm", 15), ("sid", 18)];
