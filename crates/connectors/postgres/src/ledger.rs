@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
 use crate::failure::failure;
+use crate::session;
 
 /// The layout that this build writes.
 const LAYOUT: &str = "1";
@@ -53,13 +54,17 @@ pub(crate) async fn lock(client: &Client) -> Result<bool> {
 
 /// Writes down who holds the database; the number tells this claim from all others.
 pub(crate) async fn claim(client: &Client, holder: &Holder) -> Result<i64> {
+    let schema = match session::has_schema(client, "_longshore").await? {
+        true => "",
+        false => "CREATE SCHEMA IF NOT EXISTS _longshore;",
+    };
     let made = client
-        .batch_execute(
-            "CREATE SCHEMA IF NOT EXISTS _longshore;
+        .batch_execute(&format!(
+            "{schema}
              CREATE TABLE IF NOT EXISTS _longshore.claim (
                  one pg_catalog.bool PRIMARY KEY CHECK (one), token pg_catalog.int8 NOT NULL,
                  holder pg_catalog.text NOT NULL)",
-        )
+        ))
         .await;
     made.map_err(|error| {
         let made = failure("make the ledger", error);

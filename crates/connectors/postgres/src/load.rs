@@ -512,6 +512,11 @@ impl From<Error> for Refused {
 /// Runs a statement of the preparation. Things that belong to no table, such as schemas and types,
 /// may be there already.
 async fn prepare_one(client: &Client, statement: &Statement) -> Result<(), Refused> {
+    if let Some(schema) = statement.purpose.strip_prefix("schema ")
+        && session::has_schema(client, schema).await?
+    {
+        return Ok(());
+    }
     run(client, statement, statement.table.is_none()).await
 }
 

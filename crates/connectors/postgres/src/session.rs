@@ -109,6 +109,14 @@ pub(crate) fn pooled() -> Error {
         .hint("Give the address of the server itself, or of a pool in session mode.")
 }
 
+/// Whether a schema is there: who may not make schemas may still use it.
+pub(crate) async fn has_schema(client: &Client, name: &str) -> Result<bool> {
+    let told = |error| failure("look for a schema", error).with("schema", name);
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace
+               WHERE nspname = $1::pg_catalog.text)";
+    client.query_one(sql, &[&name]).await.and_then(|row| row.try_get(0)).map_err(told)
+}
+
 /// The one text that a query gives.
 pub(crate) async fn text(client: &Client, sql: &str) -> Result<String> {
     let row = client.query_one(sql, &[]).await.map_err(|error| failure("ask the server", error))?;

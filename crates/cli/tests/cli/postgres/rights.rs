@@ -126,3 +126,20 @@ fn an_extension_that_only_a_superuser_can_make_is_in_the_plan() {
     target.psql(&to, &format!("GRANT ALL ON SCHEMA public TO {to}"));
     verified(&run(&stage));
 }
+
+#[test]
+fn schemas_that_are_there_need_no_right_on_the_database() {
+    let (source, target) = (Postgres::shared(Version::V15), Postgres::shared(Version::V18));
+    let (from, to) = (source.create("schemas"), user(target, "guest"));
+    source.psql(&from, "CREATE SCHEMA sales; CREATE TABLE sales.t AS SELECT 1 AS id");
+    target.psql(
+        &to,
+        &format!(
+            "CREATE SCHEMA sales AUTHORIZATION {to}; CREATE SCHEMA _longshore AUTHORIZATION {to}"
+        ),
+    );
+    let stage = Stage::empty();
+    migration(&stage, &source.url(&from), &target.url_as(&to, "secret", &to), "");
+    assert!(!risks(&stage).concat().contains("GRANT"));
+    verified(&run(&stage));
+}
