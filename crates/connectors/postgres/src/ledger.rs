@@ -1,5 +1,7 @@
 //! The ledger's tables in the target database, in a schema of their own.
 
+use std::time::{Duration, Instant};
+
 use longshore_model::ledger::{Entry, Header, Holder, Ledger, Stage};
 use longshore_model::plan::Position;
 use longshore_model::{Code, Error, Result};
@@ -16,6 +18,9 @@ const LAYOUT: &str = "1";
 
 /// The advisory lock that the claim of a database holds: "longshor" in ASCII.
 const LOCK: i64 = 0x6c6f_6e67_7368_6f72;
+
+/// How long a claim waits for the end of an earlier connection of the same process.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 const MAKE: &str = "
     CREATE TABLE _longshore.header (key pg_catalog.text PRIMARY KEY, value pg_catalog.text NOT NULL);
@@ -46,10 +51,27 @@ impl Phase {
 }
 
 /// Takes the lock of the database for the transaction that is open; false when another has it.
-pub(crate) async fn lock(client: &Client) -> Result<bool> {
+async fn lock(client: &Client) -> Result<bool> {
     let sql = "SELECT pg_catalog.pg_try_advisory_xact_lock($1)";
     let row = client.query_one(sql, &[&LOCK]).await.map_err(told("claim the target"))?;
     row.try_get(0).map_err(told("claim the target"))
+}
+
+/// Takes the lock for the transaction that is open. One that an earlier connection of this very process has is free as soon as the
+/// server notices that the connection ended.
+pub(crate) async fn take_lock(keeper: &Client, own: &Holder) -> Result<()> {
+    let start = Instant::now();
+    while !lock(keeper).await? {
+        let holder = self::holder(keeper).await?;
+        let ours = holder
+            .as_ref()
+            .is_some_and(|one| one.host == own.host && one.pid == own.pid && one.run == own.run);
+        if !ours || start.elapsed() > PATIENCE {
+            return Err(busy(holder));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
 }
 
 /// Writes down who holds the database; the number tells this claim from all others.
@@ -219,6 +241,18 @@ async fn texts(client: &Client, sql: &str) -> Result<Vec<String>> {
 
 async fn write(client: &Client, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<()> {
     client.execute(sql, values).await.map(drop).map_err(told("write the ledger"))
+}
+
+fn busy(holder: Option<Holder>) -> Error {
+    let made = Error::new(Code::TargetBusy, "another run holds the target");
+    match holder {
+        None => made,
+        Some(holder) => made
+            .with("run", holder.run)
+            .with("host", holder.host)
+            .with("pid", holder.pid.to_string())
+            .with("since", holder.since),
+    }
 }
 
 fn told(doing: &'static str) -> impl Fn(tokio_postgres::Error) -> Error {

@@ -19,6 +19,7 @@ mod session;
 mod snapshot;
 mod source;
 mod sql;
+mod statements;
 mod study;
 mod survey;
 mod target;

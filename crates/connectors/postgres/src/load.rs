@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
@@ -22,6 +21,7 @@ use crate::failure::failure;
 use crate::ledger::{self, Phase};
 use crate::session::{self, begin, connect};
 use crate::snapshot::Columns;
+use crate::statements::{Refused, prepare_one, run_once};
 use crate::wire::Wire;
 use crate::writer::PostgresWriter;
 use crate::{catalog, repair, sql};
@@ -32,9 +32,6 @@ const PREPARATIONS: &str = "preparations";
 /// Statements that share a transaction: each table takes locks that the server has a bounded number
 /// of.
 const STATEMENTS: usize = 500;
-
-/// How long a claim waits for the end of an earlier connection of the same process.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A database that one run writes.
 pub(crate) struct PostgresLoad {
@@ -76,7 +73,7 @@ impl PostgresLoad {
         let (keeper, client) = session::connect_two(address).await?;
         session::version(&keeper).await?;
         begin(&keeper, "").await?;
-        lock(&keeper, holder).await?;
+        ledger::take_lock(&keeper, holder).await?;
         begin(&client, "").await?;
         let token = ledger::claim(&client, holder).await?;
         let replica = can_silence_triggers(&client).await?;
@@ -462,23 +459,6 @@ async fn remove_transaction(client: &Client, table: &str, range: &Range) -> Resu
     client.batch_execute(&sql).await.map_err(|error| failure("remove a chunk", error))
 }
 
-/// Takes the lock. One that an earlier connection of this very process has is free as soon as the
-/// server notices that the connection ended.
-async fn lock(keeper: &Client, own: &Holder) -> Result<()> {
-    let start = Instant::now();
-    while !ledger::lock(keeper).await? {
-        let holder = ledger::holder(keeper).await?;
-        let ours = holder
-            .as_ref()
-            .is_some_and(|one| one.host == own.host && one.pid == own.pid && one.run == own.run);
-        if !ours || start.elapsed() > PATIENCE {
-            return Err(busy(holder));
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Ok(())
-}
-
 async fn can_silence_triggers(client: &Client) -> Result<bool> {
     let told = |error| failure("look for privileges", error);
     client.batch_execute("SAVEPOINT silence").await.map_err(told)?;
@@ -494,80 +474,6 @@ async fn can_silence_triggers(client: &Client) -> Result<bool> {
     Ok(true)
 }
 
-/// Why a statement of the plan was not run.
-enum Refused {
-    /// What it needs is not there yet. The catalog's order is that in which things were made, and
-    /// some of them were changed since to need later ones.
-    Early(Error),
-    /// It cannot be run.
-    Never(Error),
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Refused::Never(error)
-    }
-}
-
-/// Runs a statement of the preparation. Things that belong to no table, such as schemas and types,
-/// may be there already.
-async fn prepare_one(client: &Client, statement: &Statement) -> Result<(), Refused> {
-    if let Some(schema) = statement.purpose.strip_prefix("schema ")
-        && session::has_schema(client, schema).await?
-    {
-        return Ok(());
-    }
-    run(client, statement, statement.table.is_none()).await
-}
-
-/// Runs a statement whose thing may be there already.
-async fn run_once(client: &Client, statement: &Statement) -> Result<(), Refused> {
-    run(client, statement, true).await
-}
-
-/// Runs a statement, all or nothing, and leaves the transaction usable when it was refused.
-async fn run(client: &Client, statement: &Statement, may_be_there: bool) -> Result<(), Refused> {
-    let told_of = |error| failure("prepare the target", error);
-    // On its own: a statement that cannot even be parsed would take the savepoint with it.
-    client.batch_execute("SAVEPOINT thing").await.map_err(told_of)?;
-    let sql = format!("{}; RELEASE thing", statement.sql);
-    let Err(error) = client.batch_execute(&sql).await else { return Ok(()) };
-    if client.is_closed() {
-        return Err(told(statement, error).into());
-    }
-    let undo = client.batch_execute("ROLLBACK TO thing; RELEASE thing").await;
-    undo.map_err(told_of)?;
-    match error.code() {
-        _ if may_be_there && is_there(&error) => Ok(()),
-        Some(state) if MISSING.contains(state) => Err(Refused::Early(told(statement, error))),
-        _ => Err(told(statement, error).into()),
-    }
-}
-
-/// What a server says of a thing that is not there.
-const MISSING: [SqlState; 5] = [
-    SqlState::CANNOT_COERCE,
-    SqlState::UNDEFINED_TABLE,
-    SqlState::UNDEFINED_OBJECT,
-    SqlState::UNDEFINED_FUNCTION,
-    SqlState::UNDEFINED_COLUMN,
-];
-
-fn is_there(error: &tokio_postgres::Error) -> bool {
-    [
-        &SqlState::DUPLICATE_SCHEMA,
-        &SqlState::DUPLICATE_OBJECT,
-        &SqlState::DUPLICATE_TABLE,
-        &SqlState::DUPLICATE_FUNCTION,
-    ]
-    .iter()
-    .any(|state| error.code() == Some(state))
-}
-
-fn told(statement: &Statement, error: tokio_postgres::Error) -> Error {
-    failure("run a statement of the plan", error).with("statement", statement.purpose.clone())
-}
-
 fn lacking(table: &TablePlan, column: &str) -> Error {
     Error::new(Code::TargetNotEmpty, "the table that is there lacks a column")
         .with("table", table.target.to_string())
@@ -580,17 +486,5 @@ fn letter(preparation: Preparation) -> char {
         Preparation::Keep => 'k',
         Preparation::Empty => 'e',
         Preparation::Recreate => 'r',
-    }
-}
-
-fn busy(holder: Option<Holder>) -> Error {
-    let made = Error::new(Code::TargetBusy, "another run holds the target");
-    match holder {
-        None => made,
-        Some(holder) => made
-            .with("run", holder.run)
-            .with("host", holder.host)
-            .with("pid", holder.pid.to_string())
-            .with("since", holder.since),
     }
 }
