@@ -12,6 +12,9 @@ use crate::postgres::good;
 use crate::servers::Server;
 use crate::steps;
 
+/// The steps that run other tools.
+pub(crate) const NAMES: &[&str] = &["connectorx", "adbc", "sling", "pgcopydb", "pgloader"];
+
 /// The folder of a Python environment with connectorx, adbc-driver-postgresql, pyarrow and sling.
 const PYTHON: &str = "LONGSHORE_BENCH_PYTHON";
 
@@ -84,12 +87,7 @@ pub(crate) fn run(
             measured(dir, &mut command)
         }
         "pgloader" => {
-            // A program with its image in itself cannot be unpacked and patched: it is used where
-            // it is installed.
-            let program = Path::new("/usr/bin/pgloader");
-            if !program.exists() {
-                return Ok(None);
-            }
+            let Some(program) = installed("pgloader") else { return Ok(None) };
             target.fresh("other")?;
             let mut command = Command::new(program);
             command.arg(steps::source(dir)).arg(target.url("other"));
@@ -109,6 +107,12 @@ fn measured(dir: &Path, command: &mut Command) -> Result<Option<Value>, Failure>
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     Err(format!("{:?} failed:\n{said}", command.get_program()).into())
+}
+
+/// A program that the machine has. pgloader is one: a copy whose loader is patched does not run.
+fn installed(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.exists())
 }
 
 /// A program of the Python environment.
