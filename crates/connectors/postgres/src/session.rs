@@ -39,8 +39,8 @@ pub(crate) const SETTINGS: &str = "\
     SET LOCAL tcp_keepalives_count = 3;
     SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', true)
         WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII';
-    SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings
-        WHERE name = 'transaction_timeout';";
+    SELECT pg_catalog.set_config('transaction_timeout', '0', true)
+        WHERE pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 170000;";
 
 /// The oldest version that is read and written, as the server numbers it.
 const OLDEST: u32 = 130_000;
