@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use longshore_model::{Code, Error, Result};
+use longshore_model::{Code, Error, Result, Retry};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -44,6 +44,9 @@ pub(crate) const SETTINGS: &str = "\
 
 /// The oldest version that is read and written, as the server numbers it.
 const OLDEST: u32 = 130_000;
+
+/// How often a fresh connection may be lost at its first transaction.
+const ATTEMPTS: u32 = 3;
 
 /// Connects. The connection ends when the client is dropped.
 pub(crate) async fn connect(address: &Address) -> Result<Client> {
@@ -92,9 +95,21 @@ pub(crate) async fn version(client: &Client) -> Result<u32> {
 /// another session breaks what sessions share: snapshots, prepared statements, locks.
 pub(crate) async fn connect_two(address: &Address) -> Result<(Client, Client)> {
     const PID: &str = "SELECT pg_catalog.pg_backend_pid()::pg_catalog.text";
-    let (first, second) = (connect(address).await?, connect(address).await?);
+    let (first, mut second) = (connect(address).await?, connect(address).await?);
     let one = text(&first, PID).await?;
-    begin(&second, "").await?;
+    // A pooler that allows no transactions says so and hangs up, and what it said may be lost.
+    for attempt in 1.. {
+        match begin(&second, "").await {
+            Ok(()) => break,
+            Err(error) if second.is_closed() && error.retry() != Retry::Never => {
+                if attempt == ATTEMPTS {
+                    return Err(pooled().with("address", address.shown.clone()).because(error));
+                }
+                second = connect(address).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
     let other = text(&second, PID).await?;
     second.batch_execute("COMMIT").await.map_err(|error| failure("end a transaction", error))?;
     if one == other {
