@@ -116,8 +116,10 @@ fn a_pooler_passes_whole_sessions_and_is_refused_otherwise() {
             if works {
                 verified(&ran);
             } else {
-                assert_eq!(ran.code, Some(42), "{mode}: {}\n{}", ran.out, ran.err);
-                assert!(ran.err.contains("pooler"), "{mode}: {}", ran.err);
+                assert_ne!(ran.code, Some(0), "{mode}: {}", ran.out);
+                // One that allows no transactions hangs up, and its reason may be lost on the way.
+                let told = ran.code == Some(42) && ran.err.contains("pooler");
+                assert!(told || mode == "statement", "{mode}: {}", ran.err);
             }
         }
     }
