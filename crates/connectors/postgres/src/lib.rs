@@ -7,10 +7,12 @@
 mod address;
 mod binary;
 mod catalog;
+mod connections;
 mod design;
 mod failure;
 mod ledger;
 mod load;
+mod preparing;
 mod range;
 mod reader;
 mod repair;

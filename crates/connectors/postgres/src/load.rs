@@ -17,21 +17,16 @@ use tokio_postgres::error::SqlState;
 
 use crate::address::Address;
 use crate::binary::Encoder;
+use crate::connections::{Connections, Loan, commit};
 use crate::failure::failure;
 use crate::ledger::{self, Phase};
-use crate::session::{self, begin, connect};
+use crate::preparing::Preparing;
+use crate::session::{self, begin};
 use crate::snapshot::Columns;
-use crate::statements::{Refused, prepare_one, run_once};
+use crate::statements::{Refused, run_once};
 use crate::wire::Wire;
 use crate::writer::PostgresWriter;
 use crate::{catalog, repair, sql};
-
-/// The key of the header under which the preparations are kept.
-const PREPARATIONS: &str = "preparations";
-
-/// Statements that share a transaction: each table takes locks that the server has a bounded number
-/// of.
-const STATEMENTS: usize = 500;
 
 /// A database that one run writes.
 pub(crate) struct PostgresLoad {
@@ -45,28 +40,6 @@ pub(crate) struct PostgresLoad {
     columns: Mutex<HashMap<usize, Columns>>,
 }
 
-/// Connections whose transactions have ended.
-#[derive(Default)]
-pub(crate) struct Connections(Mutex<Vec<Client>>);
-
-/// A connection on loan.
-pub(crate) struct Loan {
-    connections: Arc<Connections>,
-    client: Client,
-}
-
-impl Loan {
-    /// The connection.
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// Gives the connection back, its transaction ended; one that is only dropped is closed.
-    pub(crate) fn give_back(self) {
-        self.connections.0.lock().unwrap_or_else(PoisonError::into_inner).push(self.client);
-    }
-}
-
 impl PostgresLoad {
     /// Claims the database.
     pub(crate) async fn claim(address: &Address, holder: &Holder) -> Result<Self> {
@@ -78,7 +51,7 @@ impl PostgresLoad {
         let token = ledger::claim(&client, holder).await?;
         let replica = can_silence_triggers(&client).await?;
         commit(&client).await?;
-        let connections = Arc::new(Connections(Mutex::new(vec![client])));
+        let connections = Connections::new(address, client);
         Ok(Self {
             address: address.clone(),
             _keeper: keeper,
@@ -89,20 +62,9 @@ impl PostgresLoad {
         })
     }
 
-    /// A connection with an open transaction.
-    async fn lend(&self) -> Result<Loan> {
-        let idle = self.connections.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let client = match idle.filter(|client| !client.is_closed()) {
-            Some(client) => client,
-            None => connect(&self.address).await?,
-        };
-        begin(&client, "").await?;
-        Ok(Loan { connections: self.connections.clone(), client })
-    }
-
     /// Does something in a transaction that is committed only while the claim holds.
     async fn transaction<T>(&self, work: impl AsyncFnOnce(&Client) -> Result<T>) -> Result<T> {
-        let loan = self.lend().await?;
+        let loan = self.connections.lend().await?;
         let done = work(loan.client()).await?;
         ledger::hold(loan.client(), self.token).await?;
         commit(loan.client()).await?;
@@ -112,7 +74,7 @@ impl PostgresLoad {
 
     /// Like [`Self::transaction`], with triggers and foreign keys silent where that is allowed.
     async fn silent_loan(&self, table: &TablePlan) -> Result<Loan> {
-        let loan = self.lend().await?;
+        let loan = self.connections.lend().await?;
         let told = |error| failure("keep triggers from firing", error);
         if self.replica {
             let sql = "SET LOCAL session_replication_role = replica";
@@ -156,7 +118,7 @@ impl PostgresLoad {
 
     /// Runs a statement of the plan, and returns its purpose.
     async fn finish_one(&self, number: usize, statement: &Statement) -> Result<(), Refused> {
-        let loan = self.lend().await?;
+        let loan = self.connections.lend().await?;
         run_once(loan.client(), statement).await?;
         ledger::note(loan.client(), Phase::Finish, number).await?;
         ledger::hold(loan.client(), self.token).await?;
@@ -198,32 +160,6 @@ impl PostgresLoad {
         early.sort_by_key(|(number, _)| *number);
         Ok((early, reason))
     }
-
-    /// Runs statements of the preparation that need what others make, until all are done.
-    async fn prepare_early(
-        &self,
-        client: &Client,
-        plan: &MovePlan,
-        mut early: Vec<usize>,
-    ) -> Result<()> {
-        while !early.is_empty() {
-            let (all, mut reason) = (early.len(), None);
-            for number in std::mem::take(&mut early) {
-                match prepare_one(client, &plan.prepare[number]).await {
-                    Ok(()) => ledger::note(client, Phase::Prepare, number).await?,
-                    Err(Refused::Never(error)) => return Err(error),
-                    Err(Refused::Early(error)) => {
-                        early.push(number);
-                        reason.get_or_insert(error);
-                    }
-                }
-            }
-            if let Some(error) = reason.filter(|_| early.len() == all) {
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
 }
 
 #[async_trait]
@@ -234,51 +170,11 @@ impl Load for PostgresLoad {
         plan: &MovePlan,
         preparations: &[Preparation],
     ) -> Result<()> {
-        let loan = self.lend().await?;
+        let loan = self.connections.lend().await?;
         let client = loan.client();
-        // Statements of a large plan need several transactions. What an interrupted begin of the
-        // same plan has made is kept.
-        let begun = match ledger::read(client).await? {
-            Some(older)
-                if older.header.plan_digest == header.plan_digest
-                    && !older.has(Stage::Prepared) =>
-            {
-                ledger::get(client, PREPARATIONS).await?
-            }
-            _ => None,
-        };
-        let (made, done) = match begun {
-            Some(text) => (text, ledger::noted(client, Phase::Prepare).await?),
-            None => {
-                let text = preparations.iter().map(|one| letter(*one)).collect::<String>();
-                ledger::make(client, header).await?;
-                ledger::put(client, PREPARATIONS, &text).await?;
-                self.clear(client, plan, preparations).await?;
-                (text, Vec::new())
-            }
-        };
-        let makes =
-            |table: usize| made.as_bytes().get(table).is_some_and(|one| b"cr".contains(one));
-        let wanted = |number: &usize| {
-            !done.contains(number) && plan.prepare[*number].table.is_none_or(makes)
-        };
-        let numbers: Vec<usize> = (0..plan.prepare.len()).filter(wanted).collect();
-        let mut early = Vec::new();
-        for (turn, some) in numbers.chunks(STATEMENTS).enumerate() {
-            if turn > 0 {
-                ledger::hold(client, self.token).await?;
-                commit(client).await?;
-                begin(client, "").await?;
-            }
-            for number in some {
-                match prepare_one(client, &plan.prepare[*number]).await {
-                    Ok(()) => ledger::note(client, Phase::Prepare, *number).await?,
-                    Err(Refused::Early(_)) => early.push(*number),
-                    Err(Refused::Never(error)) => return Err(error),
-                }
-            }
-        }
-        self.prepare_early(client, plan, early).await?;
+        Preparing { client, address: &self.address, token: self.token, plan }
+            .run(header, preparations)
+            .await?;
         ledger::mark(client, Stage::Prepared).await?;
         ledger::hold(client, self.token).await?;
         failpoint::hit("postgres.before-begin")?;
@@ -390,58 +286,6 @@ impl Load for PostgresLoad {
     }
 }
 
-impl PostgresLoad {
-    /// Drops the tables that are made anew, with the views that are too, and empties those that are kept without their rows.
-    async fn clear(
-        &self,
-        client: &Client,
-        plan: &MovePlan,
-        preparations: &[Preparation],
-    ) -> Result<()> {
-        let told = |error| {
-            failure("make room for the tables", error).hint(
-                "Other objects of the target depend on these tables: drop them first, or use \
-                 another database.",
-            )
-        };
-        if preparations.contains(&Preparation::Recreate) {
-            for words in ["MATERIALIZED VIEW", "VIEW"] {
-                let make = format!("CREATE {words} ");
-                let views: Vec<&str> = plan
-                    .finish
-                    .iter()
-                    .filter_map(|statement| sql::leading_name(statement.sql.strip_prefix(&make)?))
-                    .collect();
-                if !views.is_empty() {
-                    let sql = format!("DROP {words} IF EXISTS {}", views.join(", "));
-                    client.batch_execute(&sql).await.map_err(told)?;
-                }
-            }
-        }
-        for (wanted, words) in
-            [(Preparation::Recreate, "DROP TABLE IF EXISTS"), (Preparation::Empty, "TRUNCATE ONLY")]
-        {
-            let names: Vec<String> = plan
-                .tables
-                .iter()
-                .zip(preparations)
-                .filter(|(_, preparation)| **preparation == wanted)
-                .map(|(table, _)| self.table(table))
-                .collect();
-            if !names.is_empty() {
-                let sql = format!("{words} {}", names.join(", "));
-                client.batch_execute(&sql).await.map_err(told)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Ends a transaction so that its work stays.
-pub(crate) async fn commit(client: &Client) -> Result<()> {
-    client.batch_execute("COMMIT").await.map_err(|error| failure("commit", error))
-}
-
 /// The range of the rows that the open transaction writes: they carry its number.
 pub(crate) async fn transaction_range(client: &Client) -> Result<Range> {
     let number =
@@ -478,13 +322,4 @@ fn lacking(table: &TablePlan, column: &str) -> Error {
     Error::new(Code::TargetNotEmpty, "the table that is there lacks a column")
         .with("table", table.target.to_string())
         .with("column", column)
-}
-
-fn letter(preparation: Preparation) -> char {
-    match preparation {
-        Preparation::Create => 'c',
-        Preparation::Keep => 'k',
-        Preparation::Empty => 'e',
-        Preparation::Recreate => 'r',
-    }
 }

@@ -45,7 +45,7 @@ pub(crate) struct Pool {
 /// A connection on loan from the pool.
 pub(crate) struct Loan {
     pool: Arc<Pool>,
-    client: Option<Client>,
+    client: Client,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -120,7 +120,7 @@ impl Pool {
             Some(client) => client,
             None => self.join().await?,
         };
-        Ok(Loan { pool: self.clone(), client: Some(client), _permit: permit })
+        Ok(Loan { pool: self.clone(), client, _permit: permit })
     }
 
     /// A new connection that shows the snapshot.
@@ -159,14 +159,12 @@ impl Pool {
 impl Loan {
     /// The connection.
     pub(crate) fn client(&self) -> &Client {
-        self.client.as_ref().expect("a loan has its client until it is given back")
+        &self.client
     }
 
     /// Gives the connection back to the pool; one that is only dropped is closed.
-    pub(crate) fn give_back(mut self) {
-        if let Some(client) = self.client.take() {
-            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(client);
-        }
+    pub(crate) fn give_back(self) {
+        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.client);
     }
 
     /// Where the connection leads.
