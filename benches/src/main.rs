@@ -168,6 +168,7 @@ fn summary(options: &Options, results: &BTreeMap<&str, Vec<Value>>) -> Value {
                 "peak_mib": median(numbers(runs, "peak_mib")),
                 "own_share": median(numbers(runs, "own_share")),
                 "waits": runs.last().map(|run| &run["waits"]),
+                "stages": runs.last().map(|run| &run["stages"]),
             }),
         );
     }

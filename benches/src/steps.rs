@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::RecordBatch;
-use longshore_engine::report::Waits;
+use longshore_engine::report::Report;
 use longshore_engine::{Cancel, Connectors, Event, Events, Link, RunRequest};
 use longshore_model::connector::{Connector, ReadRequest};
 use longshore_model::ledger::Holder;
@@ -245,15 +245,17 @@ pub(crate) async fn measured_copy(dir: &Path, from: &str, to: &str) -> Result<Va
     let link = connectors().link(from, to)?;
     let plan = plan(&link, from, to).await?;
     let meter = Meter::start(dir)?;
-    let waits = run_plan(plan, link).await?;
+    let report = run_plan(plan, link).await?;
     let mut read = meter.read()?;
+    let waits = &report.performance.waits;
     let total = waits.source + waits.target + waits.own + waits.limits;
     read["own_share"] = json!(waits.own / total);
     read["waits"] = json!(waits);
+    read["stages"] = json!(report.steps);
     Ok(read)
 }
 
-async fn run_plan(plan: Plan, link: Link) -> Result<Waits, Failure> {
+async fn run_plan(plan: Plan, link: Link) -> Result<Report, Failure> {
     let limits = plan.limits.clone();
     let moved = Arc::new(AtomicU64::new(0));
     let progress = Events::new(move |_, event| {
@@ -275,7 +277,7 @@ async fn run_plan(plan: Plan, link: Link) -> Result<Waits, Failure> {
     .await;
     match end.error {
         Some(error) => Err(told(&error)),
-        None => Ok(end.report.performance.waits),
+        None => Ok(end.report),
     }
 }
 

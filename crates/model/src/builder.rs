@@ -12,7 +12,7 @@ use arrow_schema::{Schema, SchemaRef};
 use crate::cell::Cell;
 use crate::logical::{LogicalType, Unit};
 use crate::{Code, Error, Result};
-use convert::{convert_ticks, rescale};
+use convert::{POWERS_OF_TEN, convert_ticks, rescale};
 
 /// Why a value was not taken. It never holds the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,6 +200,14 @@ impl ColumnBuilder {
                 }
                 v.append_value(narrow);
             }
+            (Values::Decimal(v, precision, scale), Cell::Decimal(value, from))
+                if *scale == from =>
+            {
+                if value.unsigned_abs() >= POWERS_OF_TEN[usize::from(*precision)] {
+                    return Err(Misfit::Range);
+                }
+                v.append_value(value);
+            }
             (Values::Decimal(v, precision, scale), Cell::Decimal(value, from)) => {
                 let value = rescale(i256::from_i128(value), from.into(), *precision, *scale)?;
                 v.append_value(value.to_i128().ok_or(Misfit::Range)?);
@@ -292,6 +300,17 @@ impl ColumnBuilder {
     }
 
     fn append_integer(&mut self, cell: Cell<'_>) -> Result<(), Misfit> {
+        match (&mut self.values, cell) {
+            (Values::I64(v), Cell::Int(value)) => {
+                v.append_value(value);
+                return Ok(());
+            }
+            (Values::I32(v), Cell::Int(value)) => {
+                v.append_value(i32::try_from(value).map_err(|_| Misfit::Range)?);
+                return Ok(());
+            }
+            _ => {}
+        }
         let wide = match cell {
             Cell::Int(value) => i128::from(value),
             Cell::UInt(value) => i128::from(value),

@@ -46,6 +46,9 @@ pub(crate) fn write_interval(months: i32, days: i32, nanos: i64, out: &mut Strin
 
 /// Reads what [`write_date`] writes.
 pub(crate) fn parse_date(text: &str) -> Option<i64> {
+    if let Some(days) = parse_plain_date(text.as_bytes()) {
+        return Some(days);
+    }
     let (sign, digits) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
@@ -56,11 +59,34 @@ pub(crate) fn parse_date(text: &str) -> Option<i64> {
         return None;
     }
     let (year, month, day) = (sign * number(year)?, number(month)?, number(day)?);
-    if year.abs() > 9_999_999 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    if year.abs() > 9_999_999 || !is_date(year, month, day) {
         return None;
     }
-    let days = days_from_civil(year, month, day);
-    (civil_from_days(days) == (year, month, day)).then_some(days)
+    Some(days_from_civil(year, month, day))
+}
+
+/// Reads `YYYY-MM-DD`; `None` leaves a text to the long way.
+fn parse_plain_date(text: &[u8]) -> Option<i64> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return None };
+    let read = |digits: &[&u8]| {
+        digits.iter().try_fold(0, |sum, digit| {
+            digit.is_ascii_digit().then(|| sum * 10 + i64::from(**digit - b'0'))
+        })
+    };
+    let (year, month, day) = (read(&[y1, y2, y3, y4])?, read(&[m1, m2])?, read(&[d1, d2])?);
+    is_date(year, month, day).then(|| days_from_civil(year, month, day))
+}
+
+fn is_date(year: i64, month: i64, day: i64) -> bool {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => return false,
+    };
+    (1..=length).contains(&day)
 }
 
 /// Reads `HH:MM[:SS[.f]]` to ticks; `None` when it is not a time of day or has more digits than
@@ -163,10 +189,13 @@ fn parse_fraction(text: &str, unit: Unit) -> Option<i64> {
 }
 
 fn number(text: &str) -> Option<i64> {
-    if text.is_empty() || text.bytes().any(|byte| !byte.is_ascii_digit()) {
+    if text.is_empty() {
         return None;
     }
-    text.parse().ok()
+    text.bytes().try_fold(0i64, |sum, byte| match byte {
+        b'0'..=b'9' => sum.checked_mul(10)?.checked_add(i64::from(byte - b'0')),
+        _ => None,
+    })
 }
 
 /// Year, month and day of a day number (Howard Hinnant, "chrono-Compatible Low-Level Date
@@ -227,6 +256,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn only_days_of_the_calendar_are_dates(year in -50..2500i64, month in 0..14i64, day in 0..33i64) {
+            let sign = if year < 0 { "-" } else { "" };
+            let text = format!("{sign}{:04}-{month:02}-{day:02}", year.abs());
+            let back = parse_date(&text).map(civil_from_days);
+            let days = days_from_civil(year, month.clamp(1, 12), day);
+            let there = civil_from_days(days) == (year, month, day);
+            prop_assert_eq!(back, there.then_some((year, month, day)));
+        }
+
         #[test]
         fn every_instant_comes_back(ticks: i64, nano: bool) {
             let unit = if nano { Unit::Nano } else { Unit::Micro };

@@ -1,7 +1,7 @@
 //! Rows taken out and put in, exactly as many as are asked for.
 
 use arrow_array::RecordBatch;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::SinkExt;
 use longshore_model::plan::TablePlan;
 use longshore_model::{Code, Error, LogicalType, Result};
@@ -88,7 +88,7 @@ async fn copy(
     chosen: &Chosen,
     rows: &RecordBatch,
 ) -> Result<()> {
-    let mut encoder = Encoder::new(chosen)?;
+    let encoder = Encoder::new(chosen)?;
     let form = encoder.wire();
     let sql = format!("COPY {name} ({list}) FROM STDIN (FORMAT {})", form.format());
     let sink = client.copy_in(sql.as_str()).await.map_err(told("put rows in"))?;
@@ -96,11 +96,9 @@ async fn copy(
     if form == Wire::Binary {
         sink.send(Bytes::from_static(wire::HEADER)).await.map_err(told("put rows in"))?;
     }
-    let mut out = BytesMut::new();
-    let mut row = 0;
-    while row < rows.num_rows() {
-        row = encoder.encode(rows, row, MESSAGE_BYTES, &mut out)?;
-        sink.send(out.split().freeze()).await.map_err(told("put rows in"))?;
+    let mut left = encoder.rows(rows)?;
+    while let Some(message) = left.message(MESSAGE_BYTES)? {
+        sink.send(message).await.map_err(told("put rows in"))?;
     }
     if form == Wire::Binary {
         sink.send(Bytes::from_static(&wire::TRAILER)).await.map_err(told("put rows in"))?;

@@ -1,9 +1,10 @@
 //! One chunk, written by one COPY in one transaction with its entry of the ledger.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::SinkExt;
 use longshore_model::connector::Writer;
 use longshore_model::ledger::Entry;
@@ -11,9 +12,9 @@ use longshore_model::{Batch, Code, Error, Result, failpoint};
 use tokio_postgres::CopyInSink;
 
 use crate::binary::Encoder;
+use crate::connections::Loan;
 use crate::failure::refusal;
 use crate::ledger;
-use crate::load::Loan;
 use crate::wire::{self, Wire};
 
 /// Bytes that go to the server in one message.
@@ -30,7 +31,7 @@ pub(crate) struct PostgresWriter {
     table: String,
     /// Its columns in SQL, in the order of batches.
     columns: String,
-    encoder: Encoder,
+    encoder: Arc<Encoder>,
     wire: Option<Wire>,
     copy: Option<Pin<Box<CopyInSink<Bytes>>>>,
     rows: u64,
@@ -46,6 +47,7 @@ impl PostgresWriter {
         encoder: Encoder,
         wire: Option<Wire>,
     ) -> Self {
+        let encoder = Arc::new(encoder);
         Self { loan, token, table, columns, encoder, wire, copy: None, rows: 0 }
     }
 
@@ -122,14 +124,13 @@ impl Writer for PostgresWriter {
                 ));
             }
             Batch::Rows(batch) => {
-                let mut out = BytesMut::new();
-                let mut row = 0;
-                while row < batch.num_rows() {
-                    row = self
-                        .encoder
-                        .encode(&batch, row, MESSAGE_BYTES, &mut out)
-                        .map_err(|error| error.with("table", self.table.clone()))?;
-                    self.send(out.split().freeze()).await?;
+                let encoder = self.encoder.clone();
+                let mut left = encoder.rows(&batch)?;
+                while let Some(message) = left
+                    .message(MESSAGE_BYTES)
+                    .map_err(|error| error.with("table", self.table.clone()))?
+                {
+                    self.send(message).await?;
                 }
             }
         }

@@ -45,8 +45,12 @@ impl ColumnBuilder {
             }
             Values::F64(v) => v.append_value(parse_float(text)?),
             Values::Decimal(v, precision, scale) => {
-                let value = parse_decimal(text, *precision, *scale)?;
-                v.append_value(value.to_i128().ok_or(Misfit::Range)?);
+                v.append_value(match short_decimal(text, *precision, *scale) {
+                    Some(value) => value,
+                    None => {
+                        parse_decimal(text, *precision, *scale)?.to_i128().ok_or(Misfit::Range)?
+                    }
+                });
             }
             Values::WideDecimal(v, precision, scale) => {
                 v.append_value(parse_decimal(text, *precision, *scale)?);
@@ -171,6 +175,17 @@ impl ColumnBuilder {
     }
 }
 
+/// The powers of ten that 128 bits hold, by their exponents.
+pub(super) const POWERS_OF_TEN: [u128; 39] = {
+    let mut powers = [1; 39];
+    let mut exponent = 1;
+    while exponent < powers.len() {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+};
+
 pub(super) fn rescale(value: i256, from: i32, precision: u8, to: i8) -> Result<i256, Misfit> {
     let mut value = value;
     let ten = i256::from_i128(10);
@@ -231,6 +246,35 @@ fn parse_decimal(text: &str, precision: u8, scale: i8) -> Result<i256, Misfit> {
     let from = count(fraction.len())?.saturating_sub(count(zeros)?).saturating_sub(exponent);
     let value = rescale(value, from, precision, scale)?;
     Ok(if negative { value.wrapping_neg() } else { value })
+}
+
+/// The unscaled value of `[-]digits[.digits]` with at most 18 digits; `None` leaves a text to the
+/// long way.
+fn short_decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
+    let bytes = text.as_bytes();
+    let negative = bytes.first() == Some(&b'-');
+    let digits = &bytes[usize::from(negative)..];
+    if digits.is_empty() || digits.len() > 19 {
+        return None;
+    }
+    let (mut value, mut point) = (0u64, None);
+    for (at, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
+            b'.' if point.is_none() && digits.len() > 1 => point = Some(at),
+            _ => return None,
+        }
+    }
+    if point.is_none() && digits.len() > 18 {
+        return None;
+    }
+    let places = point.map_or(0, |at| digits.len() - 1 - at);
+    let missing = usize::try_from(scale).ok()?.checked_sub(places)?;
+    // At most 10¹⁸ times 10¹⁹ fits 128 bits.
+    let unscaled = u128::from(value) * POWERS_OF_TEN.get(missing).filter(|_| missing < 20)?;
+    let fits = precision > 38 || unscaled < POWERS_OF_TEN[usize::from(precision)];
+    let unscaled = fits.then_some(unscaled)?.cast_signed();
+    Some(if negative { -unscaled } else { unscaled })
 }
 
 fn parse_float(text: &str) -> Result<f64, Misfit> {

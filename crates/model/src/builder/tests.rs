@@ -137,4 +137,16 @@ proptest! {
         prop_assert_eq!(text_of(&LogicalType::FLOAT64, |b| b.parse(&text)), Ok(text));
         prop_assert_eq!(text_of(&LogicalType::INT64, |b| b.append(Cell::Int(integer))), Ok(integer.to_string()));
     }
+
+    #[test]
+    fn any_decimal_comes_back(digits: i128, cut in 2..128u32, scale in 0..=38i8) {
+        let unscaled = digits >> cut;
+        let logical = LogicalType::Decimal { precision: 38, scale };
+        let mut text = String::new();
+        Cell::Decimal(unscaled, scale).write_text(&mut text);
+        let fits = unscaled.unsigned_abs() < 10u128.pow(38);
+        let expected = if fits { Ok(text.clone()) } else { Err(Misfit::Range) };
+        prop_assert_eq!(text_of(&logical, |b| b.parse(&text)), expected.clone());
+        prop_assert_eq!(text_of(&logical, |b| b.append(Cell::Decimal(unscaled, scale))), expected);
+    }
 }

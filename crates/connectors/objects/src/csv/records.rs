@@ -6,6 +6,9 @@ use std::io::{Read, Seek, SeekFrom};
 use longshore_model::{Code, Error, Result};
 use memchr::{memchr, memchr_iter, memchr3};
 
+/// A field longer than this is searched for its end with wide registers, which cost more to set up.
+const SHORT_FIELD: usize = 24;
+
 use crate::options::CsvStyle;
 
 const FIRST_BUFFER: usize = 256 << 10;
@@ -42,6 +45,8 @@ struct Field {
 #[derive(Debug)]
 pub(super) struct Record<'a> {
     bytes: &'a [u8],
+    /// The same, where all of it is UTF-8.
+    text: Option<&'a str>,
     fields: &'a [Field],
     null: &'a [u8],
     line: u64,
@@ -123,8 +128,11 @@ impl Records {
         let line = self.line;
         self.start += length;
         self.offset += length as u64;
-        self.line += lines(bytes).max(1);
-        Ok(Some(Record { bytes, fields: &self.fields, null: &self.null, line }))
+        // A line ends inside of a record only where a field is quoted.
+        let quoted = self.fields.iter().any(|field| field.quoted);
+        self.line += if quoted { lines(bytes).max(1) } else { 1 };
+        let text = std::str::from_utf8(bytes).ok();
+        Ok(Some(Record { bytes, text, fields: &self.fields, null: &self.null, line }))
     }
 
     /// Reads more, into a larger buffer when one record fills it.
@@ -188,12 +196,15 @@ impl Record<'_> {
         if !field.quoted && bytes == self.null {
             return Ok(None);
         }
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            let line = self.line + lines(&self.bytes[..field.start + error.valid_up_to()]);
-            Error::new(Code::SourceUnreadable, "a file holds text that is not UTF-8")
-                .with("file", file)
-                .with("line", line.to_string())
-        })?;
+        let text = match self.text.and_then(|text| text.get(field.start..field.end)) {
+            Some(text) => text,
+            None => std::str::from_utf8(bytes).map_err(|error| {
+                let line = self.line + lines(&self.bytes[..field.start + error.valid_up_to()]);
+                Error::new(Code::SourceUnreadable, "a file holds text that is not UTF-8")
+                    .with("file", file)
+                    .with("line", line.to_string())
+            })?,
+        };
         if !field.escaped {
             return Ok(Some(text));
         }
@@ -237,7 +248,7 @@ fn parse(data: &[u8], at_end: bool, delimiter: u8, fields: &mut Vec<Field>) -> P
         }
         let rest = data.get(at..).unwrap_or_default();
         let mut field = Field { start: at, end: data.len(), quoted: false, escaped: false };
-        let Some(length) = memchr3(delimiter, b'\n', b'"', rest) else {
+        let Some(length) = field_length(rest, delimiter) else {
             if !at_end {
                 return Parsed::Incomplete;
             }
@@ -262,6 +273,15 @@ fn parse(data: &[u8], at_end: bool, delimiter: u8, fields: &mut Vec<Field>) -> P
             return Parsed::Wrong("a quote stands inside an unquoted field", at + length);
         }
     }
+}
+
+/// The length of an unquoted field, by what ends it; `None` when the end is not there.
+#[inline]
+fn field_length(rest: &[u8], delimiter: u8) -> Option<usize> {
+    let ends = |byte: &u8| *byte == delimiter || matches!(byte, b'\n' | b'"');
+    let (short, long) = rest.split_at(rest.len().min(SHORT_FIELD));
+    let found = short.iter().position(ends);
+    found.or_else(|| Some(SHORT_FIELD + memchr3(delimiter, b'\n', b'"', long)?))
 }
 
 /// The place of the quote that closes a field whose text begins at `from`, and whether the text has

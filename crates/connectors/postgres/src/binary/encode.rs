@@ -1,7 +1,7 @@
 //! Batches as rows of a COPY, binary where every column has a binary form, else text.
 
 use arrow_array::RecordBatch;
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes};
 use longshore_model::{Cell, Code, ColumnView, Error, LogicalType, Result};
 
 use super::{EPOCH_DAYS, EPOCH_MICROS, numeric, text};
@@ -12,7 +12,6 @@ use crate::wire::Wire;
 pub(crate) struct Encoder {
     columns: Vec<Writing>,
     wire: Wire,
-    scratch: String,
 }
 
 struct Writing {
@@ -46,7 +45,7 @@ impl Encoder {
             true => Wire::Binary,
             false => Wire::Text,
         };
-        Ok(Self { columns, wire, scratch: String::new() })
+        Ok(Self { columns, wire })
     }
 
     /// The form in which it writes.
@@ -54,14 +53,8 @@ impl Encoder {
         self.wire
     }
 
-    /// Appends rows from `row` on until `out` has at least `bytes`; returns the row that follows.
-    pub(crate) fn encode(
-        &mut self,
-        batch: &RecordBatch,
-        mut row: usize,
-        bytes: usize,
-        out: &mut BytesMut,
-    ) -> Result<usize> {
+    /// The rows of a batch, to be encoded.
+    pub(crate) fn rows<'a>(&'a self, batch: &'a RecordBatch) -> Result<Rows<'a>> {
         if batch.num_columns() != self.columns.len() {
             return Err(Error::new(Code::Internal, "a batch does not fit its table"));
         }
@@ -73,29 +66,66 @@ impl Encoder {
             .collect::<Result<Vec<_>>>()?;
         let count = i16::try_from(views.len())
             .map_err(|e| Error::new(Code::Internal, "a table has too many columns").because(e))?;
-        while row < batch.num_rows() && out.len() < bytes {
-            if self.wire == Wire::Binary {
-                out.put_i16(count);
-            }
-            for (number, (column, view)) in self.columns.iter().zip(&views).enumerate() {
-                let cell = view.cell(row);
-                let done = match (self.wire, column.form) {
-                    (Wire::Binary, Some(form)) => write_binary(form, cell, out, &mut self.scratch),
-                    _ => {
-                        if number > 0 {
-                            out.put_u8(b'\t');
-                        }
-                        text::write(cell, out, &mut self.scratch)
-                    }
-                };
-                done.map_err(|refused| column.told(&refused))?;
-            }
-            if self.wire == Wire::Text {
-                out.put_u8(b'\n');
-            }
-            row += 1;
+        let nuls = batch.columns().iter().map(text::may_hold_nul).collect();
+        let end = batch.num_rows();
+        Ok(Rows { encoder: self, views, nuls, count, scratch: String::new(), next: 0, end })
+    }
+}
+
+/// Rows on their way into messages.
+pub(crate) struct Rows<'a> {
+    encoder: &'a Encoder,
+    views: Vec<ColumnView<'a>>,
+    /// The columns whose texts have to be searched for NUL.
+    nuls: Vec<bool>,
+    count: i16,
+    scratch: String,
+    next: usize,
+    end: usize,
+}
+
+impl Rows<'_> {
+    /// As many of the rows that are left as fill so many bytes, at least one; `None` at the end.
+    pub(crate) fn message(&mut self, bytes: usize) -> Result<Option<Bytes>> {
+        if self.next == self.end {
+            return Ok(None);
         }
-        Ok(row)
+        let mut out = Vec::with_capacity(bytes + bytes / 8);
+        while self.next < self.end && out.len() < bytes {
+            match self.encoder.wire {
+                Wire::Binary => self.binary_row(&mut out)?,
+                Wire::Text => self.text_row(&mut out)?,
+            }
+            self.next += 1;
+        }
+        Ok(Some(out.into()))
+    }
+
+    fn binary_row(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        let columns = &self.encoder.columns;
+        out.put_i16(self.count);
+        for ((column, view), nuls) in columns.iter().zip(&self.views).zip(&self.nuls) {
+            let cell = view.cell(self.next);
+            let done = match column.form {
+                Some(form) => write_binary(form, cell, *nuls, out, &mut self.scratch),
+                None => Err(Refused::Kind),
+            };
+            done.map_err(|refused| column.told(&refused))?;
+        }
+        Ok(())
+    }
+
+    fn text_row(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        let columns = &self.encoder.columns;
+        for (number, (column, view)) in columns.iter().zip(&self.views).enumerate() {
+            if number > 0 {
+                out.put_u8(b'\t');
+            }
+            let done = text::write(view.cell(self.next), out, &mut self.scratch);
+            done.map_err(|refused| column.told(&refused))?;
+        }
+        out.put_u8(b'\n');
+        Ok(())
     }
 }
 
@@ -118,7 +148,8 @@ impl Writing {
 fn write_binary(
     form: Form,
     cell: Cell<'_>,
-    out: &mut BytesMut,
+    nuls: bool,
+    out: &mut Vec<u8>,
     scratch: &mut String,
 ) -> Result<(), Refused> {
     match (form, cell) {
@@ -129,18 +160,15 @@ fn write_binary(
         }
         (Form::Int { bytes }, Cell::Int(value)) => put_int(bytes, value, out)?,
         (Form::Oid, Cell::UInt(value)) => {
-            out.put_i32(4);
-            out.put_u32(u32::try_from(value).map_err(|_| Refused::Range)?);
+            put(u32::try_from(value).map_err(|_| Refused::Range)?.to_be_bytes(), out);
         }
         (Form::Float4, Cell::Float(value)) => {
-            out.put_i32(4);
             #[expect(clippy::cast_possible_truncation, reason = "the column is of 32-bit floats")]
-            out.put_f32(value as f32);
+            put((value as f32).to_be_bytes(), out);
         }
-        (Form::Float8, Cell::Float(value)) => {
-            out.put_i32(8);
-            out.put_f64(value);
-        }
+        (Form::Float8, Cell::Float(value)) => put(value.to_be_bytes(), out),
+        (Form::Numeric, Cell::Decimal(value, scale))
+            if numeric::encode_scaled(value, scale, out) => {}
         (Form::Numeric, cell @ (Cell::Decimal(..) | Cell::WideDecimal(..))) => {
             scratch.clear();
             cell.write_text(scratch);
@@ -153,25 +181,20 @@ fn write_binary(
                 return Err(Refused::Range);
             }
         }
-        (Form::Text, Cell::Text(text)) => put_text(&[], text, out)?,
-        (Form::Jsonb, Cell::Text(text)) => put_text(&[1], text, out)?,
+        (Form::Text, Cell::Text(text)) => put_text(&[], text, nuls, out)?,
+        (Form::Jsonb, Cell::Text(text)) => put_text(&[1], text, nuls, out)?,
         (Form::Bytes, Cell::Bytes(value)) => {
             out.put_i32(length(value.len())?);
             out.put_slice(value);
         }
         (Form::Date, Cell::Date(days)) => {
-            out.put_i32(4);
-            out.put_i32(days.checked_sub(EPOCH_DAYS).ok_or(Refused::Range)?);
+            put(days.checked_sub(EPOCH_DAYS).ok_or(Refused::Range)?.to_be_bytes(), out);
         }
-        (Form::Time, Cell::Time(ticks, _)) => {
-            out.put_i32(8);
-            out.put_i64(ticks);
-        }
+        (Form::Time, Cell::Time(ticks, _)) => put(ticks.to_be_bytes(), out),
         (Form::Timestamp, Cell::Timestamp(ticks, ..)) => {
             // The two numbers at the ends mean infinity.
             let ticks = ticks.checked_sub(EPOCH_MICROS).filter(|ticks| *ticks != i64::MIN);
-            out.put_i32(8);
-            out.put_i64(ticks.ok_or(Refused::Range)?);
+            put(ticks.ok_or(Refused::Range)?.to_be_bytes(), out);
         }
         (Form::Interval, Cell::Interval(months, days, nanos)) => {
             if nanos % 1000 != 0 {
@@ -182,27 +205,31 @@ fn write_binary(
             out.put_i32(days);
             out.put_i32(months);
         }
-        (Form::Uuid, Cell::Uuid(value)) => {
-            out.put_i32(16);
-            out.put_slice(value);
-        }
+        (Form::Uuid, Cell::Uuid(value)) => put(*value, out),
         _ => return Err(Refused::Kind),
     }
     Ok(())
 }
 
-fn put_int(bytes: u8, value: i64, out: &mut BytesMut) -> Result<(), Refused> {
-    out.put_i32(bytes.into());
+/// Appends a value of a fixed length, its length in front.
+#[inline]
+fn put<const N: usize>(value: [u8; N], out: &mut Vec<u8>) {
+    out.reserve(4 + N);
+    out.extend_from_slice(&(N as u32).to_be_bytes());
+    out.extend_from_slice(&value);
+}
+
+fn put_int(bytes: u8, value: i64, out: &mut Vec<u8>) -> Result<(), Refused> {
     match bytes {
-        2 => out.put_i16(i16::try_from(value).map_err(|_| Refused::Range)?),
-        4 => out.put_i32(i32::try_from(value).map_err(|_| Refused::Range)?),
-        _ => out.put_i64(value),
+        2 => put(i16::try_from(value).map_err(|_| Refused::Range)?.to_be_bytes(), out),
+        4 => put(i32::try_from(value).map_err(|_| Refused::Range)?.to_be_bytes(), out),
+        _ => put(value.to_be_bytes(), out),
     }
     Ok(())
 }
 
-fn put_text(prefix: &[u8], text: &str, out: &mut BytesMut) -> Result<(), Refused> {
-    if text::has_nul(text) {
+fn put_text(prefix: &[u8], text: &str, nuls: bool, out: &mut Vec<u8>) -> Result<(), Refused> {
+    if nuls && text::has_nul(text) {
         return Err(Refused::Nul);
     }
     out.put_i32(length(prefix.len() + text.len())?);

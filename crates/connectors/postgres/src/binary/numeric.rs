@@ -1,6 +1,6 @@
 //! `numeric`: digits of base 10,000, a weight, a sign and the number of decimal places to show.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 use super::decode::{Wide, take};
 
@@ -45,19 +45,27 @@ pub(super) fn decode(mut value: &[u8], scale: i8) -> Result<Unscaled, Unread> {
     }
     // The last digit stands for its value times 10 to the power of `last`.
     let last = (i32::from(weight) - i32::from(count) + 1) * 4 + i32::from(scale);
+    let signed = |magnitude: i128| Unscaled::Narrow(if negative { -magnitude } else { magnitude });
+    // 4 digits of base 10,000 and a shift of at most three decimal places stay below 10^19. Division
+    // in 64 bits is many times faster.
+    if count <= 4 && (-4..=3).contains(&last) {
+        let magnitude = digits().fold(0u64, |sum, digit| sum * 10_000 + u64::from(digit));
+        let factor = 10u64.pow(last.unsigned_abs());
+        if last >= 0 {
+            return Ok(signed((magnitude * factor).into()));
+        }
+        let exact = magnitude % factor == 0;
+        return exact.then(|| signed((magnitude / factor).into())).ok_or(Unread::Range);
+    }
     // 9 digits of base 10,000 and a shift of at most two decimal places stay below 10^38.
     if count <= 8 && (0..=4).contains(&last) || count <= 9 && (-3..0).contains(&last) {
         let magnitude = digits().fold(0i128, |sum, digit| sum * 10_000 + i128::from(digit));
-        let unscaled = if last >= 0 {
-            magnitude * 10i128.pow(last.unsigned_abs())
-        } else {
-            let divisor = 10i128.pow(last.unsigned_abs());
-            if magnitude % divisor != 0 {
-                return Err(Unread::Range);
-            }
-            magnitude / divisor
-        };
-        return Ok(Unscaled::Narrow(if negative { -unscaled } else { unscaled }));
+        let factor = 10i128.pow(last.unsigned_abs());
+        if last >= 0 {
+            return Ok(signed(magnitude * factor));
+        }
+        let exact = magnitude % factor == 0;
+        return exact.then(|| signed(magnitude / factor)).ok_or(Unread::Range);
     }
     decode_wide(digits(), last, negative)
 }
@@ -96,9 +104,39 @@ fn decode_wide(
     Ok(Unscaled::Wide(if negative { magnitude.wrapping_neg() } else { magnitude }))
 }
 
+/// Appends the binary form, with its length in front, of `unscaled × 10⁻ˢᶜᵃˡᵉ`; false, and nothing
+/// appended, when it is too long for this way.
+pub(super) fn encode_scaled(unscaled: i128, scale: i8, out: &mut Vec<u8>) -> bool {
+    let Ok(places) = u32::try_from(scale) else { return false };
+    // Zeros behind, so that groups of four meet the point.
+    let behind = (4 - places % 4) % 4;
+    let Some(mut rest) = unscaled.unsigned_abs().checked_mul(10u128.pow(behind)) else {
+        return false;
+    };
+    let mut groups = [0u16; LONGEST];
+    let mut first = LONGEST;
+    while rest > u128::from(u64::MAX) {
+        first -= 1;
+        groups[first] = (rest % 10_000) as u16;
+        rest /= 10_000;
+    }
+    let mut rest = rest as u64;
+    while rest > 0 {
+        first -= 1;
+        groups[first] = (rest % 10_000) as u16;
+        rest /= 10_000;
+    }
+    let sign = if unscaled < 0 { NEGATIVE } else { POSITIVE };
+    let groups_behind = i64::from(places.div_ceil(4));
+    put_groups(sign, &groups[first..], groups_behind, places as usize, out)
+}
+
+/// Groups of four digits in the longest number of 128 bits.
+const LONGEST: usize = 10;
+
 /// Appends the binary form, with its length in front, of decimal text such as `-12.50` or `NaN`;
 /// false, and nothing appended, when it is not text that the server would give back.
-pub(super) fn encode(text: &str, out: &mut BytesMut) -> bool {
+pub(super) fn encode(text: &str, out: &mut Vec<u8>) -> bool {
     let special = match text {
         "NaN" => Some(NAN),
         "Infinity" => Some(INFINITY),
@@ -131,7 +169,7 @@ pub(super) fn encode(text: &str, out: &mut BytesMut) -> bool {
 }
 
 /// `digits`, the last `places` of them after the point.
-fn put(sign: u16, digits: &str, places: usize, out: &mut BytesMut) -> bool {
+fn put(sign: u16, digits: &str, places: usize, out: &mut Vec<u8>) -> bool {
     // Zeros in front and behind, so that groups of four meet the point.
     let behind = (4 - places % 4) % 4;
     let groups_behind = places.div_ceil(4);
@@ -144,23 +182,26 @@ fn put(sign: u16, digits: &str, places: usize, out: &mut BytesMut) -> bool {
     let group =
         |four: &[u8]| four.iter().fold(0u16, |sum, digit| sum * 10 + u16::from(digit - b'0'));
     let groups: Vec<u16> = padded.chunks_exact(4).map(group).collect();
+    let groups_behind = i64::try_from(groups_behind).unwrap_or(i64::MAX);
+    put_groups(sign, &groups, groups_behind, places, out)
+}
+
+/// Appends a number of groups of four digits, of which so many stand behind the point.
+fn put_groups(sign: u16, groups: &[u16], behind: i64, places: usize, out: &mut Vec<u8>) -> bool {
     let Some(first) = groups.iter().position(|group| *group != 0) else {
         return header(out, 0, 0, POSITIVE, places);
     };
     let end = groups.iter().rposition(|group| *group != 0).map_or(0, |last| last + 1);
-    let signed = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let weight = signed(groups.len() - first) - 1 - signed(groups_behind);
+    let weight = i64::try_from(groups.len() - first).unwrap_or(i64::MAX) - 1 - behind;
     let significant = &groups[first..end];
     if !header(out, significant.len(), weight, sign, places) {
         return false;
     }
-    for group in significant {
-        out.put_u16(*group);
-    }
+    out.extend(significant.iter().flat_map(|group| group.to_be_bytes()));
     true
 }
 
-fn header(out: &mut BytesMut, count: usize, weight: i64, sign: u16, shown: usize) -> bool {
+fn header(out: &mut Vec<u8>, count: usize, weight: i64, sign: u16, shown: usize) -> bool {
     let (Ok(count), Ok(weight), Ok(shown)) =
         (i16::try_from(count), i16::try_from(weight), i16::try_from(shown))
     else {
@@ -170,10 +211,61 @@ fn header(out: &mut BytesMut, count: usize, weight: i64, sign: u16, shown: usize
     if shown > 16_383 {
         return false;
     }
-    out.put_i32(8 + 2 * i32::from(count));
-    out.put_i16(count);
-    out.put_i16(weight);
-    out.put_u16(sign);
-    out.put_i16(shown);
+    let mut words = [0; 12];
+    words[..4].copy_from_slice(&(8 + 2 * i32::from(count)).to_be_bytes());
+    words[4..6].copy_from_slice(&count.to_be_bytes());
+    words[6..8].copy_from_slice(&weight.to_be_bytes());
+    words[8..10].copy_from_slice(&sign.to_be_bytes());
+    words[10..].copy_from_slice(&shown.to_be_bytes());
+    out.extend_from_slice(&words);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_model::Cell;
+    use proptest::prelude::*;
+
+    use super::{Unread, Unscaled, decode, encode, encode_scaled};
+
+    fn from_text(unscaled: i128, scale: i8) -> Vec<u8> {
+        let (mut text, mut out) = (String::new(), Vec::new());
+        Cell::Decimal(unscaled, scale).write_text(&mut text);
+        assert!(encode(&text, &mut out), "{text}");
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_to_write_a_number_agree(
+            digits in any::<i128>(),
+            cut in 0..128u32,
+            scale in 0..=38i8,
+        ) {
+            let unscaled = digits >> cut;
+            let expected = from_text(unscaled, scale);
+            let mut out = Vec::new();
+            if encode_scaled(unscaled, scale, &mut out) {
+                prop_assert_eq!(&out, &expected);
+            } else {
+                prop_assert!(unscaled.unsigned_abs() > u128::MAX / 1000 && out.is_empty());
+            }
+        }
+
+        #[test]
+        fn any_number_comes_back(digits in any::<i128>(), cut in 2..128u32, scale in 0..=38i8) {
+            let unscaled = digits >> cut;
+            let written = from_text(unscaled, scale);
+            let wide = match decode(&written[4..], scale) {
+                Ok(Unscaled::Narrow(value)) => super::Wide::from_i128(value),
+                Ok(Unscaled::Wide(value)) => value,
+                Err(error) => return Err(TestCaseError::fail(format!("{error:?}"))),
+            };
+            prop_assert_eq!(wide, super::Wide::from_i128(unscaled));
+            // A place that is not zero and does not fit is refused, not rounded.
+            if scale > 0 && unscaled % 10 != 0 {
+                prop_assert_eq!(decode(&written[4..], scale - 1), Err(Unread::Range));
+            }
+        }
+    }
 }

@@ -1,9 +1,18 @@
 //! The text form of COPY.
 
-use bytes::{BufMut, BytesMut};
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use bytes::BufMut;
 use longshore_model::Cell;
 
 use super::encode::Refused;
+
+/// Whether a NUL is among the bytes of an array's texts, or near them in the same buffer.
+pub(super) fn may_hold_nul(array: &ArrayRef) -> bool {
+    array
+        .as_string_opt::<i32>()
+        .is_some_and(|array| memchr::memchr(0, array.value_data()).is_some())
+}
 
 /// Whether a text holds a NUL, which no text of the server does.
 pub(super) fn has_nul(text: &str) -> bool {
@@ -13,7 +22,7 @@ pub(super) fn has_nul(text: &str) -> bool {
 /// Appends a value.
 pub(super) fn write(
     cell: Cell<'_>,
-    out: &mut BytesMut,
+    out: &mut Vec<u8>,
     scratch: &mut String,
 ) -> Result<(), Refused> {
     match cell {
@@ -64,7 +73,7 @@ fn era(text: &str) -> String {
     }
 }
 
-fn escape(bytes: &[u8], out: &mut BytesMut) {
+fn escape(bytes: &[u8], out: &mut Vec<u8>) {
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t'))
     {
