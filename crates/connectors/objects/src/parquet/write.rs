@@ -60,7 +60,7 @@ impl ParquetWriter {
             .set_statistics_enabled(statistics)
             .set_compression(codec(compression, memory / columns.len().max(1))?)
             .set_data_page_size_limit(page)
-            .set_dictionary_page_size_limit(page)
+            .set_dictionary_page_size_limit(page.min(256 << 10))
             .set_max_row_group_row_count(None)
             .set_key_value_metadata(Some(vec![KeyValue::new(TABLE_KEY.to_string(), table)]))
             .set_created_by(format!("longshore {}", env!("CARGO_PKG_VERSION")))
