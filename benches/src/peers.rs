@@ -82,7 +82,7 @@ pub(crate) fn run(
             folders.extend(std::env::split_paths(&path));
             command.env("PATH", std::env::join_paths(folders)?);
             command.args(["clone", "--restart", "--no-owner", "--table-jobs", "2"]);
-            command.args(["--index-jobs", "2", "--dir"]).arg(work);
+            command.args(["--index-jobs", "2", "--use-copy-binary", "--dir"]).arg(work);
             command.args(["--source", &source.url("keyed"), "--target", &target.url("other")]);
             measured(dir, &mut command)
         }

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use longshore_model::Result;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::address::Address;
 use crate::failure::failure;
-use crate::session::{begin, connect};
+use crate::session::{begin_with, connect};
 
 /// Connections to one database.
 pub(crate) struct Connections {
@@ -30,13 +30,22 @@ impl Connections {
 
     /// A connection with an open transaction.
     pub(crate) async fn lend(self: &Arc<Self>) -> Result<Loan> {
+        self.lend_after("").await.map(|(loan, _)| loan)
+    }
+
+    /// A connection with an open transaction, after some SQL in it, with the answers to that. One way
+    /// to the server and back.
+    pub(crate) async fn lend_after(
+        self: &Arc<Self>,
+        sql: &str,
+    ) -> Result<(Loan, Vec<SimpleQueryMessage>)> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let client = match idle.filter(|client| !client.is_closed()) {
             Some(client) => client,
             None => connect(&self.address).await?,
         };
-        begin(&client, "").await?;
-        Ok(Loan { connections: self.clone(), client })
+        let answers = begin_with(&client, sql).await?;
+        Ok((Loan { connections: self.clone(), client }, answers))
     }
 }
 

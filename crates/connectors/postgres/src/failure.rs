@@ -103,6 +103,12 @@ fn of_server(code: Code, doing: &str, error: &DbError) -> Error {
              text. Texts that are not valid in the source have to be corrected there.",
         );
     }
+    if error.code() == &SqlState::OUT_OF_MEMORY && error.message().contains("shared memory") {
+        made = made.hint(
+            "The server has no room for more locks: raise max_locks_per_transaction there and start \
+             it anew.",
+        );
+    }
     if passes(error) { made.temporary() } else { made }
 }
 

@@ -7,11 +7,12 @@ use longshore_model::plan::Position;
 use longshore_model::{Code, Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::failure::failure;
 use crate::session;
+use crate::sql::literal;
 
 /// The layout that this build writes.
 const LAYOUT: &str = "1";
@@ -122,8 +123,11 @@ pub(crate) async fn holder(client: &Client) -> Result<Option<Holder>> {
 pub(crate) async fn hold(client: &Client, token: i64) -> Result<()> {
     let sql = "SELECT FROM _longshore.claim WHERE token = $1 FOR SHARE";
     let row = client.query_opt(sql, &[&token]).await.map_err(told("check the claim"))?;
-    row.map(drop)
-        .ok_or_else(|| Error::new(Code::TargetBusy, "another run has taken the target over"))
+    row.map(drop).ok_or_else(taken_over)
+}
+
+fn taken_over() -> Error {
+    Error::new(Code::TargetBusy, "another run has taken the target over")
 }
 
 /// Removes an older ledger and makes an empty one.
@@ -152,21 +156,45 @@ pub(crate) async fn get(client: &Client, key: &str) -> Result<Option<String>> {
     row.map(|row| row.try_get(0).map_err(told("read the ledger"))).transpose()
 }
 
-/// Writes an entry; one that is there already is an error.
-pub(crate) async fn add(client: &Client, entry: &Entry) -> Result<()> {
-    let sql = "INSERT INTO _longshore.entries VALUES ($1, $2, $3)";
-    write(client, sql, &[&number(entry.table)?, &number(entry.chunk)?, &encode(entry)?]).await
+/// Writes an entry, with the range that is the number of the open transaction, while the claim is
+/// still this one ([`hold`]); an entry that is there already is an error. One way to the server and
+/// back.
+pub(crate) async fn add(client: &Client, token: i64, entry: &Entry) -> Result<()> {
+    let sql = format!(
+        "WITH held AS (SELECT FROM _longshore.claim WHERE token = {token} FOR SHARE)
+         INSERT INTO _longshore.entries SELECT {}, {}, pg_catalog.jsonb_set({}, '{{range}}',
+             pg_catalog.jsonb_build_object('transaction',
+                 pg_catalog.pg_current_xact_id()::pg_catalog.text))::pg_catalog.text FROM held",
+        number(entry.table)?,
+        number(entry.chunk)?,
+        literal(&encode(entry)?),
+    );
+    let told = told("write the ledger");
+    let messages = client.simple_query(&sql).await.map_err(told)?;
+    match messages.last() {
+        Some(SimpleQueryMessage::CommandComplete(1)) => Ok(()),
+        _ => Err(taken_over()),
+    }
 }
 
-/// Takes a chunk's entry out and returns it.
-pub(crate) async fn take(client: &Client, table: usize, chunk: usize) -> Result<Option<Entry>> {
-    let sql = "DELETE FROM _longshore.entries WHERE table_index = $1 AND chunk_index = $2
-               RETURNING entry";
-    let row = client
-        .query_opt(sql, &[&number(table)?, &number(chunk)?])
-        .await
-        .map_err(told("write the ledger"))?;
-    row.map(|row| decode(row.try_get(0).map_err(told("read the ledger"))?)).transpose()
+/// What takes a chunk's entry out; [`taken`] reads it.
+pub(crate) fn take(table: usize, chunk: usize) -> Result<String> {
+    Ok(format!(
+        "DELETE FROM _longshore.entries WHERE table_index = {} AND chunk_index = {} RETURNING entry",
+        number(table)?,
+        number(chunk)?
+    ))
+}
+
+/// The entry among the answers to [`take`].
+pub(crate) fn taken(answers: &[SimpleQueryMessage]) -> Result<Option<Entry>> {
+    let row = answers.iter().rev().find_map(|answer| match answer {
+        SimpleQueryMessage::Row(row) if row.columns().iter().any(|c| c.name() == "entry") => {
+            row.get("entry")
+        }
+        _ => None,
+    });
+    row.map(decode).transpose()
 }
 
 /// Removes the entries of a table.
@@ -181,10 +209,9 @@ pub(crate) async fn mark(client: &Client, stage: Stage) -> Result<()> {
     write(client, sql, &[&encode(&stage)?]).await
 }
 
-/// Notes that a statement of the plan was run.
-pub(crate) async fn note(client: &Client, phase: Phase, statement: usize) -> Result<()> {
-    let sql = "INSERT INTO _longshore.statements VALUES ($1, $2)";
-    write(client, sql, &[&phase.name(), &number(statement)?]).await
+/// The SQL that notes that a statement of the plan was run.
+pub(crate) fn note(phase: Phase, statement: usize) -> String {
+    format!("INSERT INTO _longshore.statements VALUES ('{}', {statement})", phase.name())
 }
 
 /// The statements that were run.

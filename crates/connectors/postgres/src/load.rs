@@ -1,29 +1,26 @@
 //! A claimed target: preparing, finishing, and everything that is not the writing of a chunk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::available_parallelism;
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
 use longshore_model::ledger::{Header, Holder, Stage};
-use longshore_model::plan::{MovePlan, Position, Range, Statement, TablePlan};
+use longshore_model::plan::{MovePlan, Position, Range, TablePlan};
 use longshore_model::{Code, Error, Result, failpoint};
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::address::Address;
 use crate::binary::Encoder;
 use crate::connections::{Connections, Loan, commit};
 use crate::failure::failure;
-use crate::ledger::{self, Phase};
+use crate::finishing::Finishing;
+use crate::ledger;
 use crate::preparing::Preparing;
 use crate::session::{self, begin};
 use crate::snapshot::Columns;
-use crate::statements::{Refused, run_once};
 use crate::wire::Wire;
 use crate::writer::PostgresWriter;
 use crate::{catalog, repair, sql};
@@ -72,15 +69,19 @@ impl PostgresLoad {
         Ok(done)
     }
 
-    /// Like [`Self::transaction`], with triggers and foreign keys silent where that is allowed.
-    async fn silent_loan(&self, table: &TablePlan) -> Result<Loan> {
-        let loan = self.connections.lend().await?;
+    /// A connection with an open transaction in which triggers and foreign keys are silent, where
+    /// that is allowed, and the answers to some more SQL.
+    async fn silent_loan(
+        &self,
+        table: &TablePlan,
+        more: &str,
+    ) -> Result<(Loan, Vec<SimpleQueryMessage>)> {
         let told = |error| failure("keep triggers from firing", error);
         if self.replica {
-            let sql = "SET LOCAL session_replication_role = replica";
-            loan.client().batch_execute(sql).await.map_err(told)?;
-            return Ok(loan);
+            let sql = format!("SET LOCAL session_replication_role = replica; {more}");
+            return self.connections.lend_after(&sql).await;
         }
+        let (loan, answers) = self.connections.lend_after(more).await?;
         let name = self.table(table);
         let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger
                    WHERE tgrelid = $1::pg_catalog.text::pg_catalog.regclass
@@ -97,7 +98,7 @@ impl PostgresLoad {
                  disable the triggers for the time of the migration.",
             ));
         }
-        Ok(loan)
+        Ok((loan, answers))
     }
 
     fn table(&self, table: &TablePlan) -> String {
@@ -114,51 +115,6 @@ impl PostgresLoad {
         let mut known = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(index, columns.clone());
         Ok(columns)
-    }
-
-    /// Runs a statement of the plan, and returns its purpose.
-    async fn finish_one(&self, number: usize, statement: &Statement) -> Result<(), Refused> {
-        let loan = self.connections.lend().await?;
-        run_once(loan.client(), statement).await?;
-        ledger::note(loan.client(), Phase::Finish, number).await?;
-        ledger::hold(loan.client(), self.token).await?;
-        commit(loan.client()).await?;
-        loan.give_back();
-        failpoint::hit("postgres.statement")?;
-        Ok(())
-    }
-
-    /// Runs statements of one step side by side. Returns those that came too early, and why the
-    /// last of them did.
-    async fn finish_some<'a>(
-        &self,
-        statements: Vec<(usize, &'a Statement)>,
-        done: &(dyn for<'b> Fn(&'b str) + Send + Sync),
-    ) -> Result<(Vec<(usize, &'a Statement)>, Option<Error>)> {
-        let at_once = available_parallelism().map_or(1, usize::from).max(2);
-        let mut running = FuturesUnordered::new();
-        let mut waiting = statements.into_iter();
-        let (mut early, mut reason) = (Vec::new(), None);
-        loop {
-            while running.len() < at_once
-                && let Some((number, statement)) = waiting.next()
-            {
-                running.push(async move {
-                    (number, statement, self.finish_one(number, statement).await)
-                });
-            }
-            match running.next().await {
-                Some((_, statement, Ok(()))) => done(&statement.purpose),
-                Some((number, statement, Err(Refused::Early(error)))) => {
-                    early.push((number, statement));
-                    reason = Some(error);
-                }
-                Some((_, _, Err(Refused::Never(error)))) => return Err(error),
-                None => break,
-            }
-        }
-        early.sort_by_key(|(number, _)| *number);
-        Ok((early, reason))
     }
 }
 
@@ -186,10 +142,11 @@ impl Load for PostgresLoad {
 
     async fn writer(&self, request: &WriteRequest<'_>) -> Result<Box<dyn Writer>> {
         let table = request.table;
-        let loan = self.silent_loan(table).await?;
+        let take = ledger::take(request.table_index, request.chunk_index)?;
+        let (loan, answers) = self.silent_loan(table, &take).await?;
         let client = loan.client();
         let name = self.table(table);
-        if let Some(older) = ledger::take(client, request.table_index, request.chunk_index).await?
+        if let Some(older) = ledger::taken(&answers)?
             && let Some(range) = &older.range
         {
             remove_transaction(client, &name, range).await?;
@@ -243,25 +200,8 @@ impl Load for PostgresLoad {
         plan: &MovePlan,
         done: &(dyn for<'a> Fn(&'a str) + Send + Sync),
     ) -> Result<()> {
-        let ready =
-            self.transaction(async |client| ledger::noted(client, Phase::Finish).await).await?;
-        let mut steps: BTreeMap<u32, Vec<(usize, &Statement)>> = BTreeMap::new();
-        for (number, statement) in plan.finish.iter().enumerate() {
-            if !ready.contains(&number) {
-                steps.entry(statement.step).or_default().push((number, statement));
-            }
-        }
-        for mut statements in steps.into_values() {
-            loop {
-                let all = statements.len();
-                let (early, error) = self.finish_some(statements, done).await?;
-                match error {
-                    Some(error) if early.len() == all => return Err(error),
-                    None => break,
-                    Some(_) => statements = early,
-                }
-            }
-        }
+        let Self { connections, token, address, .. } = self;
+        Finishing { connections, token: *token, schema: &address.schema, plan, done }.run().await?;
         self.mark(Stage::Finished).await
     }
 
@@ -275,7 +215,7 @@ impl Load for PostgresLoad {
         remove: &RecordBatch,
         add: &RecordBatch,
     ) -> Result<()> {
-        let loan = self.silent_loan(table).await?;
+        let (loan, _) = self.silent_loan(table, "").await?;
         let columns = catalog::columns_of(loan.client(), &self.table(table)).await?;
         repair::replace_rows(loan.client(), &self.table(table), table, &columns, remove, add)
             .await?;
@@ -286,13 +226,7 @@ impl Load for PostgresLoad {
     }
 }
 
-/// The range of the rows that the open transaction writes: they carry its number.
-pub(crate) async fn transaction_range(client: &Client) -> Result<Range> {
-    let number =
-        session::text(client, "SELECT pg_catalog.pg_current_xact_id()::pg_catalog.text").await?;
-    Ok(serde_json::json!({ "transaction": number }))
-}
-
+/// Takes the rows of an earlier try of a chunk out: they carry its transaction's number.
 async fn remove_transaction(client: &Client, table: &str, range: &Range) -> Result<()> {
     let number = range.get("transaction").and_then(|number| number.as_str());
     let number = number.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));

@@ -12,7 +12,7 @@ use crate::failure::failure;
 use crate::ledger::{self, Phase};
 use crate::session::begin;
 use crate::sql;
-use crate::statements::{Refused, prepare_one};
+use crate::statements::{Refused, prepare_one, run_together, schema_of};
 
 /// The key of the header under which the preparations are kept.
 const PREPARATIONS: &str = "preparations";
@@ -20,6 +20,9 @@ const PREPARATIONS: &str = "preparations";
 /// Statements that share a transaction: each table takes locks that the server has a bounded number
 /// of.
 const STATEMENTS: usize = 500;
+
+/// Statements that are sent together.
+const AT_ONCE: usize = 50;
 
 /// The preparation of a target, on a connection whose transaction has begun.
 pub(crate) struct Preparing<'a> {
@@ -67,15 +70,32 @@ impl Preparing<'_> {
                 commit(client).await?;
                 begin(client, "").await?;
             }
-            for number in some {
-                match prepare_one(client, &self.plan.prepare[*number]).await {
-                    Ok(()) => ledger::note(client, Phase::Prepare, *number).await?,
-                    Err(Refused::Early(_)) => early.push(*number),
-                    Err(Refused::Never(error)) => return Err(error),
-                }
+            for few in some.chunks(AT_ONCE) {
+                early.extend(self.run_few(few).await?);
             }
         }
         self.run_early(early).await
+    }
+
+    /// Runs some statements, and returns those that came too early.
+    async fn run_few(&self, numbers: &[usize]) -> Result<Vec<usize>> {
+        let numbered = |number: &usize| (*number, &self.plan.prepare[*number]);
+        let few: Vec<_> = numbers.iter().map(numbered).collect();
+        // A schema that is there needs no right to make one.
+        if few.iter().all(|(_, statement)| schema_of(statement).is_none())
+            && run_together(self.client, Phase::Prepare, &few).await?
+        {
+            return Ok(Vec::new());
+        }
+        let mut early = Vec::new();
+        for (number, statement) in few {
+            match prepare_one(self.client, number, statement).await {
+                Ok(()) => {}
+                Err(Refused::Early(_)) => early.push(number),
+                Err(Refused::Never(error)) => return Err(error),
+            }
+        }
+        Ok(early)
     }
 
     /// Runs statements of the preparation that need what others make, until all are done.
@@ -83,8 +103,8 @@ impl Preparing<'_> {
         while !early.is_empty() {
             let (all, mut reason) = (early.len(), None);
             for number in std::mem::take(&mut early) {
-                match prepare_one(self.client, &self.plan.prepare[number]).await {
-                    Ok(()) => ledger::note(self.client, Phase::Prepare, number).await?,
+                match prepare_one(self.client, number, &self.plan.prepare[number]).await {
+                    Ok(()) => {}
                     Err(Refused::Never(error)) => return Err(error),
                     Err(Refused::Early(error)) => {
                         early.push(number);
@@ -141,6 +161,20 @@ impl Preparing<'_> {
         }
         Ok(())
     }
+}
+
+/// How each table of the load was prepared.
+pub(crate) async fn preparations(client: &Client) -> Result<Vec<Preparation>> {
+    let text = ledger::get(client, PREPARATIONS).await?.unwrap_or_default();
+    Ok(text
+        .chars()
+        .map(|one| match one {
+            'k' => Preparation::Keep,
+            'e' => Preparation::Empty,
+            'r' => Preparation::Recreate,
+            _ => Preparation::Create,
+        })
+        .collect())
 }
 
 fn letter(preparation: Preparation) -> char {

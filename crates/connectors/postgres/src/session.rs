@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::address::{Address, Protection};
@@ -75,6 +75,12 @@ pub(crate) async fn connect(address: &Address) -> Result<Client> {
 pub(crate) async fn begin(client: &Client, mode: &str) -> Result<()> {
     let sql = format!("BEGIN {mode}; {SETTINGS}");
     client.batch_execute(&sql).await.map_err(|error| failure("begin a transaction", error))
+}
+
+/// Like [`begin`], with some more SQL at its end, and the answers to all of it.
+pub(crate) async fn begin_with(client: &Client, sql: &str) -> Result<Vec<SimpleQueryMessage>> {
+    let sql = format!("BEGIN; {SETTINGS} {sql}");
+    client.simple_query(&sql).await.map_err(|error| failure("begin a transaction", error))
 }
 
 /// The server's version, such as 150004; one that is too old is refused.

@@ -38,14 +38,24 @@ pub(crate) struct Pool {
     /// Holds the snapshot: it lives as long as this transaction.
     keeper: Client,
     name: String,
-    idle: Mutex<Vec<Client>>,
+    idle: Mutex<Vec<Member>>,
     permits: Arc<Semaphore>,
 }
+
+/// A connection of the pool, and how often its transaction was lent.
+struct Member {
+    client: Client,
+    loans: u32,
+}
+
+/// Loans of one transaction. A table that was read is locked until the transaction ends, and a server
+/// has a bounded number of locks.
+const LOANS: u32 = 200;
 
 /// A connection on loan from the pool.
 pub(crate) struct Loan {
     pool: Arc<Pool>,
-    client: Client,
+    member: Member,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -116,19 +126,23 @@ impl Pool {
         let closed = || Error::new(Code::Internal, "a snapshot has no connection to lend");
         let permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let client = match idle.filter(|client| !client.is_closed()) {
-            Some(client) => client,
-            None => self.join().await?,
+        let member = match idle.filter(|member| !member.client.is_closed()) {
+            Some(member) if member.loans < LOANS => member,
+            Some(Member { client, .. }) => {
+                let ended = client.batch_execute("COMMIT").await;
+                ended.map_err(|error| failure("end a transaction", error))?;
+                self.join(client).await?
+            }
+            None => self.join(connect(&self.address).await?).await?,
         };
-        Ok(Loan { pool: self.clone(), client, _permit: permit })
+        Ok(Loan { pool: self.clone(), member, _permit: permit })
     }
 
-    /// A new connection that shows the snapshot.
-    async fn join(&self) -> Result<Client> {
+    /// Begins a transaction that shows the snapshot.
+    async fn join(&self, client: Client) -> Result<Member> {
         if self.keeper.is_closed() {
             return Err(self.lost(None));
         }
-        let client = connect(&self.address).await?;
         let sql = format!("SET TRANSACTION SNAPSHOT {};", literal(&self.name));
         let begun = client.batch_execute(&format!("BEGIN {READ_ONLY}; {sql}")).await;
         begun.map_err(|error| {
@@ -139,7 +153,7 @@ impl Pool {
             .batch_execute(session::SETTINGS)
             .await
             .map_err(|error| failure("set up a reader", error))?;
-        Ok(client)
+        Ok(Member { client, loans: 0 })
     }
 
     fn lost(&self, cause: Option<Error>) -> Error {
@@ -159,12 +173,13 @@ impl Pool {
 impl Loan {
     /// The connection.
     pub(crate) fn client(&self) -> &Client {
-        &self.client
+        &self.member.client
     }
 
     /// Gives the connection back to the pool; one that is only dropped is closed.
-    pub(crate) fn give_back(self) {
-        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.client);
+    pub(crate) fn give_back(mut self) {
+        self.member.loans += 1;
+        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.member);
     }
 
     /// Where the connection leads.

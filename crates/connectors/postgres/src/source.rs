@@ -51,7 +51,7 @@ impl PostgresSource {
     async fn facts(&self, name: &str) -> Result<Arc<Facts>> {
         let mut known = self.known.lock().await;
         if let Known::Names(names) = &*known {
-            *known = match self.ask(async |client| survey::survey(client, names).await).await {
+            *known = match self.survey(names).await {
                 Ok(all) => Known::Facts(all),
                 // One of them may not be read; tables on their own tell which.
                 Err(error) if error.code() == Code::PermissionDenied => Known::Nothing,
@@ -75,6 +75,16 @@ impl PostgresSource {
         one.into_values().next().ok_or_else(|| {
             Error::new(Code::Internal, "the server does not speak of a table that was asked for")
         })
+    }
+
+    /// Surveys tables, each part of them in a transaction of its own: a table that was counted is
+    /// locked until its transaction ends, and a server has a bounded number of locks.
+    async fn survey(&self, names: &[String]) -> Result<HashMap<String, Arc<Facts>>> {
+        let mut facts = HashMap::with_capacity(names.len());
+        for some in names.chunks(survey::TABLES) {
+            facts.extend(self.ask(async |client| survey::survey(client, some).await).await?);
+        }
+        Ok(facts)
     }
 
     /// Does something in a transaction of its own.

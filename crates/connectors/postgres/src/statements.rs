@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use crate::failure::failure;
+use crate::ledger::{self, Phase};
 use crate::session;
 
 /// Why a statement of the plan was not run.
@@ -25,18 +26,63 @@ impl From<Error> for Refused {
 
 /// Runs a statement of the preparation. Things that belong to no table, such as schemas and types,
 /// may be there already.
-pub(crate) async fn prepare_one(client: &Client, statement: &Statement) -> Result<(), Refused> {
-    if let Some(schema) = statement.purpose.strip_prefix("schema ")
+pub(crate) async fn prepare_one(
+    client: &Client,
+    number: usize,
+    statement: &Statement,
+) -> Result<(), Refused> {
+    if let Some(schema) = schema_of(statement)
         && session::has_schema(client, schema).await?
     {
-        return Ok(());
+        return note(client, Phase::Prepare, number).await;
     }
-    run(client, statement, statement.table.is_none()).await
+    run(client, statement, statement.table.is_none()).await?;
+    note(client, Phase::Prepare, number).await
+}
+
+/// The schema that a statement makes.
+pub(crate) fn schema_of(statement: &Statement) -> Option<&str> {
+    statement.purpose.strip_prefix("schema ")
+}
+
+async fn note(client: &Client, phase: Phase, number: usize) -> Result<(), Refused> {
+    let noted = client.batch_execute(&ledger::note(phase, number)).await;
+    noted.map_err(|error| failure("write the ledger", error).into())
+}
+
+/// Runs statements one after the other and notes them in the ledger, all or none: false when one of
+/// them was refused, which the server tells better of each on its own. Two ways to the server and
+/// back, however many they are.
+pub(crate) async fn run_together(
+    client: &Client,
+    phase: Phase,
+    statements: &[(usize, &Statement)],
+) -> Result<bool, Error> {
+    let told = |error| failure("run statements of the plan", error);
+    // On its own: a statement that cannot even be parsed would take the savepoint with it.
+    client.batch_execute("SAVEPOINT together").await.map_err(told)?;
+    let mut sql = String::new();
+    for (number, statement) in statements {
+        sql += &format!("{};\n{};\n", statement.sql, ledger::note(phase, *number));
+    }
+    let Err(error) = client.batch_execute(&(sql + "RELEASE together")).await else {
+        return Ok(true);
+    };
+    if client.is_closed() {
+        return Err(told(error));
+    }
+    client.batch_execute("ROLLBACK TO together; RELEASE together").await.map_err(told)?;
+    Ok(false)
 }
 
 /// Runs a statement whose thing may be there already.
-pub(crate) async fn run_once(client: &Client, statement: &Statement) -> Result<(), Refused> {
-    run(client, statement, true).await
+pub(crate) async fn run_once(
+    client: &Client,
+    number: usize,
+    statement: &Statement,
+) -> Result<(), Refused> {
+    run(client, statement, true).await?;
+    note(client, Phase::Finish, number).await
 }
 
 /// Runs a statement, all or nothing, and leaves the transaction usable when it was refused.

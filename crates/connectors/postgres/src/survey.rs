@@ -15,6 +15,9 @@ use crate::{catalog, session};
 /// many blocks stand for the rest.
 const COUNTED_BLOCKS: u32 = 32;
 
+/// Tables that are surveyed in one transaction.
+pub(crate) const TABLES: usize = 400;
+
 /// Tables that one statement counts.
 const AT_ONCE: usize = 200;
 

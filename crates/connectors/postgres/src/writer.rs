@@ -138,12 +138,10 @@ impl Writer for PostgresWriter {
         Ok(())
     }
 
-    async fn commit(mut self: Box<Self>, mut entry: Entry) -> Result<()> {
+    async fn commit(mut self: Box<Self>, entry: Entry) -> Result<()> {
         self.end_copy().await?;
         let client = self.loan.client();
-        ledger::hold(client, self.token).await?;
-        entry.range = Some(crate::load::transaction_range(client).await?);
-        ledger::add(client, &entry).await?;
+        ledger::add(client, self.token, &entry).await?;
         failpoint::hit("postgres.before-commit")?;
         client.batch_execute("COMMIT").await.map_err(|error| self.told(error))?;
         failpoint::hit("postgres.after-commit")?;

@@ -230,3 +230,28 @@ fn what_a_rule_changes_takes_what_needs_it_along() {
         "{dump}"
     );
 }
+
+#[test]
+fn tables_that_are_kept_get_no_key_twice() {
+    const TABLES: &str = "CREATE TABLE public.t (
+            id int PRIMARY KEY, u int UNIQUE, r int REFERENCES public.t, e int,
+            EXCLUDE USING btree (e WITH =));
+        CREATE INDEX ON public.t (r);";
+    const ROWS: &str = "INSERT INTO public.t SELECT i, i, i, i FROM generate_series(1, 10) i";
+    for existing in ["truncate", "append"] {
+        for (from, to) in [(V15, V18), (V18, V15)] {
+            let source = Side::new(from, "kept", &format!("{TABLES}{ROWS}"));
+            // Its primary key has another name.
+            let other = TABLES.replace("PRIMARY KEY", "CONSTRAINT own PRIMARY KEY");
+            let target = Side::new(to, "kept", &other);
+            let by = Postgres::shared(V18);
+            let before = target.structure(by);
+            let stage = Stage::empty();
+            for _ in 0..2 {
+                stage.done(&["copy", &source.url(), &target.url(), "--existing", existing]);
+                same("the structure", &before, &target.structure(by));
+                assert_eq!(source.rows(by), target.rows(by));
+            }
+        }
+    }
+}

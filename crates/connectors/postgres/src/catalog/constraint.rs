@@ -4,6 +4,7 @@ use longshore_model::catalog::{ForeignKey, TableName};
 use tokio_postgres::Row;
 
 use super::Got;
+use crate::sql;
 
 pub(super) struct Constraint {
     pub(super) oid: u32,
@@ -43,6 +44,27 @@ pub(super) fn constraint(row: &Row) -> Got<Constraint> {
 }
 
 impl Constraint {
+    /// The words that make the key over an index of its name; `None` for what has no such words.
+    pub(super) fn over_index(&self) -> Option<String> {
+        let words = match self.kind.as_str() {
+            "p" => "PRIMARY KEY",
+            "u" => "UNIQUE",
+            _ => return None,
+        };
+        if self.definition.contains("WITHOUT OVERLAPS") {
+            return None;
+        }
+        let ends = [" DEFERRABLE INITIALLY DEFERRED", " DEFERRABLE"];
+        let deferred = ends.into_iter().find(|end| self.definition.ends_with(end));
+        let name = sql::quote(&self.name);
+        Some(format!("{words} USING INDEX {name}{}", deferred.unwrap_or_default()))
+    }
+
+    /// Whether a foreign key can be made first and held against the rows later.
+    pub(super) fn valid_later(&self) -> bool {
+        self.valid && !self.definition.ends_with("NOT ENFORCED")
+    }
+
     /// The foreign key as other systems see it.
     pub(super) fn foreign_key(&self, references: &TableName) -> ForeignKey {
         let action = |letter: &str| {

@@ -291,12 +291,29 @@ impl All {
                 "c" if one.local && (!one.valid || later.contains(&one.oid)) => ("check", ""),
                 _ => continue,
             };
-            let (name, definition) = (sql::quote(&one.name), &one.definition);
-            let native = format!("ALTER TABLE {only}{bound} ADD CONSTRAINT {name} {definition}");
-            let mut made = program(kind, &one.name, &bound, native);
+            let add = format!("ALTER TABLE {only}{bound} ADD CONSTRAINT {}", sql::quote(&one.name));
+            // Over an index, a primary key makes the NOT NULL that an heir has from above its own.
+            let heir = one.kind == "p" && !facts.parents.is_empty();
+            if kind == "key"
+                && !facts.partitioned
+                && !heir
+                && let Some(made) = self.key_over_index(facts.oid, one, &bound, &add)
+            {
+                programs.extend(made);
+                continue;
+            }
+            let mut made = program(kind, &one.name, &bound, format!("{add} {}", one.definition));
             if kind == "foreign key" {
                 let references = one.references.and_then(|oid| reading.names.get(&oid));
                 made.needs = references.map(key).into_iter().collect();
+                let whole = |oid| self.facts.get(&oid).is_some_and(|other| !other.partitioned);
+                if !facts.partitioned && one.valid_later() && one.references.is_some_and(whole) {
+                    made.native += " NOT VALID";
+                    let name = sql::quote(&one.name);
+                    let native = format!("ALTER TABLE ONLY {bound} VALIDATE CONSTRAINT {name}");
+                    let check = program("check of a foreign key", &one.name, &bound, native);
+                    programs.push(Program { needs: made.needs.clone(), ..check });
+                }
             }
             programs.push(made);
         }
@@ -317,6 +334,25 @@ impl All {
             }));
         }
         programs
+    }
+
+    /// A key in two parts: its index, which is built beside others of the table, and then the key over
+    /// it, which locks the table for a moment only. `None` where the server does not take that.
+    fn key_over_index(
+        &self,
+        oid: u32,
+        one: &Constraint,
+        bound: &str,
+        add: &str,
+    ) -> Option<[Program; 2]> {
+        let over = one.over_index()?;
+        let indexes = self.indexes.iter().filter(|index| index.table == oid && index.constraint);
+        let index = indexes.into_iter().find(|index| index.name == one.name && index.valid)?;
+        let kind = if one.kind == "p" { PRIMARY_KEY_INDEX } else { UNIQUE_KEY_INDEX };
+        Some([
+            program(kind, &one.name, bound, index.create()),
+            program("key", &one.name, bound, format!("{add} {over}")),
+        ])
     }
 
     fn by_name(&self) -> impl Iterator<Item = &Facts> {
@@ -359,10 +395,17 @@ fn of<T>(all: &HashMap<u32, Vec<T>>, oid: u32) -> &[T] {
     all.get(&oid).map(Vec::as_slice).unwrap_or_default()
 }
 
+/// The kinds of indexes that keys are made over.
+pub(crate) const PRIMARY_KEY_INDEX: &str = "index of a primary key";
+pub(crate) const UNIQUE_KEY_INDEX: &str = "index of a unique key";
+
 fn program(kind: &str, name: &str, table: &str, native: String) -> Program {
     let (kind, name, table) = (kind.to_string(), name.to_string(), table.to_string());
     let described = match kind.as_str() {
-        "index" | "index of a partition" | "foreign key" | "mark" => true,
+        "index" | "index of a partition" | "foreign key" | "check of a foreign key" | "mark" => {
+            true
+        }
+        PRIMARY_KEY_INDEX | UNIQUE_KEY_INDEX => true,
         "owner of a sequence" => true,
         "sequence" | "sequence value" => !table.is_empty(),
         "key" => !native.contains(" EXCLUDE "),

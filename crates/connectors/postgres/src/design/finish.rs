@@ -8,7 +8,7 @@ use longshore_model::connector::Design;
 use super::kept::{Kept, depths};
 use super::prepare::Made;
 use super::{not_moved, statement, step};
-use crate::catalog::identity;
+use crate::catalog::{PRIMARY_KEY_INDEX, UNIQUE_KEY_INDEX, identity};
 
 /// Views and late functions, then what hangs on tables and views.
 pub(super) fn finish(catalog: &Catalog, kept: &Kept, mut made: Made, design: &mut Design) {
@@ -29,6 +29,8 @@ pub(super) fn finish(catalog: &Catalog, kept: &Kept, mut made: Made, design: &mu
                     let table = kept.names.get(&program.table).copied().flatten();
                     design.finish.push(statement(program, table, step));
                 }
+                // The foreign key itself is named.
+                Some(_) if program.kind == "check of a foreign key" => {}
                 Some(missing) => design.not_moved.push(not_moved(
                     program,
                     &format!("{missing}, which it refers to, does not move as it is"),
@@ -40,7 +42,6 @@ pub(super) fn finish(catalog: &Catalog, kept: &Kept, mut made: Made, design: &mu
             design.not_moved.push(not_moved(program, &reason));
         }
     }
-    design.finish.sort_by_key(|statement| statement.step);
     for program in catalog.programs.iter().filter(|program| program.kind == "invalid index") {
         design.not_moved.push(not_moved(program, "it is invalid in the source: reindex it there"));
     }
@@ -85,7 +86,15 @@ fn apart<'a>(program: &'a Program, used: &mut BTreeMap<&'a str, u32>) -> u32 {
 fn is_portable(program: &Program) -> bool {
     matches!(
         program.kind.as_str(),
-        "key" | "index" | "foreign key" | "sequence value" | "owner of a sequence" | "mark"
+        "key"
+            | "index"
+            | PRIMARY_KEY_INDEX
+            | UNIQUE_KEY_INDEX
+            | "foreign key"
+            | "check of a foreign key"
+            | "sequence value"
+            | "owner of a sequence"
+            | "mark"
     )
 }
 
@@ -94,7 +103,8 @@ fn step_of(program: &Program, kept: &Kept, depths: &HashMap<String, u32>) -> Opt
     Some(match program.kind.as_str() {
         "index" if !of_table => step::VIEW_INDEXES,
         "mark" if !of_table => step::VIEW_MARKS,
-        "key" | "index" => step::INDEXES,
+        "index" | PRIMARY_KEY_INDEX | UNIQUE_KEY_INDEX => step::INDEXES,
+        "key" => step::KEYS,
         // The deepest first: an index is valid when its partitions are.
         "index of a partition" => {
             let depth = depths.get(&program.table).copied().unwrap_or(0);
@@ -102,6 +112,7 @@ fn step_of(program: &Program, kept: &Kept, depths: &HashMap<String, u32>) -> Opt
         }
         "mark" | "owner of a sequence" | "sequence value" | "check" | "default" => step::MARKS,
         "foreign key" => step::FOREIGN_KEYS,
+        "check of a foreign key" => step::FOREIGN_KEY_CHECKS,
         "trigger" | "rule" | "statistics" | "policy" => step::TRIGGERS,
         "trigger of a partition" => step::PARTS_OF_TRIGGERS,
         "comment" => step::COMMENTS,

@@ -23,11 +23,14 @@ const LONGEST_NAME: usize = 63;
 
 /// The steps of the finish: statements of one step run at the same time. Views, partitions and
 /// foreign keys have steps of their own from here on.
-mod step {
-    pub(super) const INDEXES: u32 = 1;
+pub(crate) mod step {
+    /// Any number of them are built of a table at the same time.
+    pub(crate) const INDEXES: u32 = 1;
+    pub(super) const KEYS: u32 = 2;
     pub(super) const PARTITIONS: u32 = 10;
     pub(super) const MARKS: u32 = 1_000;
     pub(super) const FOREIGN_KEYS: u32 = 1_001;
+    pub(super) const FOREIGN_KEY_CHECKS: u32 = 999_999;
     pub(super) const VIEWS: u32 = 1_000_000;
     pub(super) const VIEW_INDEXES: u32 = 2_000_000;
     pub(super) const VIEW_MARKS: u32 = 2_000_001;
@@ -71,6 +74,8 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, schema: &str) -> R
         let purpose = format!("statistics of {}", table.target);
         design.finish.push(Statement { table: Some(number), step: step::STATISTICS, purpose, sql });
     }
+    // The largest tables come first in a plan.
+    design.finish.sort_by_key(|one| (one.step, one.table.unwrap_or(usize::MAX)));
     Ok(design)
 }
 

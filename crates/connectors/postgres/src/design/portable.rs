@@ -90,7 +90,7 @@ pub(super) fn finish(
     };
     if !structure.primary_key.is_empty() {
         let sql = format!("ALTER TABLE {name} ADD PRIMARY KEY ({})", list(&structure.primary_key));
-        add(step::INDEXES, format!("key of {}", table.target), sql);
+        add(step::KEYS, format!("key of {}", table.target), sql);
     }
     let mut left = Vec::new();
     for index in &structure.indexes {
@@ -106,9 +106,11 @@ pub(super) fn finish(
             (None, _) => "it has an expression of another system; make it anew",
             (_, Some(_)) if !same => "its condition is of another system; make it anew",
             (Some(parts), condition) => {
+                let mut at = step::INDEXES;
                 let condition =
                     condition.as_ref().map(|text| format!(" WHERE {text}")).unwrap_or_default();
                 let sql = if index.constraint && condition.is_empty() {
+                    at = step::KEYS;
                     format!(
                         "ALTER TABLE {name} ADD UNIQUE ({})",
                         parts.join(", ").replace(" DESC NULLS LAST", "")
@@ -123,7 +125,7 @@ pub(super) fn finish(
                         parts.join(", ")
                     )
                 };
-                add(step::INDEXES, format!("index {}", index.name), sql);
+                add(at, format!("index {}", index.name), sql);
                 continue;
             }
         };

@@ -9,12 +9,19 @@ use longshore_testkit::conformance::{Limits, System};
 use longshore_testkit::postgres::{Postgres as Server, Version};
 
 fn system(version: Version) -> System {
-    let server = Server::shared(version);
-    let databases = Mutex::new(HashMap::new());
+    let urls = Mutex::new(HashMap::new());
     System::new(Postgres, move |_, name| {
-        let mut databases = databases.lock().expect("no test panicked here");
-        let database = databases.entry(name.to_string()).or_insert_with(|| server.create(name));
-        server.url(database)
+        let mut urls = urls.lock().expect("no test panicked here");
+        let url = urls.entry(name.to_string()).or_insert_with(|| {
+            // A position counts the transactions of all databases of a server, and other tests may
+            // run in this process.
+            let server = match name {
+                "positions" => Box::leak(Box::new(Server::start(version))),
+                _ => Server::shared(version),
+            };
+            server.url(&server.create(name))
+        });
+        url.clone()
     })
     .limited(Limits { name_bytes: 63, made_before: true, lacks })
 }

@@ -77,7 +77,8 @@ pub(in super::super) const COLUMNS: &str = concat!(
     " ORDER BY a.attrelid, a.attnum"
 );
 
-/// Columns of some tables, given as SQL.
+/// Columns of some tables, given as SQL. Each type is looked up by its number: there may be tens of
+/// thousands, two for each table.
 pub(in super::super) const COLUMNS_OF: &str = concat!(
     "WITH RECURSIVE below (relation, number, base, modifier) AS (
         SELECT a.attrelid, a.attnum, a.atttypid, a.atttypmod FROM pg_attribute a
@@ -85,7 +86,8 @@ pub(in super::super) const COLUMNS_OF: &str = concat!(
         UNION ALL
         SELECT b.relation, b.number, t.typbasetype,
             CASE WHEN b.modifier <> -1 THEN b.modifier ELSE t.typtypmod END
-        FROM below b JOIN pg_type t ON t.oid = b.base WHERE t.typtype = 'd')
+        FROM below b, LATERAL (SELECT typtype, typbasetype, typtypmod FROM pg_type
+            WHERE oid = b.base OFFSET 0) AS t WHERE t.typtype = 'd')
      SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), ",
     native!(),
     ", b.modifier, b.relation
