@@ -135,7 +135,16 @@ fn pipes(dir: &Path, from: &Server, to: &Server, database: &str) -> Result<Value
         good(writer.wait()?)?;
         good(reader.wait()?)
     })?;
+    analyze(to, "piped", servers::tables(database))?;
     meter.read()
+}
+
+/// The statistics that ours takes too at the end of a load.
+fn analyze(server: &Server, database: &str, tables: &[&str]) -> Result<(), Failure> {
+    in_streams(tables.to_vec(), |table| {
+        server.run(database, &format!("ANALYZE {table}"))?;
+        Ok(())
+    })
 }
 
 /// The rows of a database read and thrown away.
@@ -167,6 +176,7 @@ fn load(dir: &Path, server: &Server, database: &str) -> Result<Value, Failure> {
         let file = File::open(part.file(&folder, number))?;
         good(server.psql("loaded").args(["-c", &part.copy_in()]).stdin(file).status()?)
     })?;
+    analyze(server, "loaded", servers::tables(database))?;
     meter.read()
 }
 

@@ -98,6 +98,15 @@ impl Address {
         let schema = options.get("schema").cloned().unwrap_or_else(|| "public".to_string());
         Ok(Self { config, protection, schema, shown })
     }
+
+    /// The Unix socket, where the address names one.
+    pub(crate) fn socket(&self) -> Option<PathBuf> {
+        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        match self.config.get_hosts().first() {
+            Some(Host::Unix(folder)) => Some(folder.join(format!(".s.PGSQL.{port}"))),
+            _ => None,
+        }
+    }
 }
 
 /// Whether the way to the server stays on this machine.

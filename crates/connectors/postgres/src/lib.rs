@@ -26,6 +26,7 @@ mod standing;
 mod statements;
 mod study;
 mod survey;
+mod tap;
 mod target;
 mod types;
 mod wire;

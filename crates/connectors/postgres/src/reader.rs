@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use longshore_model::catalog::TableName;
 use longshore_model::connector::{ReadRequest, Reader};
@@ -15,27 +15,39 @@ use crate::binary::Decoder;
 use crate::failure::{failure, selection};
 use crate::range::Blocks;
 use crate::snapshot::Loan;
+use crate::tap::Batches;
 use crate::types::{self, NativeType};
-use crate::wire::{self, Wire};
+use crate::wire::Wire;
 use crate::{rights, sql};
+
+/// What is decoded at a time; batches of Arrow are put together from it.
+const DECODED: usize = 256 << 10;
 
 /// A stream of batches from one COPY.
 pub(crate) struct PostgresReader {
     /// Given back when the stream has ended; a reader that is dropped before closes it.
     loan: Option<Loan>,
-    stream: Pin<Box<CopyOutStream>>,
+    rows: Batches,
+    /// How the COPY ends.
+    copy: Pin<Box<CopyOutStream>>,
     form: Form,
-    batch_bytes: usize,
     table: String,
-    started: bool,
-    /// A row that was too large for the batch before it.
-    held: Option<Bytes>,
 }
 
-/// What becomes of a row.
+/// What becomes of rows.
 enum Form {
-    Wire(Wire),
-    Rows(Box<Decoder>),
+    /// They pass untouched.
+    Wire,
+    Rows(Box<Decoding>),
+}
+
+/// Rows on their way into batches.
+struct Decoding {
+    decoder: Decoder,
+    bound: usize,
+    /// Rows of which the first so many are decoded.
+    taken: WireBatch,
+    used: usize,
 }
 
 impl PostgresReader {
@@ -49,10 +61,11 @@ impl PostgresReader {
         let table = request.table.to_string();
         let chosen =
             choose(request, columns).map_err(|error| error.with("table", table.clone()))?;
-        let (form, select) = match &request.wire {
+        let bound = request.batch_bytes;
+        let (form, wire, select) = match &request.wire {
             Some(name) => {
-                let wire = Wire::of(name)?;
-                (Form::Wire(wire), chosen.iter().map(|(name, ..)| sql::quote(name)).collect())
+                let select = chosen.iter().map(|(name, ..)| sql::quote(name)).collect();
+                (Form::Wire, Wire::of(name)?, select)
             }
             None => {
                 let select: Vec<String> = chosen
@@ -61,107 +74,93 @@ impl PostgresReader {
                         types::read_expression(&sql::quote(name), native, logical)
                     })
                     .collect();
-                (Form::Rows(Box::new(Decoder::new(&chosen)?)), select)
+                let decoder = Decoder::new(&chosen)?;
+                let taken = WireBatch { bytes: Bytes::new(), ends: Vec::new() };
+                let decoding = Decoding { decoder, bound, taken, used: 0 };
+                (Form::Rows(Box::new(decoding)), Wire::Binary, select)
             }
         };
-        let format = match &form {
-            Form::Wire(wire) => wire.format(),
-            Form::Rows(_) => Wire::Binary.format(),
-        };
+        let bytes = if matches!(form, Form::Wire) { bound } else { bound.min(DECODED) };
         let query = query(request, address, &select)?;
-        let copy = format!("COPY ({query}) TO STDOUT (FORMAT {format})");
-        let stream = loan.client().copy_out(copy.as_str()).await.map_err(|error| {
+        let copy = format!("COPY ({query}) TO STDOUT (FORMAT {})", wire.format());
+        let rows = loan.tap().open(wire, bytes);
+        let copy = loan.client().copy_out(copy.as_str()).await.map_err(|error| {
+            loan.tap().close();
             let error = selection("read a table", error, request.filter.as_deref())
                 .with("table", table.clone());
             rights::reading(error, &qualified(&request.table, address), address)
         })?;
-        Ok(Self {
-            loan: Some(loan),
-            stream: Box::pin(stream),
-            form,
-            batch_bytes: request.batch_bytes,
-            table,
-            started: false,
-            held: None,
-        })
+        Ok(Self { loan: Some(loan), rows, copy: Box::pin(copy), form, table })
     }
 
-    /// The next row, without what frames the stream. The server sends a message for each row.
-    async fn row(&mut self) -> Result<Option<Bytes>> {
-        if let Some(row) = self.held.take() {
-            return Ok(Some(row));
+    /// The next rows, as the server sent them.
+    async fn taken(&mut self) -> Result<Option<WireBatch>> {
+        if self.loan.is_none() {
+            return Ok(None);
         }
-        loop {
-            let Some(message) = self.stream.next().await else {
+        if let Some(rows) = self.rows.next().await {
+            return rows.map(Some).map_err(|error| error.with("table", self.table.clone()));
+        }
+        match self.copy.next().await {
+            None => {
                 if let Some(loan) = self.loan.take() {
                     loan.give_back();
                 }
-                return Ok(None);
-            };
-            let mut message = message.map_err(|error| {
-                failure("read a table", error).with("table", self.table.clone())
-            })?;
-            if !matches!(self.form, Form::Wire(Wire::Text)) {
-                if !self.started {
-                    message = wire::after_header(message).ok_or_else(|| self.garbled())?;
-                    self.started = true;
-                }
-                if message.is_empty() || message[..] == wire::TRAILER {
-                    continue;
-                }
+                Ok(None)
             }
-            return Ok(Some(message));
-        }
-    }
-
-    fn garbled(&self) -> Error {
-        Error::new(Code::SourceUnreadable, "the server's COPY stream is not understood")
-            .with("table", self.table.clone())
-    }
-
-    async fn wire_batch(&mut self) -> Result<Option<Batch>> {
-        let mut bytes = BytesMut::with_capacity(self.batch_bytes + self.batch_bytes / 8);
-        let mut ends = Vec::new();
-        while bytes.len() < self.batch_bytes {
-            let Some(row) = self.row().await? else { break };
-            if row.len() >= self.batch_bytes {
-                // A row that fills a batch is one, without a copy.
-                if ends.is_empty() {
-                    let ends = vec![row.len()];
-                    return Ok(Some(Batch::Wire(WireBatch { bytes: row, ends })));
-                }
-                self.held = Some(row);
-                break;
+            Some(Err(error)) => {
+                Err(failure("read a table", error).with("table", self.table.clone()))
             }
-            bytes.extend_from_slice(&row);
-            ends.push(bytes.len());
+            Some(Ok(_)) => Err(Error::new(Code::Internal, "a row of a COPY went past its tap")
+                .with("table", self.table.clone())),
         }
-        let batch = WireBatch { bytes: bytes.freeze(), ends };
-        Ok((!batch.ends.is_empty()).then_some(Batch::Wire(batch)))
     }
 
     async fn row_batch(&mut self) -> Result<Option<Batch>> {
-        let mut rows = 0usize;
         loop {
-            let row = self.row().await?;
-            let bound = self.batch_bytes;
-            let Form::Rows(decoder) = &mut self.form else { return Err(self.garbled()) };
-            match row {
-                Some(row) if rows > 0 && decoder.bytes() + row.len() > 2 * bound => {
-                    self.held = Some(row);
-                }
-                Some(row) => {
-                    let table = &self.table;
-                    decoder.row(&row).map_err(|error| error.with("table", table.clone()))?;
-                    rows += 1;
-                    if decoder.bytes() < bound {
-                        continue;
-                    }
-                }
-                None if rows == 0 => return Ok(None),
-                None => {}
+            let Form::Rows(decoding) = &mut self.form else { return Ok(None) };
+            let full = decoding.advance();
+            if full.map_err(|error| error.with("table", self.table.clone()))? {
+                break;
             }
-            return decoder.finish().map(|batch| Some(Batch::Rows(batch)));
+            match self.taken().await? {
+                Some(rows) => {
+                    let Form::Rows(decoding) = &mut self.form else { return Ok(None) };
+                    (decoding.taken, decoding.used) = (rows, 0);
+                }
+                None => break,
+            }
+        }
+        let Form::Rows(decoding) = &mut self.form else { return Ok(None) };
+        decoding.finish()
+    }
+}
+
+impl Decoding {
+    /// Decodes rows until a batch is full, which is true, or no more are there.
+    fn advance(&mut self) -> Result<bool> {
+        let WireBatch { bytes, ends } = &self.taken;
+        let mut start = self.used.checked_sub(1).map_or(0, |last| ends[last]);
+        for end in &ends[self.used..] {
+            let row = &bytes[start..*end];
+            let large = self.decoder.bytes() + row.len() > 2 * self.bound;
+            if self.decoder.bytes() >= self.bound || self.decoder.rows() > 0 && large {
+                return Ok(true);
+            }
+            self.decoder.row(row)?;
+            self.used += 1;
+            start = *end;
+        }
+        // A large row is not held twice any longer than it must be.
+        self.taken = WireBatch { bytes: Bytes::new(), ends: Vec::new() };
+        self.used = 0;
+        Ok(self.decoder.bytes() >= self.bound)
+    }
+
+    fn finish(&mut self) -> Result<Option<Batch>> {
+        match self.decoder.rows() {
+            0 => Ok(None),
+            _ => self.decoder.finish().map(|batch| Some(Batch::Rows(batch))),
         }
     }
 }
@@ -169,11 +168,8 @@ impl PostgresReader {
 #[async_trait]
 impl Reader for PostgresReader {
     async fn next(&mut self) -> Result<Option<Batch>> {
-        if self.loan.is_none() && self.held.is_none() {
-            return Ok(None);
-        }
         match self.form {
-            Form::Wire(_) => self.wire_batch().await,
+            Form::Wire => Ok(self.taken().await?.map(Batch::Wire)),
             Form::Rows(_) => self.row_batch().await,
         }
     }

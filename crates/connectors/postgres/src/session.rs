@@ -1,6 +1,8 @@
 //! Connections: how they are made, and the settings under which values mean the same everywhere.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use longshore_model::{Code, Error, Result, Retry};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -8,12 +10,16 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio::net::UnixStream;
+use tokio_postgres::config::{SslMode, SslNegotiation};
+use tokio_postgres::tls::ChannelBinding;
+use tokio_postgres::{CancelToken, Client, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::address::{Address, Protection};
 use crate::failure::failure;
+use crate::tap::Tap;
+use crate::tap::connect::{Encrypted, Plain};
 
 /// Values have one text form, names are qualified, nothing times out in between, and rows that a
 /// policy hides are an error. Bytes of a database without encoding stay as they are. A client that
@@ -69,6 +75,54 @@ pub(crate) async fn connect(address: &Address) -> Result<Client> {
         }
     };
     Ok(client)
+}
+
+/// Connects through a tap.
+pub(crate) async fn connect_tapped(address: &Address) -> Result<(Client, Tap)> {
+    let tap = Tap::default();
+    let mut config = address.config.clone();
+    if let Some(path) = address.socket() {
+        config.ssl_mode(SslMode::Disable);
+        let stream = connect_socket(address, path).await?;
+        let stream = tap.on(stream, |_| ChannelBinding::none());
+        let (client, connection) =
+            config.connect_raw(stream, NoTls).await.map_err(lost(address))?;
+        tokio::spawn(connection);
+        return Ok((client, tap));
+    }
+    config.ssl_mode(SslMode::Require);
+    let client = match &address.protection {
+        Protection::None => {
+            config.ssl_negotiation(SslNegotiation::Direct);
+            let plain = Plain(tap.clone());
+            let (client, connection) = config.connect(plain).await.map_err(lost(address))?;
+            tokio::spawn(connection);
+            client
+        }
+        protection => {
+            let tls = MakeRustlsConnect::new(tls(protection)?);
+            let tls = Encrypted { tls, tap: tap.clone() };
+            let (client, connection) = config.connect(tls).await.map_err(lost(address))?;
+            tokio::spawn(connection);
+            client
+        }
+    };
+    Ok((client, tap))
+}
+
+/// Connects to the server's Unix socket.
+async fn connect_socket(address: &Address, path: PathBuf) -> Result<UnixStream> {
+    let connecting = UnixStream::connect(&path);
+    let limit = address.config.get_connect_timeout().copied().unwrap_or(Duration::MAX);
+    let connected = tokio::time::timeout(limit, connecting).await.unwrap_or_else(|_| {
+        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "the server does not answer"))
+    });
+    connected.map_err(|error| {
+        Error::new(Code::Database, "could not connect: the connection failed")
+            .with("address", address.shown.clone())
+            .because(error)
+            .temporary()
+    })
 }
 
 /// Begins a transaction under [`SETTINGS`].
@@ -239,10 +293,16 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-/// Asks the server to stop what a connection waits for.
-pub(crate) async fn cancel(token: &tokio_postgres::CancelToken, address: &Address) {
+/// Asks the server to stop what a tapped connection waits for.
+pub(crate) async fn cancel(token: &CancelToken, address: &Address) {
+    if let Some(path) = address.socket() {
+        if let Ok(stream) = connect_socket(address, path).await {
+            let _unanswered = token.cancel_query_raw(stream, NoTls).await;
+        }
+        return;
+    }
     let _unanswered = match &address.protection {
-        Protection::None => token.cancel_query(NoTls).await,
+        Protection::None => token.cancel_query(Plain(Tap::default())).await,
         protection => match tls(protection) {
             Ok(config) => token.cancel_query(MakeRustlsConnect::new(config)).await,
             Err(_) => return,

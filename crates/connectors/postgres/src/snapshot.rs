@@ -14,8 +14,9 @@ use tokio_postgres::Client;
 use crate::address::Address;
 use crate::failure::failure;
 use crate::reader::PostgresReader;
-use crate::session::{self, begin, connect};
+use crate::session::{self, begin, connect, connect_tapped};
 use crate::sql::literal;
+use crate::tap::Tap;
 use crate::types::NativeType;
 use crate::{catalog, reader, rights};
 
@@ -45,6 +46,7 @@ pub(crate) struct Pool {
 /// A connection of the pool, and how often its transaction was lent.
 struct Member {
     client: Client,
+    tap: Tap,
     loans: u32,
 }
 
@@ -128,18 +130,21 @@ impl Pool {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let member = match idle.filter(|member| !member.client.is_closed()) {
             Some(member) if member.loans < LOANS => member,
-            Some(Member { client, .. }) => {
+            Some(Member { client, tap, .. }) => {
                 let ended = client.batch_execute("COMMIT").await;
                 ended.map_err(|error| failure("end a transaction", error))?;
-                self.join(client).await?
+                self.join(client, tap).await?
             }
-            None => self.join(connect(&self.address).await?).await?,
+            None => {
+                let (client, tap) = connect_tapped(&self.address).await?;
+                self.join(client, tap).await?
+            }
         };
         Ok(Loan { pool: self.clone(), member, _permit: permit })
     }
 
     /// Begins a transaction that shows the snapshot.
-    async fn join(&self, client: Client) -> Result<Member> {
+    async fn join(&self, client: Client, tap: Tap) -> Result<Member> {
         if self.keeper.is_closed() {
             return Err(self.lost(None));
         }
@@ -153,7 +158,7 @@ impl Pool {
             .batch_execute(session::SETTINGS)
             .await
             .map_err(|error| failure("set up a reader", error))?;
-        Ok(Member { client, loans: 0 })
+        Ok(Member { client, tap, loans: 0 })
     }
 
     fn lost(&self, cause: Option<Error>) -> Error {
@@ -174,6 +179,11 @@ impl Loan {
     /// The connection.
     pub(crate) fn client(&self) -> &Client {
         &self.member.client
+    }
+
+    /// Where its rows can be taken.
+    pub(crate) fn tap(&self) -> &Tap {
+        &self.member.tap
     }
 
     /// Gives the connection back to the pool; one that is only dropped is closed.

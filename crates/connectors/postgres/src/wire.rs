@@ -1,6 +1,5 @@
 //! The forms of COPY in which rows pass from server to server without being decoded.
 
-use bytes::{Buf, Bytes};
 use longshore_model::{Code, Error, Result};
 
 /// The name of [`Wire::Binary`] in plans.
@@ -43,36 +42,32 @@ impl Wire {
     }
 }
 
-/// What follows the header of a binary COPY; `None` when it has no such header.
-pub(crate) fn after_header(mut message: Bytes) -> Option<Bytes> {
-    let length = HEADER.len();
-    if message.len() < length || message[..11] != HEADER[..11] {
+/// The length of the header that a binary COPY begins with; `None` when it does not.
+pub(crate) fn header(bytes: &[u8]) -> Option<usize> {
+    let (fixed, rest) = bytes.split_first_chunk::<19>()?;
+    if fixed[..11] != HEADER[..11] {
         return None;
     }
-    let extension = u32::from_be_bytes(message[15..length].try_into().ok()?);
-    let skip = length.checked_add(usize::try_from(extension).ok()?)?;
-    if message.len() < skip {
-        return None;
-    }
-    message.advance(skip);
-    Some(message)
+    let extension = u32::from_be_bytes([fixed[15], fixed[16], fixed[17], fixed[18]]);
+    let extension = usize::try_from(extension).ok().filter(|length| *length <= rest.len())?;
+    Some(fixed.len() + extension)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{HEADER, TRAILER, after_header};
-    use bytes::Bytes;
+    use super::{HEADER, TRAILER, header};
 
     #[test]
-    fn headers_are_taken_off() {
-        let with = |rest: &[u8]| Bytes::from([&HEADER[..], rest].concat());
-        assert_eq!(after_header(with(&TRAILER)).as_deref(), Some(&TRAILER[..]));
-        assert_eq!(after_header(with(b"")).as_deref(), Some(&b""[..]));
-        assert_eq!(after_header(Bytes::from_static(b"PGCOPY")), None);
+    fn headers_are_measured() {
+        let with = |rest: &[u8]| [&HEADER[..], rest].concat();
+        assert_eq!(header(&with(&TRAILER)), Some(19));
+        assert_eq!(header(&with(b"")), Some(19));
+        assert_eq!(header(b"PGCOPY"), None);
+        assert_eq!(header(&[b'x'; 30]), None);
         let mut extended = HEADER.to_vec();
         extended[18] = 3;
-        assert_eq!(after_header(Bytes::from(extended.clone())), None);
+        assert_eq!(header(&extended), None);
         extended.extend_from_slice(b"abcrow");
-        assert_eq!(after_header(Bytes::from(extended)).as_deref(), Some(&b"row"[..]));
+        assert_eq!(header(&extended), Some(22));
     }
 }

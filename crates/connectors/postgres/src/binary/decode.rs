@@ -76,6 +76,11 @@ impl Decoder {
         Ok(())
     }
 
+    /// Rows so far.
+    pub(crate) fn rows(&self) -> usize {
+        self.builder.rows()
+    }
+
     /// Bytes so far, about.
     pub(crate) fn bytes(&self) -> usize {
         self.builder.bytes()
