@@ -39,13 +39,23 @@ impl Connections {
         self: &Arc<Self>,
         sql: &str,
     ) -> Result<(Loan, Vec<SimpleQueryMessage>)> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let client = match idle.filter(|client| !client.is_closed()) {
-            Some(client) => client,
-            None => connect(&self.address).await?,
-        };
+        let client = self.borrow().await?;
         let answers = begin_with(&client, sql).await?;
         Ok((Loan { connections: self.clone(), client }, answers))
+    }
+
+    /// A connection without a transaction.
+    pub(crate) async fn borrow(&self) -> Result<Client> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match idle.filter(|client| !client.is_closed()) {
+            Some(client) => Ok(client),
+            None => connect(&self.address).await,
+        }
+    }
+
+    /// Takes a connection back that has no transaction any more.
+    pub(crate) fn put_back(&self, client: Client) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(client);
     }
 }
 
@@ -57,7 +67,7 @@ impl Loan {
 
     /// Gives the connection back, its transaction ended; one that is only dropped is closed.
     pub(crate) fn give_back(self) {
-        self.connections.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.client);
+        self.connections.put_back(self.client);
     }
 }
 

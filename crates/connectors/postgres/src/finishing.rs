@@ -10,13 +10,11 @@ use longshore_model::plan::{MovePlan, Statement};
 use longshore_model::{Error, Result, failpoint};
 
 use crate::connections::{Connections, commit};
-use crate::design::step;
+use crate::design::{SMALL, VACUUM, step};
+use crate::failure::failure;
 use crate::ledger::{self, Phase};
 use crate::standing::Standing;
 use crate::statements::{Refused, run_once, run_together};
-
-/// Statements of tables below this size take a moment only.
-const SMALL: u64 = 1 << 20;
 
 /// Statements that are sent together.
 const AT_ONCE: usize = 50;
@@ -36,7 +34,7 @@ pub(crate) struct Finishing<'a> {
 type Numbered<'a> = (usize, &'a Statement);
 
 impl Finishing<'_> {
-    /// Runs what was not run yet: steps one after the other, and the statements of a step again
+    /// Runs what was not run yet: phases one after the other, and the statements of a phase again
     /// while some of them only came too early.
     pub(crate) async fn run(&self) -> Result<()> {
         let loan = self.connections.lend().await?;
@@ -45,13 +43,13 @@ impl Finishing<'_> {
         let standing = Standing::of(loan.client(), self.plan, self.schema).await?;
         commit(loan.client()).await?;
         loan.give_back();
-        let mut steps: BTreeMap<u32, Vec<Numbered<'_>>> = BTreeMap::new();
+        let mut phases: BTreeMap<u32, Vec<Numbered<'_>>> = BTreeMap::new();
         for (number, statement) in self.plan.finish.iter().enumerate() {
             if !ready.contains(&number) && !standing.has(statement) {
-                steps.entry(statement.step).or_default().push((number, statement));
+                phases.entry(step::phase(statement.step)).or_default().push((number, statement));
             }
         }
-        for mut statements in steps.into_values() {
+        for mut statements in phases.into_values() {
             loop {
                 let all = statements.len();
                 let (early, error) = self.run_some(statements.into()).await?;
@@ -65,7 +63,7 @@ impl Finishing<'_> {
         Ok(())
     }
 
-    /// Runs statements of one step side by side. Returns those that came too early, and why the
+    /// Runs statements of one phase side by side. Returns those that came too early, and why the
     /// last of them did.
     async fn run_some<'a>(
         &self,
@@ -103,6 +101,23 @@ impl Finishing<'_> {
         Ok((early, reason))
     }
 
+    /// Runs a statement that the server takes outside of transactions only. It may be run again: it
+    /// is noted afterwards.
+    async fn vacuum(&self, number: usize, statement: &Statement) -> Result<()> {
+        let told = |error| failure("take statistics", error).with("statement", &statement.purpose);
+        let client = self.connections.borrow().await?;
+        for sql in ["SET statement_timeout = 0", &statement.sql, "RESET statement_timeout"] {
+            client.batch_execute(sql).await.map_err(told)?;
+        }
+        self.connections.put_back(client);
+        let loan = self.connections.lend().await?;
+        loan.client().batch_execute(&ledger::note(Phase::Finish, number)).await.map_err(told)?;
+        ledger::hold(loan.client(), self.token).await?;
+        commit(loan.client()).await?;
+        loan.give_back();
+        failpoint::hit("postgres.statement")
+    }
+
     /// What to run next: a statement, or several that take a moment only.
     fn next<'a>(&self, waiting: &mut VecDeque<Numbered<'a>>, busy: &[usize]) -> Vec<Numbered<'a>> {
         // Beside indexes, two statements of a table would wait for each other.
@@ -110,7 +125,17 @@ impl Finishing<'_> {
             statement.step == step::INDEXES
                 || statement.table.is_none_or(|table| !busy.contains(&table))
         };
-        let first = waiting.iter().position(free).and_then(|place| waiting.remove(place));
+        let mut head: Option<&Statement> = None;
+        let first = waiting.iter().position(|one| {
+            let statement = one.1;
+            // The statements of a table stand together, its steps in order.
+            let head = match head {
+                Some(head) if head.table.is_some() && head.table == statement.table => head,
+                _ => head.insert(statement),
+            };
+            head.step == statement.step && free(one)
+        });
+        let first = first.and_then(|place| waiting.remove(place));
         let mut few: Vec<_> = first.into_iter().collect();
         if few.iter().all(|(_, statement)| self.is_short(statement)) {
             while few.len() < AT_ONCE
@@ -130,6 +155,12 @@ impl Finishing<'_> {
 
     /// Runs statements in one transaction. Returns those that came too early, and why each did.
     async fn run_few(&self, few: &[Numbered<'_>]) -> Result<Vec<(usize, Error)>> {
+        if let [(number, statement)] = few
+            && statement.sql.starts_with(VACUUM)
+        {
+            self.vacuum(*number, statement).await?;
+            return Ok(Vec::new());
+        }
         let loan = self.connections.lend().await?;
         let mut early = Vec::new();
         if few.len() == 1 || !run_together(loan.client(), Phase::Finish, few).await? {

@@ -53,9 +53,13 @@ impl Phase {
 
 /// Takes the lock of the database for the transaction that is open; false when another has it.
 async fn lock(client: &Client) -> Result<bool> {
-    let sql = "SELECT pg_catalog.pg_try_advisory_xact_lock($1)";
-    let row = client.query_one(sql, &[&LOCK]).await.map_err(told("claim the target"))?;
-    row.try_get(0).map_err(told("claim the target"))
+    // In the simple protocol: the extended one keeps the statement's snapshot as long as the
+    // transaction lasts, and with it every row that others delete meanwhile.
+    let sql = format!("SELECT pg_catalog.pg_try_advisory_xact_lock({LOCK})");
+    let answers = client.simple_query(&sql).await.map_err(told("claim the target"))?;
+    Ok(answers
+        .iter()
+        .any(|answer| matches!(answer, SimpleQueryMessage::Row(row) if row.get(0) == Some("t"))))
 }
 
 /// Takes the lock for the transaction that is open. One that an earlier connection of this very process has is free as soon as the

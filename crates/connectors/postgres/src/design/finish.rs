@@ -113,6 +113,7 @@ fn step_of(program: &Program, kept: &Kept, depths: &HashMap<String, u32>) -> Opt
         "mark" | "owner of a sequence" | "sequence value" | "check" | "default" => step::MARKS,
         "foreign key" => step::FOREIGN_KEYS,
         "check of a foreign key" => step::FOREIGN_KEY_CHECKS,
+        "statistics" if of_table => step::EXTENDED_STATISTICS,
         "trigger" | "rule" | "statistics" | "policy" => step::TRIGGERS,
         "trigger of a partition" => step::PARTS_OF_TRIGGERS,
         "comment" => step::COMMENTS,

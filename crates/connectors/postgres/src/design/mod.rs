@@ -21,12 +21,21 @@ use kept::Kept;
 /// The longest name that the server keeps, in bytes.
 const LONGEST_NAME: usize = 63;
 
-/// The steps of the finish: statements of one step run at the same time. Views, partitions and
+/// Statements of tables below this size take a moment only.
+pub(crate) const SMALL: u64 = 1 << 20;
+
+/// How a statement begins that runs in no transaction.
+pub(crate) const VACUUM: &str = "VACUUM (ANALYZE) ";
+
+/// The steps of the finish: statements of one step may run at the same time. Views, partitions and
 /// foreign keys have steps of their own from here on.
 pub(crate) mod step {
     /// Any number of them are built of a table at the same time.
     pub(crate) const INDEXES: u32 = 1;
     pub(super) const KEYS: u32 = 2;
+    /// Extended statistics, then the values of all: foreign keys are checked by good plans.
+    pub(super) const EXTENDED_STATISTICS: u32 = 3;
+    pub(super) const STATISTICS: u32 = 4;
     pub(super) const PARTITIONS: u32 = 10;
     pub(super) const MARKS: u32 = 1_000;
     pub(super) const FOREIGN_KEYS: u32 = 1_001;
@@ -37,7 +46,11 @@ pub(crate) mod step {
     pub(super) const TRIGGERS: u32 = 2_000_002;
     pub(super) const PARTS_OF_TRIGGERS: u32 = 2_000_003;
     pub(super) const COMMENTS: u32 = 2_000_004;
-    pub(super) const STATISTICS: u32 = 2_000_005;
+    /// Steps of one phase follow each other for each table, and phases for all of them.
+    pub(crate) fn phase(step: u32) -> u32 {
+        step.max(STATISTICS)
+    }
+
     /// The most partitioned tables above each other whose indexes are told apart.
     pub(super) const DEEPEST: u32 = MARKS - PARTITIONS - 1;
 }
@@ -70,12 +83,19 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, schema: &str) -> R
     }
     for (number, table) in tables.iter().enumerate() {
         let name = sql::table(&table.target, schema);
-        let sql = format!("ANALYZE {name}");
+        // What is known to be visible to all is found in indexes alone, by the checks of foreign keys
+        // to begin with. Of small tables nobody would notice.
+        let sql = match table.bytes < SMALL {
+            true => format!("ANALYZE {name}"),
+            false => format!("{VACUUM}{name}"),
+        };
         let purpose = format!("statistics of {}", table.target);
         design.finish.push(Statement { table: Some(number), step: step::STATISTICS, purpose, sql });
     }
     // The largest tables come first in a plan.
-    design.finish.sort_by_key(|one| (one.step, one.table.unwrap_or(usize::MAX)));
+    design
+        .finish
+        .sort_by_key(|one| (step::phase(one.step), one.table.unwrap_or(usize::MAX), one.step));
     Ok(design)
 }
 
