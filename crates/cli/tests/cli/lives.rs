@@ -55,6 +55,17 @@ impl Lives {
 
     /// Lives one life, or two at once, which fight over the target.
     pub(crate) fn live(&mut self, command: &dyn Fn() -> Command, moment: Moment, twins: bool) {
+        self.live_through(command, moment, twins, &mut || {});
+    }
+
+    /// The same; at the chosen moment something else happens first.
+    pub(crate) fn live_through(
+        &mut self,
+        command: &dyn Fn() -> Command,
+        moment: Moment,
+        twins: bool,
+        strike: &mut dyn FnMut(),
+    ) {
         let mut lives = vec![Life::start(command())];
         if twins {
             lives.push(Life::start(command()));
@@ -67,6 +78,7 @@ impl Lives {
                 std::thread::sleep(delay);
             }
         }
+        strike();
         for life in &mut lives {
             // It may have ended by itself.
             let _ = life.child.kill();

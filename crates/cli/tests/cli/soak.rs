@@ -5,7 +5,6 @@
 //! `LONGSHORE_SOAK_ROWS` of the source, `LONGSHORE_SOAK_PAIRS` to choose some, and
 //! `LONGSHORE_SOAK_BINARY` for a release build of longshore.
 
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use longshore_testkit::Random;
@@ -69,18 +68,8 @@ fn seed(stage: &Stage, rows: u64) {
     );
 }
 
-fn command(stage: &Stage, args: &[&str]) -> Command {
-    let mut command = stage.command(args);
-    if let Ok(binary) = std::env::var("LONGSHORE_SOAK_BINARY") {
-        let mut release = Command::new(binary);
-        release.args(args).current_dir(stage.path()).stdin(Stdio::null());
-        command = release;
-    }
-    command
-}
-
 fn done(stage: &Stage, args: &[&str]) {
-    let output = command(stage, args).output().expect("the binary runs");
+    let output = stage.command(args).output().expect("the binary runs");
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{args:?}\n{err}");
 }
@@ -113,7 +102,7 @@ fn soak(stage: &Stage, number: u64, name: &str, from: &str, to: &str) {
     let mut turn = 0;
     while lives.killed() < kills {
         let moment = moment(&mut random, lives.killed(), kills, span);
-        lives.live(&|| command(stage, &args), moment, turn % 7 == 3);
+        lives.live(&|| stage.command(&args), moment, turn % 7 == 3);
         turn += 1;
         assert!(turn < 20 * kills + 20, "the kills come too late: {lives:?}");
     }

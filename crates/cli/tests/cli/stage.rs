@@ -73,7 +73,10 @@ impl Stage {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_longshore"));
+        // A soak of full size takes a release build.
+        let release = std::env::var_os("LONGSHORE_SOAK_BINARY");
+        let binary = release.unwrap_or_else(|| env!("CARGO_BIN_EXE_longshore").into());
+        let mut command = Command::new(binary);
         command.args(args).current_dir(self.path()).stdin(Stdio::null()).env_remove("NO_COLOR");
         command
     }

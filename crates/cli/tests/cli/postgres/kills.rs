@@ -1,7 +1,8 @@
 //! A migration from an old server to a new one is killed again and again, while the source is
 //! written to at full rate: what ends up in the target is one instant of the source.
 //!
-//! The size is set from outside: `LONGSHORE_SOAK_KILLS` and `LONGSHORE_SOAK_ROWS`.
+//! The size is set from outside: `LONGSHORE_SOAK_KILLS`, `LONGSHORE_SOAK_ROWS`, and
+//! `LONGSHORE_SOAK_BINARY` for a release build of longshore.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -37,6 +38,14 @@ const WRITER: &str = "
 
 struct LiveWriter(Child);
 
+impl Drop for LiveWriter {
+    /// The process of a writer whose server crashed is gone already.
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl LiveWriter {
     fn start(server: &Postgres, database: &str) -> Self {
         let mut psql = server.client("psql", database);
@@ -48,7 +57,6 @@ impl LiveWriter {
     fn end(mut self, server: &Postgres, database: &str) {
         assert!(self.0.try_wait().expect("a child").is_none(), "the writer wrote to its end");
         server.terminate(database);
-        self.0.wait().expect("psql ends");
     }
 }
 
@@ -106,13 +114,25 @@ fn a_live_database_arrives_as_one_instant_however_often_the_run_is_killed() {
     let mut lives = Lives::default();
     let command = || -> Command { stage.command(&["run", "m.yaml", "--json"]) };
     let span = Duration::from_millis(300 + rows.unsigned_abs() / 500);
-    let writer = LiveWriter::start(&source, &from);
+    let mut writer = LiveWriter::start(&source, &from);
     for turn in 0..kills {
-        lives.live(&command, moment(&mut random, turn, kills, span), turn % 8 == 3);
-        if turn % 4 == 1 {
-            target.crash();
-            target.resume();
-        }
+        let mut strike = || match turn % 8 {
+            // The servers crash while the run is on, which goes on for a moment before it is killed.
+            1 | 5 => {
+                target.crash();
+                target.resume();
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            6 => {
+                source.crash();
+                source.resume();
+                writer = LiveWriter::start(&source, &from);
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            _ => {}
+        };
+        let at = moment(&mut random, turn, kills, span);
+        lives.live_through(&command, at, turn % 8 == 3, &mut strike);
         if turn % 20 == 19 {
             // A run that was done is not done again: every twenty kills are of another migration.
             verified(&stage.run(&["run", "m.yaml", "--json"]));
