@@ -59,7 +59,7 @@ const FIGURES: &[Figure] = &[
     figure("PostgreSQL → PostgreSQL / psql pipes", "pg-pg", &["pipes"], 1.05),
     figure("the same, wide rows", "pg-pg-wide", &["pipes-wide"], 1.05),
     figure("PostgreSQL → PostgreSQL with keys / pgcopydb", "pg-pg-keys", &["pgcopydb"], 0.95),
-    figure("verify PostgreSQL / COPY out", "pg-verify", &["pg-out"], 1.25),
+    figure("verify PostgreSQL / COPY out", "pg-verify", &["piped-out"], 1.25),
     figure("PostgreSQL → Parquet / COPY out", "pg-parquet", &["pg-out"], 1.5),
     figure(
         "PostgreSQL → Parquet / the best of three",

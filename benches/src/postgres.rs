@@ -21,6 +21,7 @@ pub(crate) const NAMES: &[&str] = &[
     "pipes",
     "pg-pg",
     "pg-verify",
+    "piped-out",
     "pg-out",
     "pipes-wide",
     "pg-pg-wide",
@@ -46,7 +47,9 @@ pub(crate) async fn run(name: &str, dir: &Path) -> Result<Option<Value>, Failure
     match name {
         "pipes" => pipes(dir, &source, &target, "bare"),
         "pipes-wide" => pipes(dir, &source, &target, "wide"),
-        "pg-out" => out(dir, &target, "ours"),
+        // Like ours, read for the first time since it was loaded.
+        "piped-out" => out(dir, &target, "piped"),
+        "pg-out" => out(dir, &source, "bare"),
         "load-parquet" => load(dir, &target, "parquet"),
         "load-csv" => load(dir, &target, "csv"),
         "pg-verify" => {

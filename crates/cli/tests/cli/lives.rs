@@ -26,6 +26,8 @@ pub(crate) struct Lives {
     pub(crate) kills: BTreeMap<String, u32>,
     /// Processes that were refused because another held the target.
     pub(crate) refused: u32,
+    /// Processes that a server turned away which was down when they began.
+    pub(crate) turned_away: u32,
     /// Processes that ended well before they could be killed.
     pub(crate) whole: u32,
 }
@@ -55,16 +57,17 @@ impl Lives {
 
     /// Lives one life, or two at once, which fight over the target.
     pub(crate) fn live(&mut self, command: &dyn Fn() -> Command, moment: Moment, twins: bool) {
-        self.live_through(command, moment, twins, &mut || {});
+        self.live_through(command, moment, twins, &mut || false);
     }
 
-    /// The same; at the chosen moment something else happens first.
+    /// The same; at the chosen moment something else happens first, which may make a server be
+    /// down: then it is true.
     pub(crate) fn live_through(
         &mut self,
         command: &dyn Fn() -> Command,
         moment: Moment,
         twins: bool,
-        strike: &mut dyn FnMut(),
+        strike: &mut dyn FnMut() -> bool,
     ) {
         let mut lives = vec![Life::start(command())];
         if twins {
@@ -78,17 +81,17 @@ impl Lives {
                 std::thread::sleep(delay);
             }
         }
-        strike();
+        let down = strike();
         for life in &mut lives {
             // It may have ended by itself.
             let _ = life.child.kill();
         }
         for life in lives {
-            self.bury(life, start.elapsed());
+            self.bury(life, start.elapsed(), down);
         }
     }
 
-    fn bury(&mut self, life: Life, lived: Duration) {
+    fn bury(&mut self, life: Life, lived: Duration, down: bool) {
         let (code, stage, err) = life.end();
         match code {
             None => *self.kills.entry(stage).or_default() += 1,
@@ -97,6 +100,8 @@ impl Lives {
                 assert!(err.contains("LS0202"), "refused after {lived:?}: {err}");
                 self.refused += 1;
             }
+            // A run waits for a server that it has seen.
+            Some(1) if down && err.contains("LS0503") => self.turned_away += 1,
             Some(code) => panic!("a life of {lived:?} in {stage:?} ended with {code}: {err}"),
         }
     }

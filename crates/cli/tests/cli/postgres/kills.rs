@@ -116,20 +116,20 @@ fn a_live_database_arrives_as_one_instant_however_often_the_run_is_killed() {
     let span = Duration::from_millis(300 + rows.unsigned_abs() / 500);
     let mut writer = LiveWriter::start(&source, &from);
     for turn in 0..kills {
-        let mut strike = || match turn % 8 {
-            // The servers crash while the run is on, which goes on for a moment before it is killed.
-            1 | 5 => {
-                target.crash();
-                target.resume();
-                std::thread::sleep(Duration::from_millis(500));
-            }
-            6 => {
-                source.crash();
-                source.resume();
+        // The servers crash while the run is on, which goes on for a moment before it is killed.
+        let mut strike = || {
+            let server = match turn % 8 {
+                1 | 5 => &target,
+                6 => &source,
+                _ => return false,
+            };
+            server.crash();
+            server.resume();
+            if turn % 8 == 6 {
                 writer = LiveWriter::start(&source, &from);
-                std::thread::sleep(Duration::from_millis(500));
             }
-            _ => {}
+            std::thread::sleep(Duration::from_millis(500));
+            true
         };
         let at = moment(&mut random, turn, kills, span);
         lives.live_through(&command, at, turn % 8 == 3, &mut strike);

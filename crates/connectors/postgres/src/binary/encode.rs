@@ -1,9 +1,10 @@
 //! Batches as rows of a COPY, binary where every column has a binary form, else text.
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use bytes::{BufMut, Bytes};
 use longshore_model::{Cell, Code, ColumnView, Error, LogicalType, Result};
 
+use super::lane::{Lane, Values};
 use super::{EPOCH_DAYS, EPOCH_MICROS, numeric, text};
 use crate::types::{Form, NativeType, form};
 use crate::wire::Wire;
@@ -66,9 +67,12 @@ impl Encoder {
             .collect::<Result<Vec<_>>>()?;
         let count = i16::try_from(views.len())
             .map_err(|e| Error::new(Code::Internal, "a table has too many columns").because(e))?;
-        let nuls = batch.columns().iter().map(text::may_hold_nul).collect();
+        let lane = |(column, array): (&Writing, &'a ArrayRef)| {
+            Lane::of(column.form, &column.logical, array)
+        };
+        let lanes = self.columns.iter().zip(batch.columns()).map(lane).collect();
         let end = batch.num_rows();
-        Ok(Rows { encoder: self, views, nuls, count, scratch: String::new(), next: 0, end })
+        Ok(Rows { encoder: self, views, lanes, count, scratch: String::new(), next: 0, end })
     }
 }
 
@@ -76,8 +80,7 @@ impl Encoder {
 pub(crate) struct Rows<'a> {
     encoder: &'a Encoder,
     views: Vec<ColumnView<'a>>,
-    /// The columns whose texts have to be searched for NUL.
-    nuls: Vec<bool>,
+    lanes: Vec<Lane<'a>>,
     count: i16,
     scratch: String,
     next: usize,
@@ -102,15 +105,29 @@ impl Rows<'_> {
     }
 
     fn binary_row(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        let columns = &self.encoder.columns;
+        let row = self.next;
         out.put_i16(self.count);
-        for ((column, view), nuls) in columns.iter().zip(&self.views).zip(&self.nuls) {
-            let cell = view.cell(self.next);
-            let done = match column.form {
-                Some(form) => write_binary(form, cell, *nuls, out, &mut self.scratch),
-                None => Err(Refused::Kind),
+        for (at, lane) in self.lanes.iter().enumerate() {
+            if lane.is_null(row) {
+                out.put_i32(-1);
+                continue;
+            }
+            let done = match &lane.values {
+                Values::Int4(values) => written(values[row].to_be_bytes(), out),
+                Values::Int8(values) => written(values[row].to_be_bytes(), out),
+                Values::Date(values) => put_date(values[row], out),
+                Values::Decimal(values, scale)
+                    if numeric::encode_scaled(values[row], *scale, out) =>
+                {
+                    Ok(())
+                }
+                Values::Text(values) => put_text(&[], values.value(row), out),
+                Values::Decimal(..) | Values::Other => {
+                    let (form, cell) = (self.encoder.columns[at].form, self.views[at].cell(row));
+                    write_binary(form, cell, out, &mut self.scratch)
+                }
             };
-            done.map_err(|refused| column.told(&refused))?;
+            done.map_err(|refused| self.encoder.columns[at].told(&refused))?;
         }
         Ok(())
     }
@@ -146,13 +163,12 @@ impl Writing {
 
 #[inline]
 fn write_binary(
-    form: Form,
+    form: Option<Form>,
     cell: Cell<'_>,
-    nuls: bool,
     out: &mut Vec<u8>,
     scratch: &mut String,
 ) -> Result<(), Refused> {
-    match (form, cell) {
+    match (form.ok_or(Refused::Kind)?, cell) {
         (_, Cell::Null) => out.put_i32(-1),
         (Form::Bool, Cell::Bool(value)) => {
             out.put_i32(1);
@@ -181,14 +197,14 @@ fn write_binary(
                 return Err(Refused::Range);
             }
         }
-        (Form::Text, Cell::Text(text)) => put_text(&[], text, nuls, out)?,
-        (Form::Jsonb, Cell::Text(text)) => put_text(&[1], text, nuls, out)?,
+        (Form::Text, Cell::Text(text)) => put_searched_text(&[], text, out)?,
+        (Form::Jsonb, Cell::Text(text)) => put_searched_text(&[1], text, out)?,
         (Form::Bytes, Cell::Bytes(value)) => {
             out.put_i32(length(value.len())?);
             out.put_slice(value);
         }
         (Form::Date, Cell::Date(days)) => {
-            put(days.checked_sub(EPOCH_DAYS).ok_or(Refused::Range)?.to_be_bytes(), out);
+            put_date(days, out)?;
         }
         (Form::Time, Cell::Time(ticks, _)) => put(ticks.to_be_bytes(), out),
         (Form::Timestamp, Cell::Timestamp(ticks, ..)) => {
@@ -228,10 +244,23 @@ fn put_int(bytes: u8, value: i64, out: &mut Vec<u8>) -> Result<(), Refused> {
     Ok(())
 }
 
-fn put_text(prefix: &[u8], text: &str, nuls: bool, out: &mut Vec<u8>) -> Result<(), Refused> {
-    if nuls && text::has_nul(text) {
-        return Err(Refused::Nul);
-    }
+#[inline]
+fn written<const N: usize>(value: [u8; N], out: &mut Vec<u8>) -> Result<(), Refused> {
+    put(value, out);
+    Ok(())
+}
+
+#[inline]
+fn put_date(days: i32, out: &mut Vec<u8>) -> Result<(), Refused> {
+    written(days.checked_sub(EPOCH_DAYS).ok_or(Refused::Range)?.to_be_bytes(), out)
+}
+
+fn put_searched_text(prefix: &[u8], text: &str, out: &mut Vec<u8>) -> Result<(), Refused> {
+    if text::has_nul(text) { Err(Refused::Nul) } else { put_text(prefix, text, out) }
+}
+
+#[inline]
+fn put_text(prefix: &[u8], text: &str, out: &mut Vec<u8>) -> Result<(), Refused> {
     out.put_i32(length(prefix.len() + text.len())?);
     out.put_slice(prefix);
     out.put_slice(text.as_bytes());

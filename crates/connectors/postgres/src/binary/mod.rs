@@ -5,6 +5,7 @@
 
 mod decode;
 mod encode;
+mod lane;
 mod numeric;
 mod text;
 
