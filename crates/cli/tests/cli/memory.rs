@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use longshore_testkit::postgres::{Postgres, Version};
 use longshore_testkit::size;
 
 use crate::stage::Stage;
@@ -49,4 +50,33 @@ fn many_rows_stay_within_the_memory_that_is_allowed() {
 #[test]
 fn rows_of_many_columns_stay_within_the_memory_that_is_allowed() {
     there_and_back(160, |path| size::many_columns(path, 1000, 10_000, 14));
+}
+
+#[test]
+fn rows_of_postgresql_stay_within_the_memory_that_is_allowed() {
+    let (source, target) = (Postgres::shared(Version::V15), Postgres::shared(Version::V18));
+    for (limit, rows, bytes) in [(16, 8_000, 12_000), (64, 60, 1 << 20)] {
+        let from = source.create("wide");
+        source.psql(
+            &from,
+            &format!(
+                "CREATE TABLE t (id int PRIMARY KEY, v text);
+                 ALTER TABLE t ALTER v SET STORAGE EXTERNAL;
+                 INSERT INTO t SELECT i, repeat(md5(i::text), {bytes} / 32)
+                     FROM generate_series(1, {rows}) i"
+            ),
+        );
+        let stage = Stage::empty();
+        let memory = format!("{limit}MiB");
+        let files = "file:out?format=parquet".to_string();
+        let ways = [
+            (source.url(&from), target.url(&target.create("wide"))),
+            (source.url(&from), files.clone()),
+            (files, target.url(&target.create("wide"))),
+        ];
+        for (from, to) in ways {
+            let most = resident(&stage, &["copy", &from, &to, "--quiet", "--memory", &memory]);
+            assert!(most <= limit + OVERHEAD, "{rows} rows to {to}: {most} MiB resident");
+        }
+    }
 }
