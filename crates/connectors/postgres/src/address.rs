@@ -60,15 +60,13 @@ impl Address {
         let url = endpoint.location();
         let url = url.strip_prefix("//").map(|rest| format!("postgres://{rest}"));
         let url = url.ok_or_else(|| wrong("names no server"))?;
+        let options = endpoint.options();
+        let url = match options.get("host") {
+            Some(folder) => at_socket(&url, folder).ok_or_else(|| wrong("names two hosts"))?,
+            None => url,
+        };
         // The library's message may quote the password, so it is not passed on.
         let mut config = Config::from_str(&url).map_err(|_| wrong("is not understood"))?;
-        let options = endpoint.options();
-        if let Some(folder) = options.get("host") {
-            if !config.get_hosts().is_empty() {
-                return Err(wrong("names two hosts"));
-            }
-            config.host_path(folder);
-        }
         if config.get_hosts().len() != 1 {
             return Err(wrong("must name one host"));
         }
@@ -109,6 +107,18 @@ impl Address {
     }
 }
 
+/// An address without a host, with the folder of a Unix socket for one; `None` when it has a host.
+fn at_socket(url: &str, folder: &str) -> Option<String> {
+    let rest = url.strip_prefix("postgres://")?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (user, port) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
+    if !port.is_empty() && !port.starts_with(':') {
+        return None;
+    }
+    let host: String = folder.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    Some(format!("postgres://{user}{host}{port}{path}"))
+}
+
 /// Whether the way to the server stays on this machine.
 fn is_local(config: &Config) -> bool {
     config.get_hosts().iter().all(|host| match host {
@@ -147,6 +157,19 @@ mod tests {
     }
 
     #[test]
+    fn sockets_are_named_in_two_ways() {
+        for (text, expected) in [
+            ("postgres:///shop?host=/run/postgresql", "/run/postgresql/.s.PGSQL.5432"),
+            ("postgres://me@/shop?host=/run/a b", "/run/a b/.s.PGSQL.5432"),
+            ("postgres://me:pass@:5433/shop?host=/run/é", "/run/é/.s.PGSQL.5433"),
+            ("postgres://me@%2Frun%2Fpg:5433/shop", "/run/pg/.s.PGSQL.5433"),
+        ] {
+            assert_eq!(read(text).expect(text).socket(), Some(expected.into()), "{text}");
+        }
+        assert_eq!(read("postgres://me@db/shop").expect("an address").socket(), None);
+    }
+
+    #[test]
     fn wrong_addresses_are_refused_without_the_password() {
         for wrong in [
             "postgres:shop",
@@ -157,6 +180,7 @@ mod tests {
             "postgres://me:hunter2@a,b/shop",
             "postgres://me:hunter2@db/shop?connect_timeout=x",
             "postgres://me:hunter2@db/shop?option=1",
+            "postgres://me:hunter2@db/shop?host=/run/postgresql",
         ] {
             let error = read(wrong).err().expect(wrong);
             let text = format!("{:?} {}", error.chain(), error.advice());

@@ -45,6 +45,21 @@ fn certificates_and_names_are_checked() {
 }
 
 #[test]
+fn a_unix_socket_is_a_way_too() {
+    let (source, target) = (Postgres::shared(Version::V15), Postgres::shared(Version::V18));
+    let (from, to) = (source.create("near"), target.create("near"));
+    source.psql(&from, "CREATE TABLE t AS SELECT i, 'x' AS v FROM generate_series(1, 1000) i");
+    let way = |server: &Postgres, database: &str| {
+        let (port, folder) = (server.port(), server.socket().display());
+        format!("postgres://postgres@:{port}/{database}?host={folder}")
+    };
+    let stage = Stage::empty();
+    stage.done(&["copy", &way(source, &from), &way(target, &to)]);
+    assert_eq!(target.psql(&to, "SELECT sum(i) FROM t"), "500500");
+    stage.done(&["copy", &way(target, &to), "file:out?format=parquet"]);
+}
+
+#[test]
 fn a_barred_way_is_told_without_the_password() {
     let server = Postgres::shared(Version::V15);
     let database = server.create("barred");
