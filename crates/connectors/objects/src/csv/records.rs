@@ -129,8 +129,8 @@ impl Records {
         self.start += length;
         self.offset += length as u64;
         // A line ends inside of a record only where a field is quoted.
-        let quoted = self.fields.iter().any(|field| field.quoted);
-        self.line += if quoted { lines(bytes).max(1) } else { 1 };
+        let quoted = self.fields.iter().filter(|field| field.quoted);
+        self.line += 1 + quoted.map(|field| lines(&bytes[field.start..field.end])).sum::<u64>();
         let text = std::str::from_utf8(bytes).ok();
         Ok(Some(Record { bytes, text, fields: &self.fields, null: &self.null, line }))
     }
@@ -193,7 +193,7 @@ impl Record<'_> {
     ) -> Result<Option<&'a str>> {
         let field = self.fields[place];
         let bytes = &self.bytes[field.start..field.end];
-        if !field.quoted && bytes == self.null {
+        if !field.quoted && bytes.len() == self.null.len() && bytes == self.null {
             return Ok(None);
         }
         let text = match self.text.and_then(|text| text.get(field.start..field.end)) {
