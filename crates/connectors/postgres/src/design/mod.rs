@@ -81,13 +81,15 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, schema: &str) -> R
             not_moved(program, "its text is of another system; write it anew for PostgreSQL")
         }));
     }
+    let indexed = design.finish.iter().filter(|one| one.step <= step::KEYS);
+    let indexed: BTreeSet<usize> = indexed.filter_map(|one| one.table).collect();
     for (number, table) in tables.iter().enumerate() {
         let name = sql::table(&table.target, schema);
         // What is known to be visible to all is found in indexes alone, by the checks of foreign keys
         // to begin with. Of small tables nobody would notice.
-        let sql = match table.bytes < SMALL {
-            true => format!("ANALYZE {name}"),
-            false => format!("{VACUUM}{name}"),
+        let sql = match table.bytes >= SMALL && indexed.contains(&number) {
+            true => format!("{VACUUM}{name}"),
+            false => format!("ANALYZE {name}"),
         };
         let purpose = format!("statistics of {}", table.target);
         design.finish.push(Statement { table: Some(number), step: step::STATISTICS, purpose, sql });
