@@ -13,6 +13,7 @@ use crate::connections::{Connections, commit};
 use crate::design::{SMALL, VACUUM, step};
 use crate::failure::failure;
 use crate::ledger::{self, Phase};
+use crate::session;
 use crate::standing::Standing;
 use crate::statements::{Refused, run_once, run_together};
 
@@ -106,7 +107,7 @@ impl Finishing<'_> {
     async fn vacuum(&self, number: usize, statement: &Statement) -> Result<()> {
         let told = |error| failure("take statistics", error).with("statement", &statement.purpose);
         let client = self.connections.borrow().await?;
-        for sql in ["SET statement_timeout = 0", &statement.sql, "RESET statement_timeout"] {
+        for sql in [session::UNHURRIED, &statement.sql, "RESET ALL"] {
             client.batch_execute(sql).await.map_err(told)?;
         }
         self.connections.put_back(client);

@@ -48,6 +48,13 @@ pub(crate) const SETTINGS: &str = "\
     SELECT pg_catalog.set_config('transaction_timeout', '0', true)
         WHERE pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 170000;";
 
+/// What holds of timeouts in [`SETTINGS`], for what runs in no transaction; until `RESET ALL`.
+pub(crate) const UNHURRIED: &str = "\
+    SET statement_timeout = 0;
+    SET lock_timeout = 0;
+    SELECT pg_catalog.set_config('transaction_timeout', '0', false)
+        WHERE pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 170000;";
+
 /// The oldest version that is read and written, as the server numbers it.
 const OLDEST: u32 = 130_000;
 
