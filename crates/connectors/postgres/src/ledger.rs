@@ -62,8 +62,8 @@ async fn lock(client: &Client) -> Result<bool> {
         .any(|answer| matches!(answer, SimpleQueryMessage::Row(row) if row.get(0) == Some("t"))))
 }
 
-/// Takes the lock for the transaction that is open. One that an earlier connection of this very process has is free as soon as the
-/// server notices that the connection ended.
+/// Takes the lock for the transaction that is open. One that an earlier connection of this very
+/// process has is free as soon as the server notices that the connection ended.
 pub(crate) async fn take_lock(keeper: &Client, own: &Holder) -> Result<()> {
     let start = Instant::now();
     while !lock(keeper).await? {
