@@ -37,7 +37,7 @@ pub(crate) mod step {
     pub(super) const EXTENDED_STATISTICS: u32 = 3;
     pub(super) const STATISTICS: u32 = 4;
     pub(super) const PARTITIONS: u32 = 10;
-    pub(super) const MARKS: u32 = 1_000;
+    pub(crate) const MARKS: u32 = 1_000;
     pub(super) const FOREIGN_KEYS: u32 = 1_001;
     pub(super) const FOREIGN_KEY_CHECKS: u32 = 999_999;
     pub(super) const VIEWS: u32 = 1_000_000;
