@@ -12,7 +12,7 @@ use crate::failure::failure;
 use crate::preparing::preparations;
 use crate::sql;
 
-/// The constraints of tables that are kept, by the tables' numbers.
+/// The tables that are kept, by their numbers, with their constraints.
 #[derive(Default)]
 pub(crate) struct Standing(HashMap<usize, Vec<Constraint>>);
 
@@ -32,7 +32,9 @@ impl Standing {
             .filter(|(_, one)| matches!(one, Preparation::Keep | Preparation::Empty))
             .filter_map(|(number, _)| i64::try_from(number).ok())
             .collect();
-        let mut found: HashMap<usize, Vec<Constraint>> = HashMap::new();
+        let number = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
+        let mut found: HashMap<usize, Vec<Constraint>> =
+            kept.iter().map(|table| (number(*table), Vec::new())).collect();
         if kept.is_empty() {
             return Ok(Self(found));
         }
@@ -43,9 +45,7 @@ impl Standing {
         let names: Vec<String> = kept.iter().map(name).collect();
         let told = |error| failure("look for the keys of tables", error);
         for row in client.query(CONSTRAINTS, &[&kept, &names]).await.map_err(told)? {
-            let number: i64 = row.try_get(0).map_err(told)?;
-            let number = usize::try_from(number).unwrap_or(usize::MAX);
-            found.entry(number).or_default().push(Constraint {
+            found.entry(number(row.try_get(0).map_err(told)?)).or_default().push(Constraint {
                 name: row.try_get(1).map_err(told)?,
                 primary: row.try_get(2).map_err(told)?,
                 definition: plain(row.try_get(3).map_err(told)?),
@@ -54,10 +54,14 @@ impl Standing {
         Ok(Self(found))
     }
 
-    /// Whether the table of a statement has the key that it would make.
+    /// Whether the table of a statement has the key that it would make, or keeps the marks that it
+    /// would set: they name keys, which may have other names here.
     pub(crate) fn has(&self, statement: &Statement) -> bool {
         let constraints = statement.table.and_then(|table| self.0.get(&table));
         let Some(constraints) = constraints else { return false };
+        if statement.purpose.starts_with("mark ") {
+            return true;
+        }
         let index = [PRIMARY_KEY_INDEX, UNIQUE_KEY_INDEX].into_iter().find_map(|kind| {
             Some((kind, statement.purpose.strip_prefix(kind)?.strip_prefix(' ')?))
         });
@@ -134,6 +138,8 @@ mod tests {
                 true,
             ),
             (0, "", "CREATE INDEX i ON t (r)", false),
+            (0, "mark t_pkey", "ALTER TABLE t CLUSTER ON t_pkey", true),
+            (1, "mark u_pkey", "ALTER TABLE u CLUSTER ON u_pkey", false),
             (1, "", "ALTER TABLE u ADD PRIMARY KEY (id)", false),
         ] {
             let statement = Statement {

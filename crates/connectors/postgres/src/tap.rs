@@ -32,6 +32,9 @@ const READ: usize = 128 << 10;
 /// What a batch has room for at first: most tables are small.
 const FIRST_ROOM: usize = 16 << 10;
 
+/// The longest row that the server sends (its `MaxAllocSize`); room for more is made as it comes.
+const LONGEST_ROW: usize = 1 << 30;
+
 /// The rows of a COPY, in batches.
 pub(crate) type Batches = mpsc::Receiver<Result<WireBatch>>;
 
@@ -94,7 +97,7 @@ impl Gathering {
             ready!(self.pass_on(context));
         }
         if self.bytes.capacity() - self.bytes.len() < length {
-            let room = match self.bytes.len() + length {
+            let room = match self.bytes.len() + length.min(LONGEST_ROW) {
                 few if few <= FIRST_ROOM => FIRST_ROOM,
                 many => many.max(self.bound + self.bound / 8),
             };

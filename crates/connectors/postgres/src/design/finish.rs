@@ -1,20 +1,25 @@
 //! What follows the load, of things that move as they are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use longshore_model::catalog::{Catalog, Program};
 use longshore_model::connector::Design;
 
 use super::kept::{Kept, depths};
 use super::prepare::Made;
-use super::{not_moved, statement, step};
+use super::{Turns, not_moved, statement, step};
 use crate::catalog::{PRIMARY_KEY_INDEX, UNIQUE_KEY_INDEX, identity};
 
 /// Views and late functions, then what hangs on tables and views.
-pub(super) fn finish(catalog: &Catalog, kept: &Kept, mut made: Made, design: &mut Design) {
+pub(super) fn finish(
+    catalog: &Catalog,
+    kept: &Kept,
+    mut made: Made,
+    turns: &mut Turns,
+    design: &mut Design,
+) {
     views(catalog, kept, &mut made, design);
     let depths = depths(catalog);
-    let mut foreign_keys: BTreeMap<&str, u32> = BTreeMap::new();
     for program in &catalog.programs {
         let Some(step) = step_of(program, kept, &depths) else { continue };
         if program.table.is_empty() {
@@ -22,10 +27,12 @@ pub(super) fn finish(catalog: &Catalog, kept: &Kept, mut made: Made, design: &mu
         } else if made.contains(&program.table) {
             match program.needs.iter().find(|need| !made.contains(*need)) {
                 None => {
-                    let step = match step == step::FOREIGN_KEYS {
-                        true => step + apart(program, &mut foreign_keys),
-                        false => step,
-                    };
+                    let mut step = step;
+                    if step == step::FOREIGN_KEYS {
+                        let needs = program.needs.iter().map(String::as_str);
+                        let tables: Vec<&str> = needs.chain([program.table.as_str()]).collect();
+                        step = turns.next(&tables);
+                    }
                     let table = kept.names.get(&program.table).copied().flatten();
                     design.finish.push(statement(program, table, step));
                 }
@@ -69,17 +76,6 @@ fn views(catalog: &Catalog, kept: &Kept, made: &mut Made, design: &mut Design) {
         levels.insert(own.clone(), level);
         made.insert(own);
     }
-}
-
-/// Two foreign keys that share a table lock it one after the other; at the same time, they could
-/// wait for each other.
-fn apart<'a>(program: &'a Program, used: &mut BTreeMap<&'a str, u32>) -> u32 {
-    let tables = || program.needs.iter().chain([&program.table]).map(String::as_str);
-    let turn = tables().filter_map(|table| used.get(table)).max().map_or(0, |turn| turn + 1);
-    for table in tables() {
-        used.insert(table, turn);
-    }
-    turn
 }
 
 /// Whether [`super::portable`] makes it, or says that it cannot.

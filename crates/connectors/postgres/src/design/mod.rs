@@ -8,7 +8,7 @@ mod kept;
 mod portable;
 mod prepare;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_model::catalog::{Catalog, NotMoved, Program};
 use longshore_model::connector::Design;
@@ -68,13 +68,14 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, schema: &str) -> R
     };
     schemas(tables, catalog, schema, &mut design);
     let made = prepare::prepare(tables, catalog, &kept, schema, &mut design);
+    let mut turns = Turns::default();
     for (number, table) in tables.iter().enumerate() {
         if !kept.verbatim.contains(&number) {
-            portable::finish(number, table, same, schema, &mut design);
+            portable::finish(number, table, same, schema, &mut turns, &mut design);
         }
     }
     if same {
-        finish::finish(catalog, &kept, made, &mut design);
+        finish::finish(catalog, &kept, made, &mut turns, &mut design);
     } else {
         let foreign = catalog.programs.iter().filter(|program| !program.described);
         design.not_moved.extend(foreign.map(|program| {
@@ -99,6 +100,23 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, schema: &str) -> R
         .finish
         .sort_by_key(|one| (step::phase(one.step), one.table.unwrap_or(usize::MAX), one.step));
     Ok(design)
+}
+
+/// Whose turn it is among foreign keys: two that share a table lock it one after the other, and at
+/// the same time they could wait for each other.
+#[derive(Default)]
+struct Turns(BTreeMap<String, u32>);
+
+impl Turns {
+    /// The step of the next foreign key, which locks the given tables.
+    fn next(&mut self, tables: &[&str]) -> u32 {
+        let used = tables.iter().filter_map(|table| self.0.get(*table)).max();
+        let turn = used.map_or(0, |turn| turn + 1);
+        for table in tables {
+            self.0.insert((*table).to_string(), turn);
+        }
+        step::FOREIGN_KEYS + turn
+    }
 }
 
 /// Longer names would be cut, and two tables could become one.

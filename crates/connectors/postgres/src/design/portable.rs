@@ -5,7 +5,7 @@ use longshore_model::catalog::{Column, NotMoved};
 use longshore_model::connector::Design;
 use longshore_model::plan::{ColumnPlan, Statement, TablePlan};
 
-use super::{LONGEST_NAME, step};
+use super::{LONGEST_NAME, Turns, step};
 use crate::sql::{self, quote};
 
 /// The statement that makes a table, without what follows the load.
@@ -81,6 +81,7 @@ pub(super) fn finish(
     table: &TablePlan,
     same: bool,
     schema: &str,
+    turns: &mut Turns,
     design: &mut Design,
 ) {
     let name = sql::table(&table.target, schema);
@@ -153,7 +154,7 @@ pub(super) fn finish(
             "ALTER TABLE {name} ADD FOREIGN KEY ({}) REFERENCES {to}{referenced}{actions}{deferred}",
             list(&foreign.columns)
         );
-        add(step::FOREIGN_KEYS, format!("foreign key of {}", table.target), sql);
+        add(turns.next(&[&name, &to]), format!("foreign key of {}", table.target), sql);
     }
     design.not_moved.extend(left);
 }
