@@ -99,6 +99,9 @@ impl ColumnBuilder {
             LogicalType::Variant => Values::Variant(b::StringBuilder::new(), String::new()),
             LogicalType::Number
             | LogicalType::Text
+            | LogicalType::Bits { .. }
+            | LogicalType::LooseDate
+            | LogicalType::LooseTimestamp { .. }
             | LogicalType::Json
             | LogicalType::Opaque { .. } => Values::Text(b::StringBuilder::new()),
             LogicalType::Bytes => Values::Bytes(b::BinaryBuilder::new()),

@@ -83,6 +83,12 @@ pub struct Column {
     /// The collation, where it is not the system's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<String>,
+    /// Whether the system numbers rows itself where no value is given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub increments: bool,
+    /// The only texts that it allows, as an enumeration does; empty when there is no such rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
 }
 
 /// How a generated column is computed.

@@ -268,6 +268,9 @@ impl<'a> ColumnView<'a> {
             }
             LogicalType::Number
             | LogicalType::Text
+            | LogicalType::Bits { .. }
+            | LogicalType::LooseDate
+            | LogicalType::LooseTimestamp { .. }
             | LogicalType::Json
             | LogicalType::Variant
             | LogicalType::Opaque { .. } => Values::Text(array.as_string()),

@@ -39,6 +39,14 @@ pub enum LogicalType {
     Interval,
     /// A UUID, 16 bytes.
     Uuid,
+    /// A bit string of a fixed length, as its text of 0 and 1.
+    Bits { length: u32 },
+    /// A day whose month or day may be zero, or that the calendar does not have, as its exact text:
+    /// `0000-00-00`, `2020-05-00`.
+    LooseDate,
+    /// A date and time whose date is like that of [`LogicalType::LooseDate`], as its exact text
+    /// `YYYY-MM-DD HH:MM:SS[.f]`. With `utc` it is an instant in UTC, and the text is the same.
+    LooseTimestamp { utc: bool },
     /// JSON, as its text.
     Json,
     /// A value whose kind differs from row to row, as a SQL literal: `42`, `1.5`, `'text'`, `x'00ff'`.
@@ -80,9 +88,14 @@ impl LogicalType {
                 DataType::Decimal128(*precision, *scale)
             }
             Self::Decimal { precision, scale } => DataType::Decimal256(*precision, *scale),
-            Self::Number | Self::Text | Self::Json | Self::Variant | Self::Opaque { .. } => {
-                DataType::Utf8
-            }
+            Self::Number
+            | Self::Text
+            | Self::Bits { .. }
+            | Self::LooseDate
+            | Self::LooseTimestamp { .. }
+            | Self::Json
+            | Self::Variant
+            | Self::Opaque { .. } => DataType::Utf8,
             Self::Bytes => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Time { unit } => DataType::Time64(unit.arrow()),
@@ -137,6 +150,15 @@ impl LogicalType {
             DataType::FixedSizeBinary(16) => Self::Uuid,
             _ => return None,
         })
+    }
+
+    /// The type of the calendar that a loose one becomes; `None` for every other type.
+    pub fn strict(&self) -> Option<LogicalType> {
+        match self {
+            Self::LooseDate => Some(Self::Date),
+            Self::LooseTimestamp { utc } => Some(Self::Timestamp { unit: Unit::Micro, utc: *utc }),
+            _ => None,
+        }
     }
 
     /// Whether the Arrow form is UTF-8 text.
@@ -199,6 +221,10 @@ impl fmt::Display for LogicalType {
             }
             Self::Interval => f.write_str("interval"),
             Self::Uuid => f.write_str("uuid"),
+            Self::Bits { length } => write!(f, "bits({length})"),
+            Self::LooseDate => f.write_str("loose-date"),
+            Self::LooseTimestamp { utc: false } => f.write_str("loose-timestamp"),
+            Self::LooseTimestamp { utc: true } => f.write_str("loose-timestamptz"),
             Self::Json => f.write_str("json"),
             Self::Variant => f.write_str("variant"),
             Self::Opaque { system, name } => write!(f, "opaque({system}:{name})"),
@@ -215,7 +241,8 @@ impl FromStr for LogicalType {
         let wrong = || {
             Error::new(Code::SpecInvalid, format!("{text:?} is not a type")).hint(
                 "Types are boolean, int8…int64, uint8…uint64, float32, float64, decimal(p,s), number, \
-                 text, bytes, date, time, timestamp, timestamptz, interval, uuid, json, variant.",
+                 text, bytes, date, time, timestamp, timestamptz, interval, uuid, bits(n), \
+                 json, variant.",
             )
         };
         let (name, argument) = match text.split_once('(') {
@@ -232,7 +259,7 @@ impl FromStr for LogicalType {
         let lower = name.to_ascii_lowercase();
         let takes_argument = matches!(
             lower.as_str(),
-            "decimal" | "numeric" | "time" | "timestamp" | "timestamptz" | "opaque"
+            "decimal" | "numeric" | "time" | "timestamp" | "timestamptz" | "bits" | "opaque"
         );
         if argument.is_some() && !takes_argument {
             return Err(wrong());
@@ -268,6 +295,13 @@ impl FromStr for LogicalType {
             "timestamptz" => Self::Timestamp { unit: unit()?, utc: true },
             "interval" => Self::Interval,
             "uuid" => Self::Uuid,
+            "bits" => {
+                let length: u32 = argument.and_then(|a| a.trim().parse().ok()).ok_or_else(wrong)?;
+                Self::Bits { length: Some(length).filter(|n| *n > 0).ok_or_else(wrong)? }
+            }
+            "loose-date" => Self::LooseDate,
+            "loose-timestamp" => Self::LooseTimestamp { utc: false },
+            "loose-timestamptz" => Self::LooseTimestamp { utc: true },
             "json" => Self::Json,
             "variant" => Self::Variant,
             "opaque" => {
@@ -314,6 +348,10 @@ mod tests {
             "timestamptz(ns)",
             "interval",
             "uuid",
+            "bits(64)",
+            "loose-date",
+            "loose-timestamp",
+            "loose-timestamptz",
             "json",
             "variant",
             "opaque(postgres:tsvector)",
@@ -322,8 +360,19 @@ mod tests {
             assert_eq!(logical.to_string(), text);
             assert_eq!(LogicalType::of_field(&logical.field("c", true)), Some(logical));
         }
-        for text in ["", "int7", "decimal", "decimal(0,0)", "decimal(80,2)", "text(5)", "time(ms)"]
-        {
+        for text in [
+            "",
+            "int7",
+            "decimal",
+            "decimal(0,0)",
+            "decimal(80,2)",
+            "text(5)",
+            "time(ms)",
+            "bits",
+            "bits(0)",
+            "bits(x)",
+            "loose-date(6)",
+        ] {
             assert!(text.parse::<LogicalType>().is_err(), "{text}");
         }
     }

@@ -22,6 +22,11 @@ pub enum LossKind {
     NulText,
     /// A value that `types` asks to convert and that has no exact form in the type asked for.
     InvalidCast,
+    /// A date whose month or day is zero, or that the calendar does not have, in a target that has
+    /// only days of the calendar.
+    ZeroDate,
+    /// A value outside of the target's range, such as an infinite float or a date of the year 10000.
+    OutOfRange,
 }
 
 /// What happens to a value of a [`LossKind`].
@@ -48,13 +53,21 @@ pub type LossCounts = BTreeMap<LossKind, u64>;
 
 impl LossKind {
     /// Every kind.
-    pub const ALL: &'static [LossKind] =
-        &[LossKind::Nan, LossKind::NegativeZero, LossKind::NulText, LossKind::InvalidCast];
+    pub const ALL: &'static [LossKind] = &[
+        LossKind::Nan,
+        LossKind::NegativeZero,
+        LossKind::NulText,
+        LossKind::InvalidCast,
+        LossKind::ZeroDate,
+        LossKind::OutOfRange,
+    ];
 
     /// The actions that make sense for it; the first is the default.
     pub fn actions(self) -> &'static [Action] {
         match self {
-            LossKind::Nan | LossKind::InvalidCast => &[Action::Fail, Action::Null],
+            LossKind::Nan | LossKind::InvalidCast | LossKind::ZeroDate | LossKind::OutOfRange => {
+                &[Action::Fail, Action::Null]
+            }
             LossKind::NegativeZero => &[Action::Fail, Action::Zero],
             LossKind::NulText => &[Action::Fail, Action::Strip, Action::Null],
         }
@@ -67,6 +80,8 @@ impl LossKind {
             LossKind::NegativeZero => "-0.0, which the target stores as 0.0",
             LossKind::NulText => "a text with NUL, which the target's texts cannot hold",
             LossKind::InvalidCast => "a value without exact form in the type asked for",
+            LossKind::ZeroDate => "a date without month or day, which the target does not have",
+            LossKind::OutOfRange => "a value outside of the target's range",
         }
     }
 }
@@ -100,6 +115,8 @@ impl fmt::Display for LossKind {
             LossKind::NegativeZero => "negative-zero",
             LossKind::NulText => "nul-text",
             LossKind::InvalidCast => "invalid-cast",
+            LossKind::ZeroDate => "zero-date",
+            LossKind::OutOfRange => "out-of-range",
         })
     }
 }

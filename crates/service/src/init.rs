@@ -181,6 +181,8 @@ mod tests {
                 default: None,
                 generated: None,
                 collation: None,
+                increments: false,
+                values: Vec::new(),
             }],
             primary_key: Vec::new(),
             indexes: Vec::new(),

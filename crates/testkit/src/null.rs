@@ -110,6 +110,8 @@ impl Source for NullSource {
             default: None,
             generated: None,
             collation: None,
+            increments: false,
+            values: Vec::new(),
         };
         let table = |index| Table {
             name: TableName::plain(format!("t{index}")),

@@ -123,6 +123,8 @@ fn column(name: &str, logical: LogicalType) -> Column {
         default: None,
         generated: None,
         collation: None,
+        increments: false,
+        values: Vec::new(),
     }
 }
 

@@ -170,6 +170,8 @@ fn columns(shape: &Shape, text: &Definition) -> Vec<Column> {
                 collation: written
                     .and_then(|written| written.collation.clone())
                     .filter(|collation| !collation.eq_ignore_ascii_case("BINARY")),
+                increments: false,
+                values: Vec::new(),
             }
         })
         .collect()

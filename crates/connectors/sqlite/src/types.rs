@@ -109,7 +109,11 @@ fn storage(logical: &LogicalType) -> (Form, String) {
             return (Form::Text, format!("DECIMAL_TEXT({precision},{scale})"));
         }
         LogicalType::Number => (Form::Text, "NUMBER_TEXT"),
-        LogicalType::Text | LogicalType::Opaque { .. } => (Form::Text, "TEXT"),
+        LogicalType::Text
+        | LogicalType::Bits { .. }
+        | LogicalType::LooseDate
+        | LogicalType::LooseTimestamp { .. }
+        | LogicalType::Opaque { .. } => (Form::Text, "TEXT"),
         LogicalType::Bytes => (Form::Bytes, "BLOB"),
         LogicalType::Date => (Form::Wordy, "DATE"),
         LogicalType::Time { .. } => (Form::Wordy, "TIME"),
@@ -225,6 +229,8 @@ mod tests {
                 default: None,
                 generated: None,
                 collation: None,
+                increments: false,
+                values: Vec::new(),
             };
             assert_eq!(
                 map_column(&column).expect("a mapping").native,

@@ -110,6 +110,8 @@ fn people(name: &str, keyed: bool) -> Table {
         default: None,
         generated: None,
         collation: None,
+        increments: false,
+        values: Vec::new(),
     };
     Table {
         name: TableName::plain(name),

@@ -93,6 +93,8 @@ pub(crate) fn put(store: &Store, name: &str, key: Option<&str>, batch: RecordBat
         default: None,
         generated: None,
         collation: None,
+        increments: false,
+        values: Vec::new(),
     };
     let table = Table {
         name: TableName::plain(name),

@@ -50,6 +50,8 @@ pub(super) fn table(name: &str, columns: &[(&str, LogicalType)]) -> Table {
         default: None,
         generated: None,
         collation: None,
+        increments: false,
+        values: Vec::new(),
     };
     Table {
         name: TableName::plain(name),

@@ -60,6 +60,15 @@ fn arbitrary(logical: &LogicalType) -> BoxedStrategy<Value> {
             .prop_map(|(negative, digits, scale)| signed(negative, decimal_text(&digits, scale)))
             .boxed(),
         LogicalType::Text | LogicalType::Opaque { .. } => any_text().prop_map(Value::Text).boxed(),
+        LogicalType::Bits { length } => vec(any::<bool>(), *length as usize).prop_map(bits).boxed(),
+        LogicalType::LooseDate => loose_date().prop_map(Value::Text).boxed(),
+        LogicalType::LooseTimestamp { .. } => (loose_date(), 0..86_400_000_000_i64)
+            .prop_map(|(date, ticks)| {
+                let mut text = date + " ";
+                Cell::Time(ticks, Unit::Micro).write_text(&mut text);
+                Value::Text(text)
+            })
+            .boxed(),
         LogicalType::Json => any_text()
             .prop_map(|text| Value::Text(serde_json::Value::String(text).to_string()))
             .boxed(),
@@ -122,6 +131,16 @@ fn variant() -> BoxedStrategy<Value> {
         any_bytes().prop_map(move |v| literal(Cell::Bytes(&v))),
     ]
     .boxed()
+}
+
+fn bits(bits: Vec<bool>) -> Value {
+    Value::Text(bits.into_iter().map(|bit| if bit { '1' } else { '0' }).collect())
+}
+
+/// A text that may be no day of the calendar.
+fn loose_date() -> impl Strategy<Value = String> {
+    (0..10_000_u16, 0..=12_u8, 0..=31_u8)
+        .prop_map(|(year, month, day)| format!("{year:04}-{month:02}-{day:02}"))
 }
 
 fn any_text() -> impl Strategy<Value = String> {

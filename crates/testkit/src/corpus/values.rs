@@ -66,6 +66,9 @@ pub fn values(logical: &LogicalType) -> Vec<Value> {
         LogicalType::Timestamp { unit, utc } => timestamps(*unit, *utc),
         LogicalType::Interval => owned(INTERVALS),
         LogicalType::Uuid => owned(UUIDS),
+        LogicalType::Bits { length } => bits(*length),
+        LogicalType::LooseDate => owned(LOOSE_DATES),
+        LogicalType::LooseTimestamp { .. } => owned(LOOSE_TIMESTAMPS),
         LogicalType::Json => owned(JSON),
         LogicalType::Variant => owned(VARIANTS),
     };
@@ -78,6 +81,26 @@ pub fn values(logical: &LogicalType) -> Vec<Value> {
     values.push(Value::Null);
     values
 }
+
+/// All zeros, all ones, and one set at either end.
+fn bits(length: u32) -> Vec<String> {
+    let length = length as usize;
+    let some = |first: &str, rest: &str| first.to_string() + &rest.repeat(length - 1);
+    let last = "0".repeat(length - 1) + "1";
+    vec![some("0", "0"), some("1", "1"), some("1", "0"), last]
+}
+
+const LOOSE_DATES: &[&str] =
+    &["0000-00-00", "2020-00-00", "2020-05-00", "2023-02-31", "1970-01-01", "9999-12-31"];
+
+const LOOSE_TIMESTAMPS: &[&str] = &[
+    "0000-00-00 00:00:00",
+    "2020-00-00 12:30:00",
+    "2020-05-00 00:00:00.5",
+    "1970-01-01 00:00:00",
+    "2024-02-29 23:59:59.999999",
+    "9999-12-31 23:59:59",
+];
 
 /// A signalling NaN, one with a payload, a negative one: all the same value.
 const NAN_BITS: [u64; 3] = [0x7ff0_0000_0000_0001, 0x7ff8_dead_beef_0001, 0xfff8_0000_0000_0000];

@@ -110,9 +110,12 @@ impl Constant {
                 _ => None,
             },
             _ if is_number => None,
-            LogicalType::Text | LogicalType::Json | LogicalType::Opaque { .. } => {
-                Some(Self::Text(text.clone()))
-            }
+            LogicalType::Text
+            | LogicalType::Bits { .. }
+            | LogicalType::LooseDate
+            | LogicalType::LooseTimestamp { .. }
+            | LogicalType::Json
+            | LogicalType::Opaque { .. } => Some(Self::Text(text.clone())),
             LogicalType::Interval | LogicalType::Variant => None,
             LogicalType::Timestamp { utc, .. } => Self::timestamp(logical, text, *utc),
             LogicalType::Bytes

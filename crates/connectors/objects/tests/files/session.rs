@@ -110,6 +110,8 @@ pub(crate) fn plan(target: &dyn Target, chunks: usize) -> MovePlan {
             default: None,
             generated: None,
             collation: None,
+            increments: false,
+            values: Vec::new(),
         }],
         primary_key: vec!["n".to_string()],
         indexes: Vec::new(),

@@ -148,6 +148,8 @@ impl Column {
             generated: generated
                 .map(|expression| Generated { expression, stored: self.generated == "s" }),
             collation: self.collation.clone(),
+            increments: false,
+            values: Vec::new(),
         }
     }
 }

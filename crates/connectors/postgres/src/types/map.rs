@@ -57,7 +57,10 @@ fn storage(logical: &LogicalType) -> (String, LogicalType) {
         LogicalType::Opaque { system, name } if system == DIALECT => {
             return (name.clone(), logical.clone());
         }
-        LogicalType::Opaque { .. } => ("text", logical.clone()),
+        LogicalType::Bits { .. }
+        | LogicalType::LooseDate
+        | LogicalType::LooseTimestamp { .. }
+        | LogicalType::Opaque { .. } => ("text", logical.clone()),
     };
     (native.to_string(), stored)
 }

@@ -75,6 +75,8 @@ fn what_is_declared_is_read_back() {
             default: None,
             generated: None,
             collation: None,
+            increments: false,
+            values: Vec::new(),
         };
         let mapping = map_column(&column).expect(text);
         let base = match mapping.native.split('(').next().unwrap_or_default() {

@@ -13,6 +13,8 @@ fn column(name: &str, logical: &str, native: &str, default: Option<&str>) -> Col
         default: default.map(str::to_string),
         generated: None,
         collation: None,
+        increments: false,
+        values: Vec::new(),
     }
 }
 
