@@ -5,6 +5,7 @@
 //! told to find their libraries there. So one machine has servers of several ages side by side.
 
 mod debian;
+mod mysql;
 mod postgres;
 
 use std::fs;
@@ -12,23 +13,41 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+pub use mysql::Flavor;
+
 /// Raised when what is made from the same packages changes.
 const RECIPE: &str = "1";
 
-/// A suite of Debian and what is wanted of it.
+/// A suite of Debian, what is wanted of it, and the name of the root that takes it.
 struct Suite {
+    root: &'static str,
     name: &'static str,
     packages: &'static [&'static str],
 }
 
 const SUITES: &[Suite] = &[
     // The tool that sets where a program's libraries are comes with the oldest suite.
-    Suite { name: "bookworm", packages: &["patchelf", "postgresql-15", "pgbouncer"] },
-    Suite { name: "sid", packages: &["postgresql-18"] },
+    Suite {
+        root: "bookworm",
+        name: "bookworm",
+        packages: &["patchelf", "postgresql-15", "pgbouncer"],
+    },
+    Suite { root: "sid", name: "sid", packages: &["postgresql-18"] },
+    // Both have a program `mysql` and a folder of messages, so each has a root of its own.
+    Suite {
+        root: Flavor::MariaDb.root(),
+        name: "bookworm",
+        packages: &["mariadb-server-core", "mariadb-client-core", "mariadb-client"],
+    },
+    Suite {
+        root: Flavor::MySql.root(),
+        name: "sid",
+        packages: &["mysql-server-core", "mysql-client-core"],
+    },
 ];
 
 /// Tools that the benchmark compares with. No test needs them.
-const PEERS: Suite = Suite { name: "sid", packages: &["pgcopydb"] };
+const PEERS: Suite = Suite { root: "peers", name: "sid", packages: &["pgcopydb"] };
 
 /// The servers of PostgreSQL: suite and version.
 const POSTGRES: &[(&str, u32)] = &[("bookworm", 15), ("sid", 18)];
@@ -63,6 +82,26 @@ pub fn postgres_template(version: u32) -> PathBuf {
     folder().join(format!("postgres-{version}"))
 }
 
+/// The server program of a flavor of MySQL.
+pub fn mysql_server(flavor: Flavor) -> PathBuf {
+    folder().join(flavor.root()).join("usr/sbin").join(flavor.server())
+}
+
+/// The client programs of a flavor of MySQL.
+pub fn mysql_programs(flavor: Flavor) -> PathBuf {
+    folder().join(flavor.root()).join("usr/bin")
+}
+
+/// The settings by which a server of a flavor of MySQL finds its own files, each `name=value`.
+pub fn mysql_settings(flavor: Flavor) -> Vec<String> {
+    mysql::settings(&folder().join(flavor.root()))
+}
+
+/// An empty data folder of a flavor of MySQL, to be copied.
+pub fn mysql_template(flavor: Flavor) -> PathBuf {
+    folder().join(format!("{}-data", flavor.root()))
+}
+
 /// The pooler pgbouncer.
 pub fn pgbouncer() -> PathBuf {
     folder().join("bookworm/usr/sbin/pgbouncer")
@@ -80,7 +119,7 @@ pub fn peer(name: &str) -> Option<PathBuf> {
 /// Like those of [`install`].
 pub fn install_peers(say: &dyn Fn(&str)) -> Result<(), String> {
     let stamp = format!("{RECIPE} {}", PEERS.packages.join(" "));
-    once(&folder().join("peers"), &stamp, say, |at| debian::unpack(&PEERS, at))
+    once(&folder().join(PEERS.root), &stamp, say, |at| debian::unpack(&PEERS, at))
 }
 
 /// Fetches and makes what is missing; `say` takes progress.
@@ -94,12 +133,17 @@ pub fn install(say: &dyn Fn(&str)) -> Result<(), String> {
     })?;
     for suite in SUITES {
         let stamp = format!("{RECIPE} {}", suite.packages.join(" "));
-        once(&folder.join(suite.name), &stamp, say, |at| debian::unpack(suite, at))?;
+        once(&folder.join(suite.root), &stamp, say, |at| debian::unpack(suite, at))?;
     }
     for (suite, version) in POSTGRES {
         let stamp = format!("{RECIPE} {suite} {version}");
         let at = postgres_template(*version);
         once(&at, &stamp, say, |at| postgres::template(*version, at))?;
+    }
+    for flavor in [Flavor::MariaDb, Flavor::MySql] {
+        let stamp = format!("{RECIPE} {}", flavor.root());
+        let at = mysql_template(flavor);
+        once(&at, &stamp, say, |at| mysql::template(flavor, at))?;
     }
     Ok(())
 }

@@ -10,11 +10,13 @@ pub mod corpus;
 pub mod kill;
 pub mod lineitem;
 pub mod memory;
+pub mod mysql;
 pub mod null;
 pub mod postgres;
 pub mod proxy;
 mod random;
 pub mod scripted;
+mod server;
 pub mod size;
 
 pub use memory::{Counts, Memory, Store};

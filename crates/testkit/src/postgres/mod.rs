@@ -3,19 +3,18 @@
 //! A server lives no longer than the process that asked for it, however that ends. One that cannot
 //! be started fails the test.
 
-mod certificate;
 mod pooler;
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
 use crate::account::unprivileged;
+use crate::server::{Guard, certificate, feed, finish, free_port, give};
 
 pub use pooler::Pooler;
 
@@ -70,7 +69,7 @@ impl Postgres {
         certificate::write(folder.path());
         let port = free_port();
         configure(&data, folder.path(), port, settings);
-        let guard = Guard::over(&data);
+        let guard = Guard::over(folder.path(), &data.join("postmaster.pid"), "QUIT");
         let server = Self { version, port, folder, _guard: guard };
         server.resume();
         server
@@ -121,22 +120,7 @@ impl Postgres {
     pub fn psql(&self, database: &str, sql: &str) -> String {
         let mut psql = self.client("psql", database);
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
-        let mut child = psql
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("psql starts");
-        let mut input = child.stdin.take().expect("a pipe");
-        let sql = sql.to_string();
-        let writer = std::thread::spawn(move || {
-            let _broken_when_psql_stops = input.write_all(sql.as_bytes());
-        });
-        let output = child.wait_with_output().expect("psql ends");
-        writer.join().expect("psql's input is written");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "psql: {said}");
-        String::from_utf8(output.stdout).expect("UTF-8").trim_end().to_string()
+        feed(&mut psql, sql).trim_end().to_string()
     }
 
     /// What pg_dump prints, without comments and what changes from call to call.
@@ -225,36 +209,6 @@ impl Drop for Postgres {
     }
 }
 
-/// A shell that waits for the end of this process, then stops the server and removes its folder.
-#[derive(Debug)]
-struct Guard {
-    shell: Child,
-    pipe: Option<ChildStdin>,
-}
-
-impl Guard {
-    fn over(data: &Path) -> Self {
-        const WATCH: &str = "read -r _; \
-            kill -QUIT \"$(head -n 1 \"$1/postmaster.pid\" 2>/dev/null)\" 2>/dev/null; \
-            sleep 0.1; rm -rf \"$(dirname \"$1\")\" 2>/dev/null; exit 0";
-        let mut shell = unprivileged("sh");
-        shell.args(["-c", WATCH, "watch"]).arg(data);
-        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // A signal to this process's group, such as Ctrl-C, is not for the shell.
-        std::os::unix::process::CommandExt::process_group(&mut shell, 0);
-        let mut shell = shell.spawn().expect("sh starts");
-        let pipe = shell.stdin.take();
-        Self { shell, pipe }
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        drop(self.pipe.take());
-        let _ended = self.shell.wait();
-    }
-}
-
 fn configure(data: &Path, folder: &Path, port: u16, settings: &[&str]) {
     let at = folder.display();
     let mut text = format!(
@@ -272,27 +226,6 @@ fn configure(data: &Path, folder: &Path, port: u16, settings: &[&str]) {
     let file = data.join("postgresql.conf");
     let mut file = fs::OpenOptions::new().append(true).open(file).expect("the settings");
     file.write_all(text.as_bytes()).expect("the settings are written");
-}
-
-/// Makes a path belong to the account of the servers.
-fn give(path: &Path) {
-    if let Some((user, group)) = longshore_services::account() {
-        std::os::unix::fs::chown(path, Some(user), Some(group)).expect("root gives a file away");
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
-}
-
-/// Runs a program to its end, which must be a good one, and gives what it printed.
-fn finish(command: &mut Command) -> String {
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{:?}: {said}", command.get_program());
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Postgres, free_port, give};
+use super::Postgres;
 use crate::account::unprivileged;
+use crate::server::{free_port, give};
 
 /// A running pgbouncer.
 #[derive(Debug)]
