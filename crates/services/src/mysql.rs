@@ -96,7 +96,8 @@ fn mariadb(users: &Path) -> Command {
 
 fn mysql(users: &Path) -> Command {
     let mut install = Command::new(mysql_server(Flavor::MySql));
-    install.args(["--no-defaults", "--initialize-insecure", "--innodb-redo-log-capacity=8M"]);
+    install.args(["--no-defaults", "--initialize-insecure"]);
+    install.args(["--innodb-redo-log-capacity=8M", "--innodb-doublewrite=OFF"]);
     install.arg(format!("--init-file={}", users.display()));
     install
 }

@@ -49,7 +49,7 @@ pub(super) fn write(flavor: Flavor, folder: &Path, port: u16, settings: &[&str])
     };
     let mut server = format!(
         "[mysqld]\n{COMMON}{own}port = {port}\nsocket = {at}/{SOCKET}\ndatadir = {at}/data\n\
-         pid_file = {at}/pid\nssl_ca = {at}/{}\nssl_cert = {at}/{}\nssl_key = {at}/{}\n",
+         tmpdir = {at}\nssl_ca = {at}/{}\nssl_cert = {at}/{}\nssl_key = {at}/{}\n",
         certificate::AUTHORITY,
         certificate::CERTIFICATE,
         certificate::KEY,
