@@ -1,5 +1,6 @@
 //! The plan: what will happen, worked out against the real systems, before anything does.
 
+mod column;
 pub(crate) mod drift;
 mod losses;
 mod rules;
@@ -183,7 +184,7 @@ fn table_plan(
     let mut columns = Vec::with_capacity(draft.columns.len());
     let mut converted = false;
     for (column, from) in draft.columns.iter().zip(study.types) {
-        let plan = rules::column_plan(draft, column, from, target, policies)?;
+        let plan = column::column_plan(draft, column, from, target, policies)?;
         let slot =
             structure.columns.iter_mut().find(|c| c.name == column.target).ok_or_else(|| {
                 Error::new(Code::Internal, "a planned column is not in its table")

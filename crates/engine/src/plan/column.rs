@@ -1,0 +1,53 @@
+//! The way of one column: what is read, what is written, and what is checked in between.
+
+use longshore_model::catalog::Column;
+use longshore_model::connector::Target;
+use longshore_model::loss::{LossKind, Policies};
+use longshore_model::plan::{ColumnPlan, Guard};
+use longshore_model::spec::Mask;
+use longshore_model::{Code, Error, LogicalType, Result};
+
+use super::ColumnDraft;
+use super::rules::Draft;
+
+/// The plan of one column, after its type was studied.
+pub(super) fn column_plan(
+    draft: &Draft,
+    column: &ColumnDraft,
+    from: LogicalType,
+    target: &dyn Target,
+    policies: &Policies,
+) -> Result<ColumnPlan> {
+    let original = draft.table.column(&column.source).ok_or_else(|| {
+        Error::new(Code::Internal, "a planned column is not in its table")
+            .with("column", column.source.clone())
+    })?;
+    let wanted = match column.mask {
+        Some(Mask::Sha256 | Mask::Redact) => LogicalType::Text,
+        Some(Mask::Null) => from.clone(),
+        None => column.cast.clone().unwrap_or_else(|| from.clone()),
+    };
+    let keeps_native = draft.ends.same_dialect && !column.converts();
+    let native = if keeps_native { original.native.clone() } else { String::new() };
+    let mapped = Column { logical: wanted.clone(), native, ..original.clone() };
+    let mapping = target.map_column(&mapped).map_err(|error| {
+        error.with("table", draft.table.name.to_string()).with("column", column.source.clone())
+    })?;
+    let mut kinds = mapping.guards;
+    if wanted != from && column.mask.is_none() {
+        kinds.push(LossKind::InvalidCast);
+    }
+    Ok(ColumnPlan {
+        source: column.source.clone(),
+        target: column.target.clone(),
+        from,
+        to: mapping.logical,
+        native: mapping.native,
+        declared: original.native.clone(),
+        mask: column.mask,
+        guards: kinds
+            .into_iter()
+            .map(|kind| Guard { kind, action: policies.action(kind) })
+            .collect(),
+    })
+}
