@@ -1,16 +1,20 @@
 //! What the plan says of a table's columns, applied to batches: names, types, masks, guards.
 
+mod guard;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{
-    ArrayRef, RecordBatch, RecordBatchOptions, StringArray, cast::AsArray, types as t,
-};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use longshore_model::loss::{Action, LossCounts, LossKind};
 use longshore_model::plan::{ColumnPlan, TablePlan, digest};
 use longshore_model::spec::Mask;
-use longshore_model::{Batch, Cell, Code, ColumnBuilder, ColumnView, Error, LogicalType, Result};
+use longshore_model::{
+    Batch, Cell, Code, ColumnBuilder, ColumnView, Error, Literal, LogicalType, Misfit, Result,
+};
+
+use guard::suspects;
 
 /// The values lost, by the source's column.
 pub(crate) type Losses = BTreeMap<String, LossCounts>;
@@ -97,14 +101,29 @@ impl Transform {
     }
 
     fn cast(&self, column: &ColumnPlan, array: &ArrayRef, losses: &mut Losses) -> Result<ArrayRef> {
-        let view = ColumnView::new(&column.from, array)?;
-        let mut builder = ColumnBuilder::new(&column.to);
-        let literal = column.from == LogicalType::Variant;
+        let one = Cast { column, from: &column.from, to: &column.to, kind: LossKind::InvalidCast };
+        let strict = column.from.strict().filter(|_| tightens(&column.from, &column.to));
+        let Some(strict) = strict else { return self.cast_by(&one, array, take, losses) };
+        let tighten = Cast { to: &strict, kind: LossKind::ZeroDate, ..one };
+        let days = self.cast_by(&tighten, array, take_loose, losses)?;
+        if strict == column.to {
+            return Ok(days);
+        }
+        self.cast_by(&Cast { from: &strict, ..one }, &days, take, losses)
+    }
+
+    fn cast_by(
+        &self,
+        cast: &Cast<'_>,
+        array: &ArrayRef,
+        take: Take,
+        losses: &mut Losses,
+    ) -> Result<ArrayRef> {
+        let view = ColumnView::new(cast.from, array)?;
+        let mut builder = ColumnBuilder::new(cast.to);
         for row in 0..array.len() {
-            let cell = view.cell(row);
-            let fits = if literal { cast_literal(&mut builder, cell) } else { builder.cast(cell) };
-            if let Err(misfit) = fits {
-                self.lose(column, LossKind::InvalidCast, losses)
+            if let Err(misfit) = take(&mut builder, view.cell(row), cast.from) {
+                self.lose(cast.column, cast.kind, losses)
                     .map_err(|error| error.because(format!("the value {}", misfit.describe())))?;
                 builder.null();
             }
@@ -122,7 +141,7 @@ impl Transform {
         let mut builder = ColumnBuilder::new(&column.to);
         for row in 0..array.len() {
             let cell = view.cell(row);
-            let caught = column.guards.iter().find(|guard| catches(guard.kind, cell));
+            let caught = column.guards.iter().find(|guard| guard.kind.catches(cell));
             let replaced = match caught {
                 None => builder.append(cell),
                 Some(guard) => {
@@ -168,49 +187,25 @@ impl Transform {
     }
 }
 
-/// Whether an array may hold a value that a guard catches: the fast way out for those that do not.
-fn suspects(column: &ColumnPlan, array: &ArrayRef) -> bool {
-    let watches = |kind| column.guards.iter().any(|guard| guard.kind == kind);
-    let (nan, zero) = (watches(LossKind::Nan), watches(LossKind::NegativeZero));
-    if watches(LossKind::NulText) && array.as_string_opt::<i32>().is_some_and(holds_nul) {
-        return true;
-    }
-    if !nan && !zero {
-        return false;
-    }
-    match &column.to {
-        LogicalType::Float { bits: 32 } => {
-            let values = array.as_primitive::<t::Float32Type>().values();
-            values.iter().any(|v| nan && v.is_nan() || zero && *v == 0.0 && v.is_sign_negative())
-        }
-        LogicalType::Float { .. } => {
-            let values = array.as_primitive::<t::Float64Type>().values();
-            values.iter().any(|v| nan && v.is_nan() || zero && *v == 0.0 && v.is_sign_negative())
-        }
-        _ => true,
-    }
+/// Whether texts that may be no days of the calendar become such days.
+pub(crate) fn tightens(from: &LogicalType, to: &LogicalType) -> bool {
+    from.strict().is_some() && !to.is_textual()
 }
 
-/// Whether a NUL is among the bytes of an array's texts, or near them in the same buffer.
-fn holds_nul(array: &StringArray) -> bool {
-    array.value_data().contains(&0)
+/// A conversion, and what a value is lost as that has no place in it.
+#[derive(Clone, Copy)]
+struct Cast<'a> {
+    column: &'a ColumnPlan,
+    from: &'a LogicalType,
+    to: &'a LogicalType,
+    kind: LossKind,
 }
 
-fn catches(kind: LossKind, cell: Cell<'_>) -> bool {
-    match (kind, cell) {
-        (LossKind::Nan, Cell::Float(value)) => value.is_nan(),
-        (LossKind::NegativeZero, Cell::Float(value)) => value == 0.0 && value.is_sign_negative(),
-        (LossKind::NulText, Cell::Text(text)) => text.contains('\0'),
-        _ => false,
-    }
-}
+/// How a builder takes a value of a type.
+type Take = fn(&mut ColumnBuilder, Cell<'_>, &LogicalType) -> Result<(), Misfit>;
 
-fn cast_literal(
-    builder: &mut ColumnBuilder,
-    cell: Cell<'_>,
-) -> Result<(), longshore_model::Misfit> {
-    use longshore_model::{Literal, Misfit};
-    let Cell::Text(text) = cell else { return builder.cast(cell) };
+fn take(builder: &mut ColumnBuilder, cell: Cell<'_>, from: &LogicalType) -> Result<(), Misfit> {
+    let (LogicalType::Variant, Cell::Text(text)) = (from, cell) else { return builder.cast(cell) };
     match Literal::parse(text).ok_or(Misfit::Text)? {
         Literal::Int(value) => builder.cast(Cell::Int(value)),
         Literal::Float(value) => builder.cast(Cell::Float(value)),
@@ -218,6 +213,20 @@ fn cast_literal(
             builder.cast(Cell::Text(std::str::from_utf8(&bytes).map_err(|_| Misfit::Text)?))
         }
         Literal::Bytes(bytes) => builder.cast(Cell::Bytes(&bytes)),
+    }
+}
+
+/// A loose text does not say that it is of UTC, as the text of an instant must.
+fn take_loose(
+    builder: &mut ColumnBuilder,
+    cell: Cell<'_>,
+    from: &LogicalType,
+) -> Result<(), Misfit> {
+    match (cell, from) {
+        (Cell::Text(text), LogicalType::LooseTimestamp { utc: true }) => {
+            builder.parse(&format!("{text}Z"))
+        }
+        (cell, _) => builder.cast(cell),
     }
 }
 

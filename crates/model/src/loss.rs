@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Code, Error, Result};
+use crate::{Cell, Code, Error, Result};
 
 /// A kind of value that some target cannot hold as it is.
 #[derive(
@@ -48,6 +49,9 @@ pub enum Action {
 #[serde(transparent)]
 pub struct Policies(BTreeMap<LossKind, Action>);
 
+/// The days of the years 0001 to 9999, since 1970-01-01.
+const FOUR_DIGITS: Range<i64> = -719_162..2_932_897;
+
 /// How many values of each kind were lost.
 pub type LossCounts = BTreeMap<LossKind, u64>;
 
@@ -70,6 +74,24 @@ impl LossKind {
             }
             LossKind::NegativeZero => &[Action::Fail, Action::Zero],
             LossKind::NulText => &[Action::Fail, Action::Strip, Action::Null],
+        }
+    }
+
+    /// Whether a value, as it is, is lost as this. What only a conversion loses is no value's kind.
+    #[inline]
+    pub fn catches(self, cell: Cell<'_>) -> bool {
+        match (self, cell) {
+            (LossKind::Nan, Cell::Float(value)) => value.is_nan(),
+            (LossKind::NegativeZero, Cell::Float(value)) => {
+                value == 0.0 && value.is_sign_negative()
+            }
+            (LossKind::NulText, Cell::Text(text)) => text.contains('\0'),
+            (LossKind::OutOfRange, Cell::Float(value)) => value.is_infinite(),
+            (LossKind::OutOfRange, Cell::Date(days)) => !FOUR_DIGITS.contains(&days.into()),
+            (LossKind::OutOfRange, Cell::Timestamp(ticks, unit, _)) => {
+                !FOUR_DIGITS.contains(&ticks.div_euclid(86_400 * unit.per_second()))
+            }
+            _ => false,
         }
     }
 

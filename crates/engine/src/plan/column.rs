@@ -9,6 +9,7 @@ use longshore_model::{Code, Error, LogicalType, Result};
 
 use super::ColumnDraft;
 use super::rules::Draft;
+use crate::transform::tightens;
 
 /// The plan of one column, after its type was studied.
 pub(super) fn column_plan(
@@ -22,20 +23,22 @@ pub(super) fn column_plan(
         Error::new(Code::Internal, "a planned column is not in its table")
             .with("column", column.source.clone())
     })?;
-    let wanted = match column.mask {
-        Some(Mask::Sha256 | Mask::Redact) => LogicalType::Text,
-        Some(Mask::Null) => from.clone(),
-        None => column.cast.clone().unwrap_or_else(|| from.clone()),
-    };
     let keeps_native = draft.ends.same_dialect && !column.converts();
     let native = if keeps_native { original.native.clone() } else { String::new() };
-    let mapped = Column { logical: wanted.clone(), native, ..original.clone() };
+    // Who does not declare as the source does has the days of the calendar only.
+    let unasked = from.strict().filter(|_| native.is_empty()).unwrap_or_else(|| from.clone());
+    let logical = match column.mask {
+        Some(Mask::Sha256 | Mask::Redact) => LogicalType::Text,
+        Some(Mask::Null) => unasked,
+        None => column.cast.clone().unwrap_or(unasked),
+    };
+    let mapped = Column { logical, native, ..original.clone() };
     let mapping = target.map_column(&mapped).map_err(|error| {
         error.with("table", draft.table.name.to_string()).with("column", column.source.clone())
     })?;
     let mut kinds = mapping.guards;
-    if wanted != from && column.mask.is_none() {
-        kinds.push(LossKind::InvalidCast);
+    if column.mask.is_none() {
+        kinds.extend(losses_of_casts(&from, column.cast.as_ref(), &mapping.logical));
     }
     Ok(ColumnPlan {
         source: column.source.clone(),
@@ -50,4 +53,15 @@ pub(super) fn column_plan(
             .map(|kind| Guard { kind, action: policies.action(kind) })
             .collect(),
     })
+}
+
+/// What a conversion may lose, beside what the target lacks.
+fn losses_of_casts(
+    from: &LogicalType,
+    asked: Option<&LogicalType>,
+    to: &LogicalType,
+) -> impl Iterator<Item = LossKind> {
+    let zero_date = tightens(from, to).then_some(LossKind::ZeroDate);
+    let invalid = asked.is_some_and(|asked| asked != from).then_some(LossKind::InvalidCast);
+    zero_date.into_iter().chain(invalid)
 }

@@ -117,6 +117,98 @@ fn casts_are_exact_or_lost_by_policy() {
 }
 
 #[test]
+fn values_out_of_range_are_caught_at_the_edge() {
+    for (logical, values, expected) in [
+        ("float32", ["Infinity", "1.5"], ["-", "1.5"]),
+        ("float64", ["NaN", "-Infinity"], ["NaN", "-"]),
+        ("date", ["9999-12-31", "10000-01-01"], ["9999-12-31", "-"]),
+        ("date", ["0000-12-31", "0001-01-01"], ["-", "0001-01-01"]),
+        (
+            "timestamp(us)",
+            ["9999-12-31 23:59:59.999999", "10000-01-01 00:00:00"],
+            ["9999-12-31 23:59:59.999999", "-"],
+        ),
+        (
+            "timestamptz(us)",
+            ["0000-12-31 23:59:59.999999Z", "0001-01-01 00:00:00Z"],
+            ["-", "0001-01-01 00:00:00Z"],
+        ),
+        (
+            "timestamp(ns)",
+            ["1677-09-21 00:12:43.145224192", "2262-04-11 23:47:16.854775807"],
+            ["1677-09-21 00:12:43.145224192", "2262-04-11 23:47:16.854775807"],
+        ),
+        ("text", ["Infinity", "10000-01-01"], ["Infinity", "10000-01-01"]),
+    ] {
+        let mut guarded = column(logical, logical);
+        guarded.guards = vec![Guard { kind: LossKind::OutOfRange, action: Action::Null }];
+        let (texts, losses) = apply(guarded, &values, OnFail::Stop).expect("allowed");
+        assert_eq!(texts, expected, "{logical}");
+        let caught = expected.iter().filter(|text| **text == "-").count() as u64;
+        let counted = losses.get("c").map_or(0, |counts| counts[&LossKind::OutOfRange]);
+        assert_eq!(counted, caught, "{logical}");
+    }
+}
+
+#[test]
+fn dates_that_are_no_days_are_a_loss_of_their_own() {
+    let days = ["2024-02-29", "0000-00-00", "2020-00-00", "2023-02-31", "-"];
+    let moments = ["2024-02-29 01:02:03.5", "0000-00-00 00:00:00", "2020-05-00 01:00:00", "-"];
+    type Case<'a> = (&'a str, &'a str, &'a [&'a str], &'a [&'a str], u64);
+    let cases: [Case<'_>; 8] = [
+        ("loose-date", "date", &days, &["2024-02-29", "-", "-", "-", "-"], 3),
+        ("loose-date", "text", &days, &days, 0),
+        (
+            "loose-timestamp",
+            "timestamp(us)",
+            &moments,
+            &["2024-02-29 01:02:03.5", "-", "-", "-"],
+            2,
+        ),
+        (
+            "loose-timestamptz",
+            "timestamptz(us)",
+            &moments,
+            &["2024-02-29 01:02:03.5Z", "-", "-", "-"],
+            2,
+        ),
+        (
+            "loose-timestamptz",
+            "timestamp(us)",
+            &moments,
+            &["2024-02-29 01:02:03.5", "-", "-", "-"],
+            2,
+        ),
+        ("loose-timestamp", "text", &moments, &moments, 0),
+        ("loose-timestamptz", "text", &moments, &moments, 0),
+        ("loose-timestamp", "date", &["2024-02-29 00:00:00", "-"], &["2024-02-29", "-"], 0),
+    ];
+    for (from, to, values, expected, lost) in cases {
+        let mut lossy = column(from, to);
+        lossy.guards = vec![
+            Guard { kind: LossKind::ZeroDate, action: Action::Null },
+            Guard { kind: LossKind::InvalidCast, action: Action::Fail },
+        ];
+        let (texts, losses) = apply(lossy.clone(), values, OnFail::Stop).expect("allowed");
+        assert_eq!(texts, expected, "{from} as {to}");
+        let counted = losses.get("c").map_or(0, |counts| counts[&LossKind::ZeroDate]);
+        assert_eq!(counted, lost, "{from} as {to}");
+
+        lossy.guards.clear();
+        let refused = apply(lossy, values, OnFail::Stop).err().map(|error| error.to_string());
+        assert_eq!(refused.is_some(), lost > 0, "{from} as {to}");
+        assert!(refused.is_none_or(|text| text.contains("month or day")), "{from} as {to}");
+    }
+    let with_time = apply(
+        column("loose-timestamp", "date"),
+        &["2024-02-29 00:00:01", "0000-00-00 00:00:00"],
+        OnFail::Count,
+    );
+    let expected = [(LossKind::InvalidCast, 1), (LossKind::ZeroDate, 1)].into();
+    assert_eq!(with_time.expect("counted").1["c"], expected);
+}
+
+#[test]
 fn masks_hide_values_and_keep_null() {
     for (mask, to, expected) in [
         (Mask::Redact, "text", ["***", "***", "-"]),

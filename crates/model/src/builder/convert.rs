@@ -5,7 +5,7 @@ use arrow_buffer::{IntervalMonthDayNano, i256};
 use super::{ColumnBuilder, Misfit, Values};
 use crate::calendar;
 use crate::cell::{Cell, Literal, parse_hex};
-use crate::logical::Unit;
+use crate::logical::{LogicalType, Unit};
 
 impl ColumnBuilder {
     /// Appends a value read from its canonical text ([`Cell::write_text`]).
@@ -115,7 +115,7 @@ impl ColumnBuilder {
             }
             (Values::Text(_), cell) => {
                 cell.write_text(&mut text);
-                self.parse(&text)
+                self.parse(in_form(&self.logical, &text).ok_or(Misfit::Text)?)
             }
             (Values::F32(_) | Values::F64(_), Cell::Int(value)) => {
                 #[expect(clippy::cast_precision_loss, reason = "checked on the next line")]
@@ -172,6 +172,18 @@ impl ColumnBuilder {
             }
             _ => self.append(cell),
         }
+    }
+}
+
+/// The text of a value as a textual type has it; `None` when the type has no such value.
+fn in_form<'a>(logical: &LogicalType, text: &'a str) -> Option<&'a str> {
+    match logical {
+        LogicalType::Bits { length } => {
+            let fits = usize::try_from(*length).is_ok_and(|length| text.len() == length);
+            (fits && text.bytes().all(|byte| matches!(byte, b'0' | b'1'))).then_some(text)
+        }
+        LogicalType::LooseTimestamp { .. } => Some(text.trim_end_matches('Z')),
+        _ => Some(text),
     }
 }
 

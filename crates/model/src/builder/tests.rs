@@ -123,6 +123,16 @@ fn casts_are_exact() {
         ("text", Cell::Int(5), Ok("5")),
         ("bytes", Cell::Text("a"), Ok("\\x61")),
         ("text", Cell::Bytes(b"\xff"), Err(Misfit::Text)),
+        ("bits(3)", Cell::Text("010"), Ok("010")),
+        ("bits(3)", Cell::Text("01"), Err(Misfit::Text)),
+        ("bits(3)", Cell::Text("012"), Err(Misfit::Text)),
+        ("bits(1)", Cell::Int(1), Ok("1")),
+        ("loose-date", Cell::Date(0), Ok("1970-01-01")),
+        (
+            "loose-timestamptz",
+            Cell::Timestamp(1_500_000, crate::Unit::Micro, true),
+            Ok("1970-01-01 00:00:01.5"),
+        ),
     ] {
         assert_eq!(cast(name, cell), expected.map(str::to_string), "{name} {cell:?}");
     }

@@ -332,19 +332,10 @@ fn convert(
 }
 
 fn guarded<'a>(cell: Cell<'a>, guards: &[LossKind]) -> Cell<'a> {
-    match cell {
-        Cell::Float(value) if value.is_nan() && guards.contains(&LossKind::Nan) => Cell::Null,
-        Cell::Float(value)
-            if value == 0.0
-                && value.is_sign_negative()
-                && guards.contains(&LossKind::NegativeZero) =>
-        {
-            Cell::Float(0.0)
-        }
-        Cell::Text(text) if text.contains('\0') && guards.contains(&LossKind::NulText) => {
-            Cell::Null
-        }
-        cell => cell,
+    match guards.iter().find(|kind| kind.catches(cell)) {
+        None => cell,
+        Some(LossKind::NegativeZero) => Cell::Float(0.0),
+        Some(_) => Cell::Null,
     }
 }
 
