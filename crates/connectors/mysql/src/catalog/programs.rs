@@ -1,0 +1,135 @@
+//! What stands beside the tables: views, triggers, routines, events, checks.
+
+use longshore_model::Result;
+use longshore_model::catalog::{Catalog, NotMoved, Program};
+use mysql_async::{Conn, Row};
+
+use super::{DOING, checks, is_json_check};
+use crate::flavor::Flavor;
+use crate::session::{cell, rows};
+use crate::sql::quote;
+
+/// A kind of thing with a definition of its own.
+struct Kind {
+    name: &'static str,
+    /// Lists them: name, table, type in SQL.
+    list: &'static str,
+    /// The column of `SHOW CREATE` with the definition.
+    shown: usize,
+}
+
+const KINDS: &[Kind] = &[
+    Kind {
+        name: "view",
+        list: "SELECT TABLE_NAME, TABLE_NAME, 'VIEW' FROM information_schema.VIEWS \
+               WHERE TABLE_SCHEMA = DATABASE() ORDER BY BINARY TABLE_NAME",
+        shown: 1,
+    },
+    Kind {
+        name: "routine",
+        list: "SELECT ROUTINE_NAME, ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES \
+               WHERE ROUTINE_SCHEMA = DATABASE() AND ROUTINE_TYPE IN ('FUNCTION', 'PROCEDURE') \
+               ORDER BY ROUTINE_TYPE, BINARY ROUTINE_NAME",
+        shown: 2,
+    },
+    Kind {
+        name: "trigger",
+        list: "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, 'TRIGGER' FROM \
+               information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() \
+               ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER",
+        shown: 2,
+    },
+    Kind {
+        name: "event",
+        list: "SELECT EVENT_NAME, EVENT_NAME, 'EVENT' FROM information_schema.EVENTS \
+               WHERE EVENT_SCHEMA = DATABASE() ORDER BY BINARY EVENT_NAME",
+        shown: 3,
+    },
+];
+
+/// Adds them to a catalog.
+pub(super) async fn read(conn: &mut Conn, flavor: Flavor, catalog: &mut Catalog) -> Result<()> {
+    for kind in KINDS {
+        for row in rows(conn, DOING, kind.list).await? {
+            one(conn, kind, &row, catalog).await?;
+        }
+    }
+    if flavor == Flavor::MySql && !has_checks(conn).await? {
+        return Ok(());
+    }
+    for row in rows(conn, DOING, checks(flavor)).await? {
+        let text = |at: usize| cell(&row, at).unwrap_or_default();
+        let (table, name, native) = (text(0), text(1), text(2));
+        let columns = catalog.tables.iter().find(|one| one.name.name == table);
+        let json = columns.is_some_and(|table| {
+            table.columns.iter().any(|column| is_json_check(&native, &column.name))
+        });
+        if !json && columns.is_some() {
+            let kind = "check".to_string();
+            let needs = Vec::new();
+            catalog.programs.push(Program { kind, name, table, native, needs, described: false });
+        }
+    }
+    Ok(())
+}
+
+async fn has_checks(conn: &mut Conn) -> Result<bool> {
+    let query = "SELECT 1 FROM information_schema.TABLES WHERE \
+                 TABLE_SCHEMA = 'information_schema' AND TABLE_NAME = 'CHECK_CONSTRAINTS'";
+    Ok(!rows(conn, DOING, query).await?.is_empty())
+}
+
+async fn one(conn: &mut Conn, kind: &Kind, row: &Row, catalog: &mut Catalog) -> Result<()> {
+    let text = |row: &Row, at: usize| cell(row, at).unwrap_or_default();
+    let (name, table) = (text(row, 0), text(row, 1));
+    let show = format!("SHOW CREATE {} {}", text(row, 2), quote(&name));
+    let shown = match rows(conn, DOING, &show).await {
+        Ok(shown) => shown.first().and_then(|row| cell(row, kind.shown)),
+        // A view over something that is gone cannot be shown.
+        Err(_) => None,
+    };
+    match shown {
+        Some(native) => catalog.programs.push(Program {
+            kind: kind.name.to_string(),
+            name,
+            table,
+            native: without_definer(&native),
+            needs: Vec::new(),
+            described: false,
+        }),
+        None => catalog.not_moved.push(NotMoved {
+            kind: kind.name.to_string(),
+            name,
+            reason: "the server does not show its definition: it may be invalid, or the user may \
+                     not see it (GRANT SHOW VIEW, TRIGGER, EVENT; SHOW_ROUTINE)"
+                .to_string(),
+        }),
+    }
+    Ok(())
+}
+
+/// A definition that belongs to whoever runs it.
+fn without_definer(native: &str) -> String {
+    let Some((before, rest)) = native.split_once(" DEFINER=`") else { return native.to_string() };
+    if before.len() > 60 {
+        return native.to_string();
+    }
+    let Some((_, rest)) = rest.split_once("`@`") else { return native.to_string() };
+    match rest.split_once('`') {
+        Some((_, rest)) => format!("{before}{rest}"),
+        None => native.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_definer;
+
+    #[test]
+    fn definers_are_left_out() {
+        let text = "CREATE ALGORITHM=UNDEFINED DEFINER=`root`@`%` SQL SECURITY DEFINER VIEW `v` AS";
+        let expected = "CREATE ALGORITHM=UNDEFINED SQL SECURITY DEFINER VIEW `v` AS";
+        assert_eq!(without_definer(text), expected);
+        assert_eq!(without_definer("CREATE VIEW v"), "CREATE VIEW v");
+    }
+}

@@ -1,0 +1,144 @@
+//! A target after its load: the statements of the plan, tables side by side where they may be.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use longshore_model::plan::{MovePlan, Statement};
+use longshore_model::{Error, Result, failpoint};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use crate::connections::Connections;
+use crate::design::step;
+use crate::failure::{failure, number};
+use crate::ledger;
+use crate::session::run;
+use crate::sql;
+
+/// Statements of a step that run at the same time.
+const AT_ONCE: usize = 2;
+
+/// The finish of a target.
+pub(crate) struct Finishing<'a> {
+    pub(crate) connections: &'a Arc<Connections>,
+    pub(crate) token: u64,
+    pub(crate) plan: &'a MovePlan,
+    /// Takes the purpose of every statement that was run.
+    pub(crate) done: &'a (dyn for<'b> Fn(&'b str) + Send + Sync),
+}
+
+type Numbered<'a> = (usize, &'a Statement);
+
+impl Finishing<'_> {
+    /// Runs what was not run yet: steps one after the other, and the statements of a step again
+    /// while some of them only came too early.
+    pub(crate) async fn run(&self) -> Result<()> {
+        let mut loan = self.connections.lend().await?;
+        let ready: HashSet<usize> = ledger::noted(&mut loan.conn).await?.into_iter().collect();
+        run(&mut loan.conn, "set a session up", "SET SESSION foreign_key_checks = 1").await?;
+        drop(loan);
+        let mut steps: BTreeMap<u32, Vec<Numbered<'_>>> = BTreeMap::new();
+        for (number, statement) in self.plan.finish.iter().enumerate() {
+            if !ready.contains(&number) {
+                steps.entry(statement.step).or_default().push((number, statement));
+            }
+        }
+        for (step, mut statements) in steps {
+            // Statements that lock several tables could wait for each other.
+            let lanes = if step <= step::KEYS { AT_ONCE } else { 1 };
+            loop {
+                let all = statements.len();
+                let early = self.run_some(statements, lanes).await?;
+                match early.last() {
+                    None => break,
+                    Some(_) if early.len() < all => {
+                        statements = early.into_iter().map(|(one, _)| one).collect();
+                    }
+                    Some(_) => {
+                        let last = early.into_iter().next_back();
+                        return last.map_or(Ok(()), |(_, error)| Err(error));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs statements in so many lanes. Returns those that came too early, and why.
+    async fn run_some<'a>(
+        &self,
+        statements: Vec<Numbered<'a>>,
+        lanes: usize,
+    ) -> Result<Vec<(Numbered<'a>, Error)>> {
+        let queue = Mutex::new(statements.into_iter());
+        let lane = || async {
+            let mut early = Vec::new();
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((number, statement)) = next else { return Ok::<_, Error>(early) };
+                match self.run_one(number, statement).await? {
+                    None => (self.done)(&statement.purpose),
+                    Some(error) => early.push(((number, statement), error)),
+                }
+            }
+        };
+        if lanes == 1 {
+            return lane().await;
+        }
+        let (one, two) = tokio::try_join!(lane(), lane())?;
+        Ok(one.into_iter().chain(two).collect())
+    }
+
+    /// Runs a statement; the error of one that came too early is returned.
+    async fn run_one(&self, number: usize, statement: &Statement) -> Result<Option<Error>> {
+        let mut loan = self.connections.lend().await?;
+        let checks = format!(
+            "SET SESSION foreign_key_checks = {}",
+            u8::from(statement.step == step::FOREIGN_KEYS)
+        );
+        run(&mut loan.conn, "set a session up", &checks).await?;
+        if let Err(error) = make(&mut loan.conn, &statement.sql).await {
+            let early = is_early(&error) && statement.step >= step::PROGRAMS;
+            let error = failure("run a statement of the plan", error)
+                .with("statement", statement.purpose.clone());
+            return if early { Ok(Some(error)) } else { Err(error) };
+        }
+        run(&mut loan.conn, "set a session up", "SET SESSION foreign_key_checks = 0").await?;
+        failpoint::hit("mysql.statement")?;
+        run(&mut loan.conn, "begin a transaction", "START TRANSACTION").await?;
+        ledger::note(&mut loan.conn, number).await?;
+        ledger::hold(&mut loan.conn, self.token).await?;
+        loan.commit().await?;
+        Ok(None)
+    }
+}
+
+/// Makes what a statement makes, unless it is there: an interrupted run, or somebody before it, has
+/// made it. What several changes of one table together cannot do, each of them does for itself.
+async fn make(conn: &mut Conn, statement: &str) -> Result<(), mysql_async::Error> {
+    let Err(error) = conn.query_drop(statement).await else { return Ok(()) };
+    if !number(&error).is_some_and(is_there) {
+        return Err(error);
+    }
+    let parts = statement.strip_prefix("ALTER TABLE ").and_then(sql::leading_name);
+    let Some((table, changes)) = parts else { return Ok(()) };
+    for change in sql::split(changes) {
+        let one = format!("ALTER TABLE {} {change}", sql::quote(&table));
+        match conn.query_drop(one).await {
+            Err(error) if !number(&error).is_some_and(is_there) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether an error says that something is there already.
+fn is_there(number: u16) -> bool {
+    // 1005 and 121 are how MariaDB says that a foreign key has the name of another.
+    matches!(number, 1005 | 1022 | 1050 | 1061 | 1068 | 1304 | 1359 | 1537 | 1826 | 3822)
+}
+
+/// Whether what a statement needs may come later.
+fn is_early(error: &mysql_async::Error) -> bool {
+    matches!(number(error), Some(1054 | 1146 | 1305 | 1356))
+}

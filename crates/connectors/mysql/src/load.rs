@@ -1,0 +1,159 @@
+//! A claimed target: everything that is not the writing of a chunk.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
+use longshore_model::ledger::{Header, Holder, Stage};
+use longshore_model::plan::{MovePlan, Position, TablePlan};
+use longshore_model::{Code, Error, Result, failpoint};
+use mysql_async::Conn;
+
+use crate::address::Address;
+use crate::columns::{self, NativeColumn};
+use crate::connections::{Connections, Loan};
+use crate::finishing::Finishing;
+use crate::ledger::{self, key};
+use crate::preparing::{Preparing, kept};
+use crate::repair;
+use crate::session::{connect, rows, run};
+use crate::sql::{literal, quote};
+use crate::writer::{Layout, MysqlWriter};
+
+type Columns = Arc<Vec<NativeColumn>>;
+
+/// A database that one run writes.
+pub(crate) struct MysqlLoad {
+    /// Holds the lock for as long as it lives.
+    _keeper: Conn,
+    token: u64,
+    connections: Arc<Connections>,
+    columns: Mutex<HashMap<usize, Columns>>,
+}
+
+impl MysqlLoad {
+    /// Claims the database.
+    pub(crate) async fn claim(address: &Address, holder: &Holder) -> Result<Self> {
+        let mut keeper = connect(address).await?;
+        ledger::lock(&mut keeper).await?;
+        let token = ledger::claim(&mut keeper, holder).await?;
+        let connections = Connections::new(address);
+        Ok(Self { _keeper: keeper, token, connections, columns: Mutex::default() })
+    }
+
+    /// Does something in a transaction that is committed only while the claim holds.
+    async fn transaction(&self, work: impl AsyncFnOnce(&mut Conn) -> Result<()>) -> Result<()> {
+        let mut loan = self.connections.begin().await?;
+        work(&mut loan.conn).await?;
+        ledger::hold(&mut loan.conn, self.token).await?;
+        loan.commit().await
+    }
+
+    /// The columns of a table, which is fit to be written.
+    async fn columns(&self, loan: &mut Loan, index: usize, table: &TablePlan) -> Result<Columns> {
+        let known =
+            self.columns.lock().unwrap_or_else(PoisonError::into_inner).get(&index).cloned();
+        if let Some(columns) = known {
+            return Ok(columns);
+        }
+        if kept(&mut loan.conn).await?.get(index) == Some(&true) {
+            refuse_triggers(&mut loan.conn, &table.target.name).await?;
+        }
+        let found = columns::of_table(&mut loan.conn, &table.target.name).await?;
+        let columns = Arc::new(found);
+        let mut known = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(index, columns.clone());
+        Ok(columns)
+    }
+}
+
+/// Triggers cannot be kept from firing here.
+async fn refuse_triggers(conn: &mut Conn, table: &str) -> Result<()> {
+    let query = format!(
+        "SELECT 1 FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND \
+         BINARY EVENT_OBJECT_TABLE = {} AND EVENT_MANIPULATION = 'INSERT'",
+        literal(table)
+    );
+    if rows(conn, "look for triggers", &query).await?.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::TargetNotEmpty,
+        "the target's table has triggers that loading would set off",
+    )
+    .with("table", table)
+    .hint("Drop the triggers for the time of the migration, or use `existing: replace`."))
+}
+
+#[async_trait]
+impl Load for MysqlLoad {
+    async fn begin(
+        &self,
+        header: &Header,
+        plan: &MovePlan,
+        preparations: &[Preparation],
+    ) -> Result<()> {
+        failpoint::hit("mysql.before-begin")?;
+        let mut loan = self.connections.lend().await?;
+        let preparing = Preparing { token: self.token, plan, preparations };
+        preparing.run(&mut loan.conn, header).await?;
+        loan.give_back();
+        self.columns.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        failpoint::hit("mysql.after-begin")
+    }
+
+    async fn writer(&self, request: &WriteRequest<'_>) -> Result<Box<dyn Writer>> {
+        let mut loan = self.connections.lend().await?;
+        let columns = self.columns(&mut loan, request.table_index, request.table).await?;
+        run(&mut loan.conn, "begin a transaction", "START TRANSACTION").await?;
+        let (table, chunk) = (request.table_index, request.chunk_index);
+        if ledger::has_entry(&mut loan.conn, table, chunk).await? {
+            // Nothing tells its rows from those of other chunks.
+            return Err(Error::new(Code::RowsUnattributed, "a chunk is in already")
+                .with("table", request.table.target.to_string())
+                .with("chunk", chunk.to_string()));
+        }
+        let layout = Layout::of(request.table, &columns)?;
+        Ok(Box::new(MysqlWriter::new(loan, self.token, layout)))
+    }
+
+    async fn reset_table(&self, index: usize, table: &TablePlan) -> Result<()> {
+        let sql = format!("DELETE FROM {}", quote(&table.target.name));
+        self.transaction(async |conn| {
+            run(conn, "empty a table", &sql).await?;
+            ledger::forget(conn, index).await
+        })
+        .await
+    }
+
+    async fn set_position(&self, position: &Position) -> Result<()> {
+        self.transaction(async |conn| ledger::put(conn, key::POSITION, &position.0).await).await
+    }
+
+    async fn finish(
+        &self,
+        plan: &MovePlan,
+        done: &(dyn for<'a> Fn(&'a str) + Send + Sync),
+    ) -> Result<()> {
+        Finishing { connections: &self.connections, token: self.token, plan, done }.run().await?;
+        self.mark(Stage::Finished).await
+    }
+
+    async fn mark(&self, stage: Stage) -> Result<()> {
+        self.transaction(async |conn| ledger::mark(conn, stage).await).await
+    }
+
+    async fn replace_rows(
+        &self,
+        table: &TablePlan,
+        remove: &RecordBatch,
+        add: &RecordBatch,
+    ) -> Result<()> {
+        let mut loan = self.connections.begin().await?;
+        repair::replace_rows(&mut loan.conn, table, remove, add).await?;
+        ledger::hold(&mut loan.conn, self.token).await?;
+        loan.commit().await
+    }
+}

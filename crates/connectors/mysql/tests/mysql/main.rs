@@ -1,0 +1,57 @@
+//! MySQL and MariaDB as source and target, against real servers.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use longshore_model::{Cell, LogicalType, Unit};
+use longshore_testkit::conformance::{Limits, System};
+use longshore_testkit::mysql::{Flavor, Mysql as Server};
+
+fn system(flavor: Flavor) -> System {
+    let connector = match flavor {
+        Flavor::MySql => longshore_mysql::mysql(),
+        Flavor::MariaDb => longshore_mysql::mariadb(),
+    };
+    let urls = Mutex::new(HashMap::new());
+    System::new(connector, move |_, name| {
+        let mut urls = urls.lock().expect("no test panicked here");
+        let url = urls.entry(name.to_string()).or_insert_with(|| {
+            // A position counts the transactions of all databases of a server, and other tests may
+            // run in this process.
+            let server = match name {
+                "positions" => Box::leak(Box::new(Server::start(flavor))),
+                _ => Server::shared(flavor),
+            };
+            server.url(&server.create(name))
+        });
+        url.clone()
+    })
+    .limited(Limits { name_bytes: 64, made_before: true, lacks, ..Limits::default() })
+}
+
+/// Floats are finite, and dates have a year of four digits.
+fn lacks(logical: &LogicalType, cell: Cell<'_>) -> bool {
+    const DAYS: std::ops::RangeInclusive<i64> = -719_528..=2_932_896;
+    match cell {
+        Cell::Float(value) => !value.is_finite(),
+        Cell::Date(days) => !DAYS.contains(&i64::from(days)),
+        Cell::Timestamp(ticks, Unit::Micro, _) => {
+            !DAYS.contains(&ticks.div_euclid(86_400_000_000))
+        }
+        _ => {
+            let _ = logical;
+            false
+        }
+    }
+}
+
+fn mysql() -> System {
+    system(Flavor::MySql)
+}
+
+fn mariadb() -> System {
+    system(Flavor::MariaDb)
+}
+
+longshore_testkit::conformance_tests!(conformance_mysql, mysql);
+longshore_testkit::conformance_tests!(conformance_mariadb, mariadb);
