@@ -34,12 +34,15 @@ pub fn types() -> Vec<LogicalType> {
         LogicalType::Date,
         LogicalType::Interval,
         LogicalType::Uuid,
+        LogicalType::LooseDate,
         LogicalType::Json,
         LogicalType::Variant,
         LogicalType::Opaque { system: "elsewhere".to_string(), name: "shape".to_string() },
     ];
     types.extend(ints);
     types.extend(decimals.map(|(precision, scale)| LogicalType::Decimal { precision, scale }));
+    types.extend([1, 8, 64].map(|length| LogicalType::Bits { length }));
+    types.extend([false, true].map(|utc| LogicalType::LooseTimestamp { utc }));
     types.extend(units.map(|unit| LogicalType::Time { unit }));
     types.extend(
         units
