@@ -7,7 +7,7 @@ use longshore_model::{
     BatchBuilder, Cell, Code, ColumnBuilder, Error, LogicalType, Misfit, Result,
 };
 
-use super::{EPOCH_DAYS, EPOCH_MICROS, numeric};
+use super::{EPOCH_DAYS, EPOCH_MICROS, bits, numeric};
 use crate::types::{Form, NativeType, read_form};
 
 /// Collects rows into batches.
@@ -130,6 +130,13 @@ impl Reading {
                 Cell::Timestamp(ticks.ok_or(Misfit::Range)?, Unit::Micro, utc)
             }
             Some(Form::Interval) => interval(value)?,
+            Some(Form::Bits) => {
+                let mut text = String::new();
+                if !bits::decode(value, &mut text) {
+                    return Err(Trouble::Garbled);
+                }
+                return Ok(builder.append(Cell::Text(&text))?);
+            }
             Some(Form::Uuid) => {
                 Cell::Uuid(<&[u8; 16]>::try_from(value).map_err(|_| Trouble::Garbled)?)
             }

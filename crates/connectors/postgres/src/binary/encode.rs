@@ -5,7 +5,7 @@ use bytes::{BufMut, Bytes};
 use longshore_model::{Cell, Code, ColumnView, Error, LogicalType, Result};
 
 use super::lane::{Lane, Values};
-use super::{EPOCH_DAYS, EPOCH_MICROS, numeric, text};
+use super::{EPOCH_DAYS, EPOCH_MICROS, bits, numeric, text};
 use crate::types::{Form, NativeType, form};
 use crate::wire::Wire;
 
@@ -222,6 +222,11 @@ fn write_binary(
             out.put_i32(months);
         }
         (Form::Uuid, Cell::Uuid(value)) => put(*value, out),
+        (Form::Bits, Cell::Text(text)) => {
+            if !bits::encode(text, out) {
+                return Err(Refused::Range);
+            }
+        }
         _ => return Err(Refused::Kind),
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! The binary form of each type is what its `…recv` and `…send` functions of the server take and
 //! give; lengths and numbers are big-endian.
 
+mod bits;
 mod decode;
 mod encode;
 mod lane;

@@ -31,6 +31,7 @@ fn columns() -> Vec<Column> {
         "timestamptz",
         "interval",
         "uuid",
+        "bit",
     ]
     .into_iter()
     .flat_map(|base| {
@@ -41,10 +42,10 @@ fn columns() -> Vec<Column> {
             portable: false,
             modifier,
         };
-        let modifiers = if base == "numeric" {
-            vec![-1, (38 << 16 | 5) + 4, (76 << 16 | 70) + 4]
-        } else {
-            vec![-1]
+        let modifiers = match base {
+            "numeric" => vec![-1, (38 << 16 | 5) + 4, (76 << 16 | 70) + 4],
+            "bit" => vec![1, 64],
+            _ => vec![-1],
         };
         modifiers.into_iter().map(move |modifier| {
             let native = native(modifier);
@@ -64,7 +65,7 @@ fn row(value: &[u8]) -> Vec<u8> {
 proptest! {
     #[test]
     fn no_bytes_make_a_decoder_panic(
-        which in 0..20usize,
+        which in 0..22usize,
         value in proptest::collection::vec(any::<u8>(), 0..40),
         cut in 0..60usize,
     ) {
@@ -80,7 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_encoded_is_decoded(which in 0..20usize, seed in any::<u64>()) {
+    fn what_is_encoded_is_decoded(which in 0..22usize, seed in any::<u64>()) {
         let all = columns();
         let column = all[which % all.len()].clone();
         if types::read_form(&column.1, &column.2).is_none() {

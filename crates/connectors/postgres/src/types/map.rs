@@ -8,6 +8,9 @@ use longshore_model::{LogicalType, Result};
 
 use crate::DIALECT;
 
+/// The longest bit string that the server declares.
+const MOST_BITS: u32 = 83_886_080;
+
 /// How a column is declared, stored and read back. A declaration of the same dialect stays.
 pub(crate) fn map_column(column: &Column) -> Result<Mapping> {
     if !column.native.is_empty() {
@@ -56,6 +59,9 @@ fn storage(logical: &LogicalType) -> (String, LogicalType) {
         LogicalType::Json => ("json", logical.clone()),
         LogicalType::Opaque { system, name } if system == DIALECT => {
             return (name.clone(), logical.clone());
+        }
+        LogicalType::Bits { length } if *length <= MOST_BITS => {
+            return (format!("bit({length})"), logical.clone());
         }
         LogicalType::Bits { .. }
         | LogicalType::LooseDate

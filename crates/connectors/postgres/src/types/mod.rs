@@ -115,6 +115,10 @@ pub(crate) fn logical(native: &NativeType) -> LogicalType {
         "interval" => LogicalType::Interval,
         "uuid" => LogicalType::Uuid,
         "json" | "jsonb" => LogicalType::Json,
+        "bit" => match u32::try_from(native.modifier) {
+            Ok(length @ 1..) => LogicalType::Bits { length },
+            _ => opaque(),
+        },
         _ => opaque(),
     }
 }
@@ -146,6 +150,7 @@ pub(crate) enum Form {
     Timestamp,
     Interval,
     Uuid,
+    Bits,
 }
 
 /// The binary form in which a column of a type holds values of a logical type; `None` when only
@@ -177,6 +182,7 @@ pub(crate) fn form(native: &NativeType, logical: &LogicalType) -> Option<Form> {
         }
         ("interval", LogicalType::Interval) => Form::Interval,
         ("uuid", LogicalType::Uuid) => Form::Uuid,
+        ("bit", LogicalType::Bits { .. }) => Form::Bits,
         _ => return None,
     };
     Some(form)

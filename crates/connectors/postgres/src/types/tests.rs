@@ -22,6 +22,19 @@ fn numerics_with_bounds_are_decimals() {
 }
 
 #[test]
+fn bits_of_a_fixed_length_are_bits_elsewhere() {
+    for (name, base, modifier, expected) in [
+        ("bit(8)", "bit", 8, "bits(8)"),
+        ("flags", "bit", 3, "bits(3)"),
+        ("\"bit\"", "bit", -1, "opaque(postgres:\"bit\")"),
+        ("bit varying(8)", "varbit", 8, "opaque(postgres:bit varying(8))"),
+        ("bit(8)[]", "_bit", 8, "opaque(postgres:bit(8)[])"),
+    ] {
+        assert_eq!(logical(&native(name, base, modifier)).to_string(), expected, "{name}");
+    }
+}
+
+#[test]
 fn only_types_without_numbers_of_objects_pass_in_binary() {
     for good in ["int4", "_text", "tsvector", "_int4range", "jsonb"] {
         assert!(passes_in_binary(&native(good, good, -1)), "{good}");
@@ -65,6 +78,11 @@ fn what_is_declared_is_read_back() {
         "uuid",
         "json",
         "variant",
+        "bits(1)",
+        "bits(64)",
+        "bits(4294967295)",
+        "loose-date",
+        "loose-timestamptz",
         "opaque(mysql:set)",
     ] {
         let column = Column {
