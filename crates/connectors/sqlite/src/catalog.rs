@@ -170,7 +170,7 @@ fn columns(shape: &Shape, text: &Definition) -> Vec<Column> {
                 collation: written
                     .and_then(|written| written.collation.clone())
                     .filter(|collation| !collation.eq_ignore_ascii_case("BINARY")),
-                increments: false,
+                increments: shape.alias.as_ref() == Some(&column.name),
                 values: Vec::new(),
             }
         })

@@ -195,6 +195,7 @@ fn table_plan(
         if column.converts() {
             slot.native = String::new();
             slot.default = None;
+            slot.values.clear();
         }
         columns.push(plan);
     }

@@ -194,3 +194,37 @@ fn rules_name_tables_of_public_with_their_schema_or_without() {
         assert_eq!(stage.value("copy.db", "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'"), 1);
     }
 }
+
+#[test]
+fn rows_are_numbered_on_after_a_move() {
+    let stage = Stage::empty();
+    stage.sql(
+        "from.db",
+        "CREATE TABLE full (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO full VALUES (41, 'a');
+         CREATE TABLE none (id INTEGER PRIMARY KEY, v TEXT);
+         CREATE TABLE below (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO below VALUES (-5, 'a')",
+    );
+    let server = Postgres::shared(Version::V15);
+    let to = server.create("numbers");
+    verified(&run(&stage, "sqlite:from.db", &server.url(&to), ""));
+    for (table, expected) in [("full", "42"), ("none", "1"), ("below", "1")] {
+        let sql = format!("INSERT INTO \"{table}\" (v) VALUES ('b') RETURNING id");
+        assert_eq!(server.psql(&to, &sql), expected, "{table}");
+    }
+    server
+        .psql(&to, "CREATE TABLE serial (id serial, v text); INSERT INTO serial (v) VALUES ('a')");
+    let again = server.create("again");
+    stage.write(
+        "renamed.yaml",
+        &format!(
+            "longshore: v1\nname: numbers\nmoves:\n- from: '{}'\n  to: '{}'\n  rename: {{full: more, serial: other}}\n",
+            server.url(&to),
+            server.url(&again)
+        ),
+    );
+    verified(&stage.run(&["run", "renamed.yaml", "--json"]));
+    for (table, expected) in [("more", "43"), ("other", "2")] {
+        let sql = format!("INSERT INTO {table} (v) VALUES ('c') RETURNING id");
+        assert_eq!(server.psql(&again, &sql), expected, "{table}");
+    }
+}

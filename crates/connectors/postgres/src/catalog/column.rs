@@ -136,6 +136,12 @@ impl Column {
         all
     }
 
+    /// Whether rows without a value get the next number of a sequence.
+    fn numbers_rows(&self) -> bool {
+        let default = self.default.as_deref().unwrap_or_default();
+        !self.identity.is_empty() || self.generated.is_empty() && default.starts_with("nextval(")
+    }
+
     /// The column as other systems see it.
     pub(super) fn model(&self, not_null: Option<&NotNull>) -> ModelColumn {
         let generated = self.default.clone().filter(|_| !self.generated.is_empty());
@@ -148,7 +154,7 @@ impl Column {
             generated: generated
                 .map(|expression| Generated { expression, stored: self.generated == "s" }),
             collation: self.collation.clone(),
-            increments: false,
+            increments: self.numbers_rows(),
             values: Vec::new(),
         }
     }

@@ -3,6 +3,8 @@
 //! What comes from PostgreSQL and moves as it is keeps its own definition; everything else is made
 //! from the plan's columns ([`portable`]).
 
+mod column;
+mod default;
 mod finish;
 mod kept;
 mod portable;
@@ -173,3 +175,6 @@ fn not_moved(program: &Program, reason: &str) -> NotMoved {
 fn kind(program: &Program) -> &str {
     program.kind.trim_start_matches("late ").trim_start_matches("early ")
 }
+
+#[cfg(test)]
+mod tests;

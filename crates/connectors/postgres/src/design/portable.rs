@@ -1,36 +1,25 @@
 //! Tables from the plan's columns: what any system's structure becomes.
 
-use longshore_model::LogicalType;
-use longshore_model::catalog::{Column, NotMoved};
+use longshore_model::catalog::NotMoved;
 use longshore_model::connector::Design;
-use longshore_model::plan::{ColumnPlan, Statement, TablePlan};
+use longshore_model::plan::{Statement, TablePlan};
 
+use super::column::Column;
 use super::{LONGEST_NAME, Turns, step};
 use crate::sql::{self, quote};
 
 /// The statement that makes a table, without what follows the load.
 pub(super) fn create(table: &TablePlan, same: bool, schema: &str, design: &mut Design) -> String {
-    let lines: Vec<String> = table
-        .columns
-        .iter()
-        .map(|column| {
-            let mut line = format!("{} {}", quote(&column.target), column.native);
-            let Some(described) = table.structure.column(&column.target) else { return line };
-            match default(described, column, same) {
-                Ok(Some(default)) => line += &format!(" DEFAULT {default}"),
-                Ok(None) => {}
-                Err(reason) => design.not_moved.push(NotMoved {
-                    kind: "default".to_string(),
-                    name: format!("{}.{}", table.target, column.target),
-                    reason: reason.to_string(),
-                }),
+    let mut lines = Vec::with_capacity(table.columns.len());
+    for planned in &table.columns {
+        lines.push(match table.structure.column(&planned.target) {
+            Some(described) => {
+                let column = Column { planned, described, same };
+                column.declare(&table.target, &mut design.not_moved)
             }
-            if !described.nullable {
-                line += " NOT NULL";
-            }
-            line
-        })
-        .collect();
+            None => format!("{} {}", quote(&planned.target), planned.native),
+        });
+    }
     format!(
         "CREATE TABLE {} (\n    {}\n)",
         sql::table(&table.target, schema),
@@ -38,44 +27,7 @@ pub(super) fn create(table: &TablePlan, same: bool, schema: &str, design: &mut D
     )
 }
 
-/// The default of a column, where it means the same here.
-fn default(
-    described: &Column,
-    column: &ColumnPlan,
-    same: bool,
-) -> Result<Option<String>, &'static str> {
-    let Some(text) = described.default.as_deref().map(str::trim) else { return Ok(None) };
-    if same {
-        return match column.native == column.declared {
-            true => Ok(Some(text.to_string())),
-            false => Err("its column has another type now"),
-        };
-    }
-    let number = text.parse::<f64>().is_ok() && text.ends_with(|c: char| c.is_ascii_digit());
-    let quoted = text.len() >= 2
-        && text.starts_with('\'')
-        && text.ends_with('\'')
-        && !text[1..text.len() - 1].replace("''", "").contains(['\'', '\\']);
-    let takes_numbers = matches!(
-        column.to,
-        LogicalType::Int { .. }
-            | LogicalType::Float { .. }
-            | LogicalType::Decimal { .. }
-            | LogicalType::Number
-    );
-    match column.to {
-        _ if text.eq_ignore_ascii_case("null") => Ok(None),
-        _ if number && takes_numbers => Ok(Some(text.to_string())),
-        LogicalType::Text if quoted => Ok(Some(text.to_string())),
-        LogicalType::Boolean if matches!(text, "0" | "1") => Ok(Some((text == "1").to_string())),
-        LogicalType::Timestamp { .. } if text.eq_ignore_ascii_case("current_timestamp") => {
-            Ok(Some("CURRENT_TIMESTAMP".to_string()))
-        }
-        _ => Err("its text is of another system; set it anew for PostgreSQL"),
-    }
-}
-
-/// Keys and indexes of a table.
+/// Keys and indexes of a table, and where its numbers go on.
 pub(super) fn finish(
     number: usize,
     table: &TablePlan,
@@ -92,6 +44,13 @@ pub(super) fn finish(
     if !structure.primary_key.is_empty() {
         let sql = format!("ALTER TABLE {name} ADD PRIMARY KEY ({})", list(&structure.primary_key));
         add(step::KEYS, format!("key of {}", table.target), sql);
+    }
+    for planned in &table.columns {
+        let Some(described) = structure.column(&planned.target) else { continue };
+        if let Some(sequence) = (Column { planned, described, same }).sequence(&name) {
+            let purpose = format!("numbers of {}.{}", table.target, planned.target);
+            add(step::MARKS, purpose, go_on_after_the_rows(&sequence, &name, &planned.target));
+        }
     }
     let mut left = Vec::new();
     for index in &structure.indexes {
@@ -157,6 +116,19 @@ pub(super) fn finish(
         add(turns.next(&[&name, &to]), format!("foreign key of {}", table.target), sql);
     }
     design.not_moved.extend(left);
+}
+
+/// Sets a sequence to the largest number of the rows, or leaves it where it is when that is larger: a
+/// table that was there before may have given it out.
+fn go_on_after_the_rows(sequence: &str, table: &str, column: &str) -> String {
+    let column = quote(column);
+    format!(
+        "SELECT pg_catalog.setval(seqrelid::pg_catalog.regclass, \
+         LEAST(GREATEST(at, seqmin), seqmax), at >= seqmin) FROM (SELECT seqrelid, seqmin, seqmax, \
+         GREATEST((SELECT pg_catalog.max({column}) FROM {table}), \
+         pg_catalog.pg_sequence_last_value(seqrelid)) AS at FROM pg_catalog.pg_sequence \
+         WHERE seqincrement > 0 AND seqrelid = {sequence}) AS sequence"
+    )
 }
 
 fn list(names: &[String]) -> String {
