@@ -2,10 +2,10 @@
 
 use longshore_model::catalog::{Column, ForeignKey, NotMoved, Table};
 use longshore_model::plan::{ColumnPlan, TablePlan};
-use longshore_model::{Literal, LogicalType};
+use longshore_model::{Cell, ColumnBuilder, ColumnView, Literal, LogicalType};
 
 use super::not_moved;
-use crate::sql::{definition, quote, quote_all};
+use crate::sql::{definition, quote, quote_all, text_literal};
 use crate::types::{Affinity, affinity, is_plain_type};
 
 /// A table's definition.
@@ -128,14 +128,38 @@ impl Maker<'_> {
             let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
             text.push_str(&format!(" GENERATED ALWAYS AS ({}) {kind}", generated.expression));
         } else if let Some(default) = &column.default {
-            if self.same || is_literal(default) {
-                text.push_str(&format!(" DEFAULT ({default})"));
-            } else {
-                let name = format!("{}.{}", self.plan.target, column.name);
-                self.lose("default", &name, "its expression is of another system");
+            let kept = match plan {
+                Some(plan) if !self.same => translated(default, &plan.to),
+                _ => Some(default.clone()),
+            };
+            match kept {
+                Some(default) => text.push_str(&format!(" DEFAULT ({default})")),
+                None => {
+                    let name = format!("{}.{}", self.plan.target, column.name);
+                    self.lose("default", &name, "its expression is of another system");
+                }
             }
         }
+        if !column.values.is_empty() && plan.is_some() {
+            text.push_str(&self.check(column));
+        }
         Some(text)
+    }
+
+    /// The rule that allows certain texts only.
+    fn check(&mut self, column: &Column) -> String {
+        if column.logical != LogicalType::Text || column.values.iter().any(|v| v.contains('\0')) {
+            let name = format!("{}.{}", self.plan.target, column.name);
+            self.lose(
+                "check",
+                &name,
+                "its column is of another type here, or one of its texts cannot be",
+            );
+            return String::new();
+        }
+        let texts: Vec<String> = column.values.iter().map(|text| text_literal(text)).collect();
+        let called = quote(&format!("{}_values", column.name));
+        format!(" CONSTRAINT {called} CHECK ({} IN ({}))", quote(&column.name), texts.join(", "))
     }
 
     /// The declared type: the source's own when values go from SQLite to SQLite as they are.
@@ -185,6 +209,37 @@ impl Maker<'_> {
 
 fn converts(column: &ColumnPlan) -> bool {
     column.mask.is_some() || column.from != column.to
+}
+
+/// The default of another system that means the same here, for a column that is stored as `logical`.
+fn translated(default: &str, logical: &LogicalType) -> Option<String> {
+    let plain = is_literal(default).then(|| default.to_string());
+    match logical {
+        LogicalType::Bits { length } => {
+            let digits = default.strip_prefix("b'")?.strip_suffix('\'')?;
+            stored(&format!("{digits:0>width$}", width = usize::try_from(*length).ok()?), logical)
+        }
+        LogicalType::Date | LogicalType::Timestamp { .. } => match Literal::parse(default) {
+            Some(Literal::Text(text)) => {
+                let utc = matches!(logical, LogicalType::Timestamp { utc: true, .. });
+                let text = String::from_utf8(text).ok()?;
+                let zone = if utc && !text.contains(['Z', '+']) { "Z" } else { "" };
+                stored(&(text + zone), logical)
+            }
+            _ => plain,
+        },
+        _ => plain,
+    }
+}
+
+/// The literal of a value, as its text is stored.
+fn stored(text: &str, logical: &LogicalType) -> Option<String> {
+    let mut builder = ColumnBuilder::new(logical);
+    builder.cast(Cell::Text(text)).ok()?;
+    let array = builder.finish();
+    let mut text = String::new();
+    ColumnView::new(logical, &array).ok()?.cell(0).write_text(&mut text);
+    Some(text_literal(&text))
 }
 
 fn is_literal(default: &str) -> bool {

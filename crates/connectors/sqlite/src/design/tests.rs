@@ -110,6 +110,37 @@ fn tables_of_another_system_are_made_from_their_structure() {
 }
 
 #[test]
+fn what_columns_allow_and_have_by_default_is_declared() {
+    for (logical, default, expected) in [
+        ("bits(4)", "b'101'", Some("'0101'")),
+        ("bits(2)", "b'101'", None),
+        ("bits(2)", "'01'", None),
+        ("date", "'2024-02-29'", Some("'2024-02-29'")),
+        ("date", "'0000-00-00'", None),
+        ("timestamp", "'2024-02-29 01:02:03.500'", Some("'2024-02-29 01:02:03.5'")),
+        ("timestamptz", "'2024-02-29 01:02:03'", Some("'2024-02-29 01:02:03Z'")),
+        ("timestamp", "CURRENT_TIMESTAMP", Some("CURRENT_TIMESTAMP")),
+        ("int64", "5", Some("5")),
+    ] {
+        let made = design(
+            &[plan("t", vec![column("c", logical, "", Some(default))], &[])],
+            &Catalog { dialect: "elsewhere".to_string(), ..Catalog::default() },
+        )
+        .expect("a design");
+        let sql = &made.prepare[0].sql;
+        match expected {
+            Some(expected) => assert!(sql.contains(&format!("DEFAULT ({expected})")), "{sql}"),
+            None => assert_eq!(made.not_moved[0].name, "public.t.c", "{sql}"),
+        }
+    }
+    let mut kind = column("kind", "text", "", None);
+    kind.values = vec!["a".to_string(), "it's".to_string()];
+    let made = design(&[plan("t", vec![kind], &[])], &Catalog::default()).expect("a design");
+    let check = "CONSTRAINT \"kind_values\" CHECK (\"kind\" IN ('a', 'it''s'))";
+    assert!(made.prepare[0].sql.contains(check), "{}", made.prepare[0].sql);
+}
+
+#[test]
 fn names_that_are_one_in_sqlite_are_refused() {
     let one = || vec![column("a", "int64", "", None)];
     let error = design(&[plan("t", one(), &[]), plan("T", one(), &[])], &Catalog::default())
