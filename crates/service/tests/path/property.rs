@@ -8,7 +8,7 @@ use longshore_engine::report::Outcome;
 use longshore_model::catalog::TableName;
 use longshore_model::loss::Policies;
 use longshore_model::spec::{Size, Spec};
-use longshore_model::{Code, Literal};
+use longshore_model::{Code, Literal, LogicalType};
 use longshore_testkit::corpus;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRng, TestRunner};
@@ -58,15 +58,27 @@ async fn go(spec: &Spec, what: &str) {
     assert_eq!(end.report.outcome, Outcome::Verified, "{what}: {:?}", end.error);
 }
 
+/// A migration of a table that asks for dates that may be no days as what they are.
+fn as_they_are(batch: &RecordBatch, from: &str, to: &str) -> Spec {
+    let mut spec = Spec::short(from, to);
+    for field in batch.schema().fields() {
+        let logical = LogicalType::of_field(field).expect("a logical type");
+        if logical.strict().is_some() {
+            spec.moves[0].types.insert(format!("t.{}", field.name()), logical);
+        }
+    }
+    spec
+}
+
 /// Memory → files → memory: types and values are the same.
 async fn by_files(format: &str, batch: &RecordBatch, what: &str) {
     let (from, to, folder) = (store(), store(), folder());
     put(&from, "t", None, batch.clone());
     let files = format!("file:{}?format={format}", folder.path().join("out").display());
-    let mut spec = Spec::short(&from.address("memory"), &files);
+    let mut spec = as_they_are(batch, &from.address("memory"), &files);
     spec.limits.chunk = Size(256);
     go(&spec, what).await;
-    go(&Spec::short(&files, &to.address("memory")), what).await;
+    go(&as_they_are(batch, &files, &to.address("memory")), what).await;
     let mut came = Vec::new();
     for part in to.rows(&TableName::plain("t")) {
         let (schema, expected) = (part.schema(), batch.schema());
@@ -88,7 +100,7 @@ async fn by_databases(format: &str, batch: &RecordBatch, what: &str) {
     let database = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
     let (one, two) = (database("one.db"), database("two.db"));
     let files = format!("file:{}?format={format}", folder.path().join("out").display());
-    let mut spec = Spec::short(&from.address("memory"), &one);
+    let mut spec = as_they_are(batch, &from.address("memory"), &one);
     spec.limits.chunk = Size(256);
     let strict = migrate(&spec).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
     if let Some(error) = strict.error {

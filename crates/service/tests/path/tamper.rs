@@ -155,7 +155,8 @@ impl System {
             LogicalType::Decimal { precision, scale } => {
                 [(5, -2), (38, 38), (39, 0), (76, 30)].contains(&(*precision, *scale))
             }
-            _ => true,
+            // Nobody keeps them who is not asked to.
+            loose => loose.strict().is_none(),
         });
         types.enumerate().map(table).collect()
     }
