@@ -174,11 +174,15 @@ impl Transform {
                 other => other.to_string(),
             };
             let actions: Vec<_> = kind.actions()[1..].iter().map(word).collect();
+            let or_text = match kind {
+                LossKind::ZeroDate => " Or ask for the column as text under `types`.",
+                _ => "",
+            };
             return Err(Error::new(Code::ValueRefused, format!("a value is {}", kind.describe()))
                 .with("table", self.table.clone())
                 .with("column", column.source.clone())
                 .hint(format!(
-                    "Set `policies: {{ {kind}: {} }}` if the loss is acceptable, and make a new plan.",
+                    "Set `policies: {{ {kind}: {} }}` if the loss is acceptable, and make a new plan.{or_text}",
                     actions.join(" | ")
                 )));
         }

@@ -242,7 +242,7 @@ impl FromStr for LogicalType {
             Error::new(Code::SpecInvalid, format!("{text:?} is not a type")).hint(
                 "Types are boolean, int8…int64, uint8…uint64, float32, float64, decimal(p,s), number, \
                  text, bytes, date, time, timestamp, timestamptz, interval, uuid, bits(n), \
-                 json, variant.",
+                 json, variant, loose-date, loose-timestamp, loose-timestamptz.",
             )
         };
         let (name, argument) = match text.split_once('(') {
