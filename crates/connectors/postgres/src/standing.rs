@@ -12,9 +12,14 @@ use crate::failure::failure;
 use crate::preparing::preparations;
 use crate::sql;
 
-/// The tables that are kept, by their numbers, with their constraints.
+/// The tables that are kept.
 #[derive(Default)]
-pub(crate) struct Standing(HashMap<usize, Vec<Constraint>>);
+pub(crate) struct Standing {
+    /// Their constraints, by their numbers.
+    constraints: HashMap<usize, Vec<Constraint>>,
+    /// The names that the plan has for their primary keys.
+    primaries: HashMap<usize, String>,
+}
 
 struct Constraint {
     name: String,
@@ -36,7 +41,7 @@ impl Standing {
         let mut found: HashMap<usize, Vec<Constraint>> =
             kept.iter().map(|table| (number(*table), Vec::new())).collect();
         if kept.is_empty() {
-            return Ok(Self(found));
+            return Ok(Self::default());
         }
         let name = |number: &i64| {
             let table = usize::try_from(*number).ok().and_then(|at| plan.tables.get(at));
@@ -51,20 +56,26 @@ impl Standing {
                 definition: plain(row.try_get(3).map_err(told)?),
             });
         }
-        Ok(Self(found))
+        let primary = |statement: &Statement| {
+            let name = named(&statement.purpose, PRIMARY_KEY_INDEX)?;
+            statement.table.map(|table| (table, name.to_string()))
+        };
+        let primaries = plan.finish.iter().filter_map(primary).collect();
+        Ok(Self { constraints: found, primaries })
     }
 
-    /// Whether the table of a statement has the key that it would make, or keeps the marks that it
-    /// would set: they name keys, which may have other names here.
+    /// Whether the table of a statement has the key that it would make. A mark on a primary key that
+    /// has another name here is not set: the table keeps its own.
     pub(crate) fn has(&self, statement: &Statement) -> bool {
-        let constraints = statement.table.and_then(|table| self.0.get(&table));
-        let Some(constraints) = constraints else { return false };
-        if statement.purpose.starts_with("mark ") {
-            return true;
+        let Some(table) = statement.table else { return false };
+        let Some(constraints) = self.constraints.get(&table) else { return false };
+        if let Some(marked) = named(&statement.purpose, "mark") {
+            let is_primary = self.primaries.get(&table).is_some_and(|name| name == marked);
+            return is_primary && constraints.iter().any(|one| one.primary && one.name != marked);
         }
-        let index = [PRIMARY_KEY_INDEX, UNIQUE_KEY_INDEX].into_iter().find_map(|kind| {
-            Some((kind, statement.purpose.strip_prefix(kind)?.strip_prefix(' ')?))
-        });
+        let index = [PRIMARY_KEY_INDEX, UNIQUE_KEY_INDEX]
+            .into_iter()
+            .find_map(|kind| Some((kind, named(&statement.purpose, kind)?)));
         if let Some((kind, name)) = index {
             let primary = kind == PRIMARY_KEY_INDEX;
             return constraints.iter().any(|one| one.name == name || primary && one.primary);
@@ -84,6 +95,11 @@ impl Standing {
         let (primary, added) = (added.starts_with("PRIMARY KEY"), plain(added));
         constraints.iter().any(|one| primary && one.primary || one.definition.starts_with(&added))
     }
+}
+
+/// The name of a thing of a kind that a statement's purpose speaks of.
+fn named<'a>(purpose: &'a str, kind: &str) -> Option<&'a str> {
+    purpose.strip_prefix(kind)?.strip_prefix(' ')
 }
 
 /// A definition without what may be written in two ways.
@@ -110,17 +126,17 @@ mod tests {
             primary,
             definition: plain(definition),
         };
-        let standing = Standing(
-            [(
-                0,
-                vec![
-                    one("pk of t", true, "PRIMARY KEY (id)"),
-                    one("t_u_key", false, "UNIQUE (u, \"V\")"),
-                    one("t_r_fkey", false, "FOREIGN KEY (r) REFERENCES public.t(id)"),
-                ],
-            )]
-            .into(),
-        );
+        let t = vec![
+            one("pk of t", true, "PRIMARY KEY (id)"),
+            one("t_u_key", false, "UNIQUE (u, \"V\")"),
+            one("t_r_fkey", false, "FOREIGN KEY (r) REFERENCES public.t(id)"),
+        ];
+        let v = vec![one("v_pkey", true, "PRIMARY KEY (id)")];
+        let primary = |table: usize, name: &str| (table, name.to_string());
+        let standing = Standing {
+            constraints: [(0, t), (2, v), (3, Vec::new())].into(),
+            primaries: [primary(0, "t_pkey"), primary(2, "v_pkey"), primary(3, "w_pkey")].into(),
+        };
         for (table, purpose, sql, expected) in [
             (0, "index of a primary key t_pkey", "CREATE UNIQUE INDEX t_pkey ON t (id)", true),
             (0, "index of a unique key t_u_key", "CREATE UNIQUE INDEX t_u_key ON t (u)", true),
@@ -139,7 +155,10 @@ mod tests {
             ),
             (0, "", "CREATE INDEX i ON t (r)", false),
             (0, "mark t_pkey", "ALTER TABLE t CLUSTER ON t_pkey", true),
+            (0, "mark t_u_key", "ALTER TABLE t CLUSTER ON t_u_key", false),
             (1, "mark u_pkey", "ALTER TABLE u CLUSTER ON u_pkey", false),
+            (2, "mark v_pkey", "ALTER TABLE v CLUSTER ON v_pkey", false),
+            (3, "mark w_pkey", "ALTER TABLE w CLUSTER ON w_pkey", false),
             (1, "", "ALTER TABLE u ADD PRIMARY KEY (id)", false),
         ] {
             let statement = Statement {
