@@ -148,8 +148,12 @@ impl Parts {
         };
         let (host, port) = match place.strip_prefix('[') {
             Some(inner) => {
-                let (host, port) = inner.split_once(']').ok_or("is not understood")?;
-                (host, port.strip_prefix(':'))
+                let (host, rest) = inner.split_once(']').ok_or("is not understood")?;
+                let port = rest.strip_prefix(':');
+                if port.is_none() && !rest.is_empty() {
+                    return Err("is not understood");
+                }
+                (host, port)
             }
             None => match place.split_once(':') {
                 Some((host, port)) => (host, Some(port)),
@@ -157,7 +161,7 @@ impl Parts {
             },
         };
         let port = port.map(|port| port.parse().map_err(|_| "has a port that is no number"));
-        if host.contains([':', ',']) || path.contains('/') {
+        if host.contains(',') || path.contains('/') {
             return Err("is not understood");
         }
         Ok(Self {

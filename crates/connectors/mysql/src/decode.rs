@@ -194,7 +194,7 @@ impl Moment {
 
 fn span(micros: i64, logical: &LogicalType, column: &mut ColumnBuilder) -> Result<(), Misfit> {
     match logical {
-        LogicalType::Time { .. } if (0..86_400_000_000).contains(&micros) => {
+        LogicalType::Time { .. } if (0..=86_400_000_000).contains(&micros) => {
             column.append(Cell::Time(micros, longshore_model::Unit::Micro))
         }
         LogicalType::Time { .. } => Err(Misfit::Range),

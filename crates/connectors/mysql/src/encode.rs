@@ -17,6 +17,8 @@ pub(crate) enum Form {
     Span,
     /// As a date and time without a zone.
     Moment,
+    /// As a number whose digits are a text: a literal of a number keeps 65 of them.
+    Digits,
 }
 
 impl Form {
@@ -25,6 +27,7 @@ impl Form {
         match (logical, types::word(declared)) {
             (LogicalType::Bits { .. }, "bit") => Form::Bits,
             (LogicalType::Interval, "time") => Form::Span,
+            (LogicalType::Decimal { .. }, declared) if declared != "decimal" => Form::Digits,
             (LogicalType::Timestamp { .. }, "datetime" | "timestamp") => Form::Moment,
             _ => Form::Plain,
         }
@@ -40,6 +43,11 @@ impl Form {
         match (self, cell) {
             (_, Cell::Null) => out.push_str("NULL"),
             (_, Cell::Bool(value)) => out.push(if value { '1' } else { '0' }),
+            (Form::Digits, Cell::Decimal(..) | Cell::WideDecimal(..)) => {
+                out.push('\'');
+                cell.write_text(out);
+                out.push('\'');
+            }
             (_, Cell::Int(_) | Cell::UInt(_) | Cell::Decimal(..) | Cell::WideDecimal(..)) => {
                 cell.write_text(out);
             }
@@ -142,6 +150,7 @@ mod tests {
             (Form::Plain, Cell::Float(0.1), "1e-1"),
             (Form::Plain, Cell::Float(1e300), "1e300"),
             (Form::Plain, Cell::Decimal(-105, 2), "-1.05"),
+            (Form::Digits, Cell::Decimal(-105, 2), "'-1.05'"),
             (Form::Plain, Cell::Text("it's \\ '"), "'it''s \\ '''"),
             (Form::Plain, Cell::Bytes(&[0, 254]), "X'00FE'"),
             (Form::Bits, Cell::Text("0101"), "b'0101'"),

@@ -119,7 +119,6 @@ fn of_driver(doing: &str, error: mysql_async::DriverError) -> Error {
             Error::new(Code::PermissionDenied, format!("could not {doing}: the server has no TLS"))
                 .hint("Set TLS up there, or say ?ssl-mode=disabled if nobody can listen.")
         }
-        // Others may hold values.
         D::UnknownAuthPlugin { name } => Error::new(
             Code::Unsupported,
             format!("could not {doing}: the account's authentication {name} is not known here"),
@@ -128,6 +127,7 @@ fn of_driver(doing: &str, error: mysql_async::DriverError) -> Error {
             Code::PermissionDenied,
             format!("could not {doing}: the account's authentication sends the password readably"),
         ),
+        // Others may hold values.
         _ => lost(),
     }
 }
@@ -166,7 +166,6 @@ fn meaning(number: u16) -> Option<&'static str> {
         1300 | 3854 | 3140..=3158 | 4036..=4042 => "a text is not valid in its column's type",
         1406 => "a text is longer than its column",
         1416 | 3037 | 3055 => "a geometry is not valid",
-        1118 | 1030 => return None,
         _ => return None,
     })
 }

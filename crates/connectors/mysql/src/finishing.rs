@@ -35,8 +35,7 @@ impl Finishing<'_> {
     pub(crate) async fn run(&self) -> Result<()> {
         let mut loan = self.connections.lend().await?;
         let ready: HashSet<usize> = ledger::noted(&mut loan.conn).await?.into_iter().collect();
-        run(&mut loan.conn, "set a session up", "SET SESSION foreign_key_checks = 1").await?;
-        drop(loan);
+        loan.give_back();
         let mut steps: BTreeMap<u32, Vec<Numbered<'_>>> = BTreeMap::new();
         for (number, statement) in self.plan.finish.iter().enumerate() {
             if !ready.contains(&number) {
@@ -117,7 +116,7 @@ impl Finishing<'_> {
 /// made it. What several changes of one table together cannot do, each of them does for itself.
 async fn make(conn: &mut Conn, statement: &str) -> Result<(), mysql_async::Error> {
     let Err(error) = conn.query_drop(statement).await else { return Ok(()) };
-    if !number(&error).is_some_and(is_there) {
+    if !is_there(&error) {
         return Err(error);
     }
     let parts = statement.strip_prefix("ALTER TABLE ").and_then(sql::leading_name);
@@ -125,7 +124,7 @@ async fn make(conn: &mut Conn, statement: &str) -> Result<(), mysql_async::Error
     for change in sql::split(changes) {
         let one = format!("ALTER TABLE {} {change}", sql::quote(&table));
         match conn.query_drop(one).await {
-            Err(error) if !number(&error).is_some_and(is_there) => return Err(error),
+            Err(error) if !is_there(&error) => return Err(error),
             _ => {}
         }
     }
@@ -133,9 +132,12 @@ async fn make(conn: &mut Conn, statement: &str) -> Result<(), mysql_async::Error
 }
 
 /// Whether an error says that something is there already.
-fn is_there(number: u16) -> bool {
-    // 1005 and 121 are how MariaDB says that a foreign key has the name of another.
-    matches!(number, 1005 | 1022 | 1050 | 1061 | 1068 | 1304 | 1359 | 1537 | 1826 | 3822)
+fn is_there(error: &mysql_async::Error) -> bool {
+    let mysql_async::Error::Server(server) = error else { return false };
+    // MariaDB has one number for whatever keeps a foreign key from being made; 121 in its words says
+    // that another has its name.
+    let same_name = server.code == 1005 && server.message.contains("errno: 121");
+    same_name || matches!(server.code, 1050 | 1061 | 1068 | 1304 | 1359 | 1537 | 1826 | 3822)
 }
 
 /// Whether what a statement needs may come later.

@@ -20,7 +20,10 @@ const READY: usize = 1;
 
 /// A stream of batches from one query, which runs in a task of its own.
 pub(crate) struct MysqlReader {
-    batches: mpsc::Receiver<Result<Batch>>,
+    /// Batches, then `None` or an error: a task that dies says neither.
+    batches: mpsc::Receiver<Result<Option<Batch>>>,
+    table: String,
+    ended: bool,
 }
 
 impl MysqlReader {
@@ -38,20 +41,31 @@ impl MysqlReader {
         let streaming = Streaming {
             query,
             filter: request.filter.clone(),
-            table,
+            table: table.clone(),
             decoder: Decoder::new(&request.columns),
             bound: request.batch_bytes,
             sender,
         };
         tokio::spawn(streaming.run(loan));
-        Ok(Self { batches })
+        Ok(Self { batches, table, ended: false })
     }
 }
 
 #[async_trait]
 impl Reader for MysqlReader {
     async fn next(&mut self) -> Result<Option<Batch>> {
-        self.batches.recv().await.transpose()
+        if self.ended {
+            return Ok(None);
+        }
+        match self.batches.recv().await {
+            Some(Ok(None)) => {
+                self.ended = true;
+                Ok(None)
+            }
+            Some(next) => next,
+            None => Err(Error::new(Code::Internal, "a reader ended without a word")
+                .with("table", self.table.clone())),
+        }
     }
 }
 
@@ -62,7 +76,7 @@ struct Streaming {
     table: String,
     decoder: Decoder,
     bound: usize,
-    sender: mpsc::Sender<Result<Batch>>,
+    sender: mpsc::Sender<Result<Option<Batch>>>,
 }
 
 /// How a stream ended.
@@ -100,10 +114,11 @@ impl Streaming {
         } else {
             drop(loan);
         }
-        if let Err(error) = ended {
-            let error = error.with("table", self.table.clone());
-            let _nobody_listens = self.sender.send(Err(error)).await;
-        }
+        let last = match ended {
+            Ok(_) => Ok(None),
+            Err(error) => Err(error.with("table", self.table.clone())),
+        };
+        let _nobody_listens = self.sender.send(last).await;
     }
 
     async fn stream(
@@ -137,7 +152,7 @@ impl Streaming {
             return Ok(true);
         }
         let batch = Batch::Rows(self.decoder.finish()?);
-        Ok(self.sender.send(Ok(batch)).await.is_ok())
+        Ok(self.sender.send(Ok(Some(batch))).await.is_ok())
     }
 }
 

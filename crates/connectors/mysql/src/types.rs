@@ -87,7 +87,10 @@ pub(crate) fn map_column(column: &Column, flavor: Flavor) -> Mapping {
     let logical = stored(&column.logical);
     let native = declare(&logical, flavor);
     let guards = match &logical {
-        LogicalType::Float { .. } => vec![LossKind::Nan, LossKind::OutOfRange],
+        LogicalType::Float { .. } => match flavor {
+            Flavor::MySql => vec![LossKind::Nan, LossKind::OutOfRange],
+            Flavor::MariaDb => vec![LossKind::Nan, LossKind::OutOfRange, LossKind::NegativeZero],
+        },
         LogicalType::Date | LogicalType::Timestamp { unit: Unit::Micro, .. } => {
             vec![LossKind::OutOfRange]
         }
@@ -195,17 +198,7 @@ mod tests {
             ("json", "longtext", "json"),
         ] {
             let logical: LogicalType = text.parse().expect(text);
-            let column = Column {
-                name: "c".to_string(),
-                logical,
-                native: String::new(),
-                nullable: true,
-                default: None,
-                generated: None,
-                collation: None,
-                increments: false,
-                values: Vec::new(),
-            };
+            let column = Column::new("c", logical);
             let mapping = map_column(&column, Flavor::MySql);
             assert_eq!(
                 (mapping.native.as_str(), mapping.logical.to_string().as_str()),

@@ -2,9 +2,11 @@
 
 use longshore_model::Result;
 use longshore_model::catalog::{Catalog, NotMoved, Program};
+use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
 use super::{DOING, checks, is_json_check};
+use crate::failure::failure;
 use crate::flavor::Flavor;
 use crate::session::{cell, rows};
 use crate::sql::quote;
@@ -83,10 +85,11 @@ async fn one(conn: &mut Conn, kind: &Kind, row: &Row, catalog: &mut Catalog) -> 
     let text = |row: &Row, at: usize| cell(row, at).unwrap_or_default();
     let (name, table) = (text(row, 0), text(row, 1));
     let show = format!("SHOW CREATE {} {}", text(row, 2), quote(&name));
-    let shown = match rows(conn, DOING, &show).await {
+    let shown: Option<String> = match conn.query::<Row, _>(&show).await {
         Ok(shown) => shown.first().and_then(|row| cell(row, kind.shown)),
         // A view over something that is gone cannot be shown.
-        Err(_) => None,
+        Err(mysql_async::Error::Server(_)) => None,
+        Err(error) => return Err(failure(DOING, error)),
     };
     match shown {
         Some(native) => catalog.programs.push(Program {

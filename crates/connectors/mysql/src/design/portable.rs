@@ -32,7 +32,7 @@ pub(super) fn make(
     let name = quote(&table.target.name);
     let mut lines: Vec<String> = Vec::with_capacity(table.columns.len() + 1);
     for column in &table.columns {
-        lines.push(line(table, column, &keyed, flavor, same, design));
+        lines.push(line(table, column, &keyed, same, design));
     }
     let structure = &table.structure;
     if !structure.primary_key.is_empty() {
@@ -79,7 +79,6 @@ fn line(
     table: &TablePlan,
     column: &ColumnPlan,
     keyed: &Keyed,
-    flavor: Flavor,
     same: bool,
     design: &mut Design,
 ) -> String {
@@ -97,7 +96,7 @@ fn line(
     if described.increments && first && matches!(column.to, LogicalType::Int { .. }) {
         return line + " AUTO_INCREMENT";
     }
-    match default(described, column, flavor, same) {
+    match default(described, column, same) {
         Ok(Some(default)) => line += &format!(" DEFAULT {default}"),
         Ok(None) => {}
         Err(reason) => {
@@ -116,7 +115,6 @@ fn line(
 fn default(
     described: &Column,
     column: &ColumnPlan,
-    flavor: Flavor,
     same: bool,
 ) -> Result<Option<String>, &'static str> {
     const OTHER: &str = "its text is of another system; set it anew";
@@ -142,7 +140,6 @@ fn default(
     // Texts without bounds take expressions only.
     let plain = |text: &str| if is_large { format!("({text})") } else { text.to_string() };
     let now = ["CURRENT_TIMESTAMP", "NOW()", "CURRENT_TIMESTAMP()"].contains(&upper.as_str());
-    let _ = flavor;
     match column.to {
         LogicalType::Int { .. } | LogicalType::Float { .. } | LogicalType::Decimal { .. }
             if number =>
