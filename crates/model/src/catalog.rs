@@ -197,6 +197,23 @@ impl TableName {
     }
 }
 
+impl Column {
+    /// A column of a type, of which nothing else is known.
+    pub fn new(name: impl Into<String>, logical: LogicalType) -> Self {
+        Self {
+            name: name.into(),
+            logical,
+            native: String::new(),
+            nullable: true,
+            default: None,
+            generated: None,
+            collation: None,
+            increments: false,
+            values: Vec::new(),
+        }
+    }
+}
+
 impl Table {
     /// The column of a name.
     pub fn column(&self, name: &str) -> Option<&Column> {

@@ -173,17 +173,7 @@ mod tests {
     fn table(name: &str) -> Table {
         Table {
             name: TableName::plain(name),
-            columns: vec![Column {
-                name: "a".to_string(),
-                logical: LogicalType::Text,
-                native: String::new(),
-                nullable: true,
-                default: None,
-                generated: None,
-                collation: None,
-                increments: false,
-                values: Vec::new(),
-            }],
+            columns: vec![Column::new("a", LogicalType::Text)],
             primary_key: Vec::new(),
             indexes: Vec::new(),
             foreign_keys: Vec::new(),

@@ -102,17 +102,7 @@ impl Connector for Null {
 #[async_trait]
 impl Source for NullSource {
     async fn catalog(&self) -> Result<Catalog> {
-        let column = |name: &str, logical| Column {
-            name: name.to_string(),
-            logical,
-            native: String::new(),
-            nullable: true,
-            default: None,
-            generated: None,
-            collation: None,
-            increments: false,
-            values: Vec::new(),
-        };
+        let column = |name: &str, logical| Column::new(name, logical);
         let table = |index| Table {
             name: TableName::plain(format!("t{index}")),
             columns: COLUMNS.map(|(name, logical)| column(name, logical)).to_vec(),

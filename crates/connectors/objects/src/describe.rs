@@ -115,17 +115,7 @@ fn own_structure(file: &ParquetFile, listed: &Listed) -> Option<Table> {
 }
 
 fn column(name: &str, logical: LogicalType) -> Column {
-    Column {
-        name: name.to_string(),
-        logical,
-        native: String::new(),
-        nullable: true,
-        default: None,
-        generated: None,
-        collation: None,
-        increments: false,
-        values: Vec::new(),
-    }
+    Column::new(name, logical)
 }
 
 /// The columns of a table and their exact types.

@@ -222,15 +222,8 @@ mod tests {
             ("variant", "", "BLOB"),
         ] {
             let column = Column {
-                name: "c".into(),
-                logical: logical.parse::<LogicalType>().expect(logical),
                 native: native.into(),
-                nullable: true,
-                default: None,
-                generated: None,
-                collation: None,
-                increments: false,
-                values: Vec::new(),
+                ..Column::new("c", logical.parse::<LogicalType>().expect(logical))
             };
             assert_eq!(
                 map_column(&column).expect("a mapping").native,

@@ -102,17 +102,7 @@ fn holder(run: &str) -> Holder {
 
 /// A table of `id` (the key when `keyed`), `name` and `score`.
 fn people(name: &str, keyed: bool) -> Table {
-    let column = |name: &str, logical: LogicalType| Column {
-        name: name.to_string(),
-        logical,
-        native: String::new(),
-        nullable: true,
-        default: None,
-        generated: None,
-        collation: None,
-        increments: false,
-        values: Vec::new(),
-    };
+    let column = |name: &str, logical: LogicalType| Column::new(name, logical);
     Table {
         name: TableName::plain(name),
         columns: vec![

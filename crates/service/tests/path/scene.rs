@@ -86,15 +86,11 @@ fn holder() -> Holder {
 pub(crate) fn put(store: &Store, name: &str, key: Option<&str>, batch: RecordBatch) {
     let columns = batch.schema();
     let column = |field: &arrow_schema::Field| Column {
-        name: field.name().clone(),
-        logical: LogicalType::of_field(field).expect("a column of a logical type"),
-        native: String::new(),
         nullable: key != Some(field.name()),
-        default: None,
-        generated: None,
-        collation: None,
-        increments: false,
-        values: Vec::new(),
+        ..Column::new(
+            field.name(),
+            LogicalType::of_field(field).expect("a column of a logical type"),
+        )
     };
     let table = Table {
         name: TableName::plain(name),

@@ -42,17 +42,7 @@ pub(super) fn ok<T>(result: Result<T>, doing: impl std::fmt::Display) -> T {
 }
 
 pub(super) fn table(name: &str, columns: &[(&str, LogicalType)]) -> Table {
-    let column = |(name, logical): &(&str, LogicalType)| Column {
-        name: (*name).to_string(),
-        logical: logical.clone(),
-        native: String::new(),
-        nullable: true,
-        default: None,
-        generated: None,
-        collation: None,
-        increments: false,
-        values: Vec::new(),
-    };
+    let column = |(name, logical): &(&str, LogicalType)| Column::new(*name, logical.clone());
     Table {
         name: TableName::plain(name),
         columns: columns.iter().map(column).collect(),

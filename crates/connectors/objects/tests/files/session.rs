@@ -103,15 +103,9 @@ pub(crate) fn plan(target: &dyn Target, chunks: usize) -> MovePlan {
     let structure = Table {
         name: TableName::plain("t"),
         columns: vec![Column {
-            name: "n".to_string(),
-            logical: LogicalType::INT64,
             native: "INTEGER".to_string(),
             nullable: false,
-            default: None,
-            generated: None,
-            collation: None,
-            increments: false,
-            values: Vec::new(),
+            ..Column::new("n", LogicalType::INT64)
         }],
         primary_key: vec!["n".to_string()],
         indexes: Vec::new(),

@@ -7,17 +7,7 @@ use super::design;
 use crate::types::map_column;
 
 fn column(name: &str, logical: &str) -> Column {
-    Column {
-        name: name.to_string(),
-        logical: logical.parse().expect(logical),
-        native: String::new(),
-        nullable: true,
-        default: None,
-        generated: None,
-        collation: None,
-        increments: false,
-        values: Vec::new(),
-    }
+    Column::new(name, logical.parse().expect(logical))
 }
 
 fn numbered(logical: &str) -> Column {

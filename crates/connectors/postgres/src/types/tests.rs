@@ -85,17 +85,7 @@ fn what_is_declared_is_read_back() {
         "loose-timestamptz",
         "opaque(mysql:set)",
     ] {
-        let column = Column {
-            name: "c".into(),
-            logical: text.parse().expect(text),
-            native: String::new(),
-            nullable: true,
-            default: None,
-            generated: None,
-            collation: None,
-            increments: false,
-            values: Vec::new(),
-        };
+        let column = Column::new("c", text.parse().expect(text));
         let mapping = map_column(&column).expect(text);
         let base = match mapping.native.split('(').next().unwrap_or_default() {
             "smallint" => "int2",

@@ -6,15 +6,10 @@ use crate::types::map_column;
 
 fn column(name: &str, logical: &str, native: &str, default: Option<&str>) -> Column {
     Column {
-        name: name.to_string(),
-        logical: logical.parse().expect(logical),
         native: native.to_string(),
         nullable: false,
         default: default.map(str::to_string),
-        generated: None,
-        collation: None,
-        increments: false,
-        values: Vec::new(),
+        ..Column::new(name, logical.parse().expect(logical))
     }
 }
 
