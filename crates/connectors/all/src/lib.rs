@@ -9,6 +9,8 @@ pub fn all() -> Vec<Arc<dyn Connector>> {
     vec![
         Arc::new(longshore_sqlite::connector()),
         Arc::new(longshore_postgres::connector()),
+        Arc::new(longshore_mysql::mysql()),
+        Arc::new(longshore_mysql::mariadb()),
         Arc::new(longshore_objects::connector()),
     ]
 }

@@ -138,10 +138,8 @@ fn declare(logical: &LogicalType, flavor: Flavor) -> String {
         LogicalType::Date => "date",
         LogicalType::Time { unit: Unit::Micro } => "time(6)",
         LogicalType::Timestamp { unit: Unit::Micro, .. } => "datetime(6)",
-        LogicalType::Uuid => match flavor {
-            Flavor::MySql => "char(36)",
-            Flavor::MariaDb => "uuid",
-        },
+        // MariaDB's own type refuses identifiers of versions and variants that it does not know.
+        LogicalType::Uuid => "char(36)",
         // The type of its own sorts keys and changes numbers; in MariaDB it is a text with a check.
         LogicalType::Json if flavor == Flavor::MariaDb => "json",
         LogicalType::Opaque { system, name } if system == flavor.dialect() => return name.clone(),

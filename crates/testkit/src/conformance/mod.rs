@@ -53,6 +53,8 @@ type Address = dyn Fn(&Path, &str) -> String + Send + Sync;
 pub struct Limits {
     /// The bytes of the longest name.
     pub name_bytes: usize,
+    /// Whether a name is one that the system takes.
+    pub takes_name: fn(&str) -> bool,
     /// Whether what an address names must be there before data is moved, as a server's database.
     pub made_before: bool,
     /// Whether a value of a type is not among the system's.
@@ -61,7 +63,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { name_bytes: 120, made_before: false, lacks: |_, _| false }
+        Self { name_bytes: 120, takes_name: |_| true, made_before: false, lacks: |_, _| false }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use longshore_model::catalog::Catalog;
 use longshore_model::connector::Preparation;
 use longshore_model::{Code, LogicalType};
 
@@ -41,10 +42,13 @@ const NAMES: &[&str] = &[
     "longshore.json",
 ];
 
-/// Tables and columns of hostile names are made, filled, listed and read back under these names.
+/// Tables and columns of hostile names are made, filled, listed and read back under these names;
+/// those that the system does not take are refused before anything is made.
 pub async fn hostile_names_round_trip(system: Arc<System>) {
     let long = "n".repeat(system.limits.name_bytes);
-    let names: Vec<&str> = NAMES.iter().copied().chain([long.as_str()]).collect();
+    let all = NAMES.iter().copied().chain([long.as_str()]);
+    let (names, refused): (Vec<&str>, Vec<&str>) = all.partition(|n| (system.limits.takes_name)(n));
+    check_refusals(&system, &refused).await;
     let columns: Vec<_> = names.iter().map(|name| (*name, LogicalType::Text)).collect();
     let seeds = names.iter().map(|name| {
         let table = table(name, &columns);
@@ -64,6 +68,20 @@ pub async fn hostile_names_round_trip(system: Arc<System>) {
     for table in &catalog.tables {
         let columns: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(columns, names, "columns of {}", table.name);
+    }
+}
+
+async fn check_refusals(system: &System, names: &[&str]) {
+    let job = Job::open(system, "refused names", vec![numbered("plain", &[1])]).await;
+    for name in names {
+        let (mut table, mut column) = (job.plan.tables[0].clone(), job.plan.tables[0].clone());
+        table.target.name = (*name).to_string();
+        column.columns[0].target = (*name).to_string();
+        for plan in [table, column] {
+            let design = job.target.design(&[plan], &Catalog::default());
+            let code = design.err().map(|error| error.code());
+            assert_eq!(code, Some(Code::SpecInvalid), "{name:?} is refused");
+        }
     }
 }
 

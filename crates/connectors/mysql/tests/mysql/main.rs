@@ -25,7 +25,12 @@ fn system(flavor: Flavor) -> System {
         });
         url.clone()
     })
-    .limited(Limits { name_bytes: 64, made_before: true, ..Limits::default() })
+    .limited(Limits { name_bytes: 64, takes_name, made_before: true, ..Limits::default() })
+}
+
+/// Names end with no space and stay inside of Unicode's basic plane.
+fn takes_name(name: &str) -> bool {
+    !name.ends_with(' ') && name.chars().all(|c| u32::from(c) <= 0xffff)
 }
 
 fn mysql() -> System {

@@ -23,7 +23,7 @@ fn system(version: Version) -> System {
         });
         url.clone()
     })
-    .limited(Limits { name_bytes: 63, made_before: true, lacks })
+    .limited(Limits { name_bytes: 63, made_before: true, lacks, ..Limits::default() })
 }
 
 /// It has microseconds from 4714 BC on; numbers have no exponent, and zero no sign.
