@@ -7,6 +7,7 @@ mod guides;
 mod lives;
 mod memory;
 mod migrate;
+mod mysql;
 mod postgres;
 mod reference;
 mod restart;

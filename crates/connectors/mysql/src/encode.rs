@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use longshore_model::{Cell, Code, ColumnView, Error, LogicalType, Result};
 
+use crate::sql::push_literal;
 use crate::types;
 
 /// How a column's values are written.
@@ -64,7 +65,7 @@ impl Form {
                 return Err(refused("an interval is no span of hours with microseconds"));
             }
             (_, Cell::Bytes(bytes)) => hex(bytes, out),
-            (_, Cell::Text(text)) => quoted(text, out),
+            (_, Cell::Text(text)) => push_literal(text, out),
             (form, cell) => {
                 scratch.clear();
                 cell.write_text(scratch);
@@ -72,7 +73,7 @@ impl Form {
                     Form::Moment => scratch.trim_end_matches('Z'),
                     _ => scratch.as_str(),
                 };
-                quoted(text, out);
+                push_literal(text, out);
             }
         }
         Ok(())
@@ -81,19 +82,6 @@ impl Form {
 
 fn refused(why: &str) -> Error {
     Error::new(Code::ValueRefused, why.to_string())
-}
-
-/// The text in quotes; the sessions' mode leaves backslashes alone.
-fn quoted(text: &str, out: &mut String) {
-    out.push('\'');
-    let mut rest = text;
-    while let Some(at) = rest.find('\'') {
-        out.push_str(&rest[..=at]);
-        out.push('\'');
-        rest = &rest[at + 1..];
-    }
-    out.push_str(rest);
-    out.push('\'');
 }
 
 /// Bytes as a hexadecimal literal.
@@ -151,7 +139,7 @@ mod tests {
             (Form::Plain, Cell::Float(1e300), "1e300"),
             (Form::Plain, Cell::Decimal(-105, 2), "-1.05"),
             (Form::Digits, Cell::Decimal(-105, 2), "'-1.05'"),
-            (Form::Plain, Cell::Text("it's \\ '"), "'it''s \\ '''"),
+            (Form::Plain, Cell::Text("it's \\ '"), "'it''s \\\\ '''"),
             (Form::Plain, Cell::Bytes(&[0, 254]), "X'00FE'"),
             (Form::Bits, Cell::Text("0101"), "b'0101'"),
             (Form::Plain, Cell::Text("0101"), "'0101'"),

@@ -11,7 +11,7 @@ use crate::flavor::Flavor;
 /// Values have one text form, nothing times out in between, dates that are none are kept, and what
 /// does not fit is an error.
 const SETTINGS: &str = "SET NAMES utf8mb4, \
-    SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES,\
+    SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,\
 ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', \
     SESSION time_zone = '+00:00', SESSION wait_timeout = 28800, SESSION net_read_timeout = 600, \
     SESSION net_write_timeout = 3600, SESSION sql_select_limit = DEFAULT, \

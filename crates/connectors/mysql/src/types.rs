@@ -11,6 +11,9 @@ use crate::sql;
 /// The most digits of a decimal, and of its fraction.
 const DIGITS: (u8, u8) = (65, 30);
 
+/// The most texts of an enumeration.
+const ENUMERATED: usize = 65_535;
+
 /// The longest bit string.
 const BITS: u32 = 64;
 
@@ -66,8 +69,17 @@ pub(crate) fn values(declared: &str) -> Vec<String> {
     if word(declared) != "enum" {
         return Vec::new();
     }
-    let plain = |text: &&str| text.trim_matches('\'').replace("''", "'");
-    arguments(declared).iter().map(plain).collect()
+    arguments(declared).into_iter().filter_map(sql::text_of).collect()
+}
+
+/// The enumeration of some texts; `None` where the servers have none of them.
+fn enumeration(values: &[String]) -> Option<String> {
+    let fits = |text: &String| text.chars().count() <= 255 && !text.ends_with(' ');
+    if values.is_empty() || values.len() > ENUMERATED || !values.iter().all(fits) {
+        return None;
+    }
+    let values: Vec<String> = values.iter().map(|text| sql::literal(text)).collect();
+    Some(format!("enum({})", values.join(",")))
 }
 
 /// Whether its values are texts in a character set.
@@ -85,7 +97,10 @@ pub(crate) fn map_column(column: &Column, flavor: Flavor) -> Mapping {
         return Mapping { native, logical, guards: Vec::new() };
     }
     let logical = stored(&column.logical);
-    let native = declare(&logical, flavor);
+    let native = match (&logical, enumeration(&column.values)) {
+        (LogicalType::Text, Some(native)) => native,
+        _ => declare(&logical, flavor),
+    };
     let guards = match &logical {
         LogicalType::Float { .. } => match flavor {
             Flavor::MySql => vec![LossKind::Nan, LossKind::OutOfRange],
@@ -178,7 +193,19 @@ mod tests {
         ] {
             assert_eq!(logical(declared).to_string(), expected, "{declared}");
         }
-        assert_eq!(values("enum('a,b','it''s','(')"), ["a,b", "it's", "("]);
+        assert_eq!(values(r"enum('a,b','it''s','(','\\')"), ["a,b", "it's", "(", "\\"]);
+    }
+
+    #[test]
+    fn enumerations_stay_where_the_servers_have_them() {
+        let declared = |values: &[&str]| {
+            let values = values.iter().map(ToString::to_string).collect();
+            let column = Column { values, ..Column::new("c", LogicalType::Text) };
+            map_column(&column, Flavor::MySql).native
+        };
+        assert_eq!(declared(&["a", "it's", ""]), "enum('a','it''s','')");
+        assert_eq!(declared(&["a", "b "]), "longtext");
+        assert_eq!(declared(&[&"x".repeat(256)]), "longtext");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use mysql_async::{Conn, Row};
 use super::{DOING, by_table, checks, is_json_check};
 use crate::flavor::Flavor;
 use crate::session::{cell, rows};
-use crate::sql::literal;
+use crate::sql::{standard_literal, text_of};
 use crate::types;
 
 const COLUMNS: &str = "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, \
@@ -76,6 +76,9 @@ fn column(row: &Row, flavor: Flavor) -> Column {
 fn default(told: Option<String>, native: &str, extra: &str, flavor: Flavor) -> Option<String> {
     let told = told?;
     if flavor == Flavor::MariaDb {
+        if let Some(text) = text_of(&told) {
+            return Some(standard_literal(&text));
+        }
         let words = told.replace("current_timestamp()", "CURRENT_TIMESTAMP");
         return (words != "NULL").then_some(words);
     }
@@ -96,7 +99,7 @@ fn default(told: Option<String>, native: &str, extra: &str, flavor: Flavor) -> O
     );
     Some(match is_expression || is_number {
         true => told,
-        false => literal(&told),
+        false => standard_literal(&told),
     })
 }
 
@@ -129,7 +132,8 @@ mod tests {
             ),
             (None, "int", "", Flavor::MySql, None),
             (Some("NULL"), "int", "", Flavor::MariaDb, None),
-            (Some("'it''s'"), "varchar(9)", "", Flavor::MariaDb, Some("'it''s'")),
+            (Some(r"'it''s \\'"), "varchar(9)", "", Flavor::MariaDb, Some(r"'it''s \'")),
+            (Some(r"\"), "varchar(9)", "", Flavor::MySql, Some(r"'\'")),
             (
                 Some("current_timestamp()"),
                 "datetime",

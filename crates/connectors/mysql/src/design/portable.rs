@@ -9,7 +9,7 @@ use longshore_model::plan::{ColumnPlan, Statement, TablePlan};
 
 use super::{LONGEST_NAME, step};
 use crate::flavor::Flavor;
-use crate::sql::{list, literal, quote};
+use crate::sql::{list, literal, quote, text_of_standard};
 use crate::types;
 
 /// The longest key, in bytes, and the bytes that a character may take.
@@ -104,7 +104,7 @@ fn line(
             design.not_moved.push(left("default", &name, reason));
         }
     }
-    if !described.values.is_empty() && !same {
+    if !described.values.is_empty() && types::word(&column.native) != "enum" {
         let values: Vec<String> = described.values.iter().map(|text| literal(text)).collect();
         line += &format!(" CHECK ({} IN ({}))", quote(&column.target), values.join(", "));
     }
@@ -125,17 +125,14 @@ fn default(
     }
     if same {
         return if column.native == column.declared {
-            Ok(Some(text.to_string()))
+            Ok(Some(text_of_standard(text).map_or_else(|| text.to_string(), |text| literal(&text))))
         } else {
             Err(OTHER)
         };
     }
     let number = text.parse::<f64>().is_ok_and(f64::is_finite)
         && text.ends_with(|c: char| c.is_ascii_digit());
-    let quoted = text.len() >= 2
-        && text.starts_with('\'')
-        && text.ends_with('\'')
-        && !text[1..text.len() - 1].replace("''", "").contains('\'');
+    let quoted = text_of_standard(text).map(|text| literal(&text));
     let is_large = matches!(types::word(&column.native), "longtext" | "longblob" | "json");
     // Texts without bounds take expressions only.
     let plain = |text: &str| if is_large { format!("({text})") } else { text.to_string() };
@@ -150,7 +147,7 @@ fn default(
             Ok(Some("0".to_string()))
         }
         LogicalType::Boolean if matches!(upper.as_str(), "1" | "TRUE") => Ok(Some("1".to_string())),
-        LogicalType::Text if quoted => Ok(Some(plain(text))),
+        LogicalType::Text if let Some(quoted) = &quoted => Ok(Some(plain(quoted))),
         LogicalType::Timestamp { .. } if now && types::word(&column.native) == "datetime" => {
             Ok(Some("CURRENT_TIMESTAMP(6)".to_string()))
         }

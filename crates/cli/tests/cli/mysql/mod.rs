@@ -1,0 +1,32 @@
+//! MySQL and MariaDB, with real servers of both.
+
+mod pairs;
+
+use longshore_testkit::mysql::{Flavor, Mysql};
+
+use crate::stage::{Ran, Stage};
+
+const BOTH: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
+
+fn run(stage: &Stage, from: &str, to: &str, policies: &str) -> Ran {
+    stage.write(
+        "m.yaml",
+        &format!(
+            "longshore: v1\nname: pair\nmoves: [{{from: '{from}', to: '{to}'}}]\npolicies: {{{policies}}}\n"
+        ),
+    );
+    stage.run(&["run", "m.yaml", "--json"])
+}
+
+fn verified(ran: &Ran) {
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.out, ran.err);
+    assert_eq!(ran.event("result")["outcome"], "verified");
+}
+
+/// What the server's own program shows of a database, without the tables of the ledger.
+fn dump(server: &Mysql, database: &str) -> String {
+    let tables = server.sql(database, "SHOW TABLES LIKE '\\_longshore%'");
+    let own = tables.lines().map(|name| format!("--ignore-table={database}.{name}"));
+    let options: Vec<String> = own.chain(["--routines".to_string()]).collect();
+    server.dump(database, &options.iter().map(String::as_str).collect::<Vec<_>>())
+}
