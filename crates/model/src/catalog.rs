@@ -54,6 +54,9 @@ pub struct Table {
     /// partitions: its structure moves, and nothing is read from it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rows_elsewhere: bool,
+    /// What people say of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
     /// The table's own definition in the catalog's dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub native: Option<String>,
@@ -72,6 +75,9 @@ pub struct Column {
     /// The type as the system declares it; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub native: String,
+    /// The most characters of a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u32>,
     /// Whether NULL is allowed.
     pub nullable: bool,
     /// The default as an expression in the catalog's dialect.
@@ -89,6 +95,9 @@ pub struct Column {
     /// The only texts that it allows, as an enumeration does; empty when there is no such rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
+    /// What people say of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
 }
 
 /// How a generated column is computed.
@@ -204,12 +213,14 @@ impl Column {
             name: name.into(),
             logical,
             native: String::new(),
+            length: None,
             nullable: true,
             default: None,
             generated: None,
             collation: None,
             increments: false,
             values: Vec::new(),
+            comment: None,
         }
     }
 }

@@ -179,6 +179,7 @@ mod tests {
             foreign_keys: Vec::new(),
             native: None,
             rows_elsewhere: false,
+            comment: None,
             attributes: Default::default(),
         }
     }

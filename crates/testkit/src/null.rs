@@ -111,6 +111,7 @@ impl Source for NullSource {
             foreign_keys: Vec::new(),
             native: None,
             rows_elsewhere: false,
+            comment: None,
             attributes: Default::default(),
         };
         Ok(Catalog { tables: (0..self.tables).map(table).collect(), ..Catalog::default() })

@@ -12,7 +12,7 @@ use crate::connections::Connections;
 use crate::design::step;
 use crate::failure::{failure, number};
 use crate::ledger;
-use crate::session::run;
+use crate::session::{run, set_words};
 use crate::sql;
 
 /// Statements of a step that run at the same time.
@@ -102,6 +102,7 @@ impl Finishing<'_> {
                 .with("statement", statement.purpose.clone());
             return if early { Ok(Some(error)) } else { Err(error) };
         }
+        set_words(&mut loan.conn).await?;
         run(&mut loan.conn, "set a session up", "SET SESSION foreign_key_checks = 0").await?;
         failpoint::hit("mysql.statement")?;
         run(&mut loan.conn, "begin a transaction", "START TRANSACTION").await?;

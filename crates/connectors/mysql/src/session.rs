@@ -8,11 +8,12 @@ use crate::address::Address;
 use crate::failure::failure;
 use crate::flavor::Flavor;
 
-/// Values have one text form, nothing times out in between, dates that are none are kept, and what
-/// does not fit is an error.
-const SETTINGS: &str = "SET NAMES utf8mb4, \
-    SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,\
-ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', \
+/// What does not fit is an error, and dates that are none are kept; as a literal.
+const MODE: &str =
+    "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION'";
+
+/// Values have one text form, and nothing times out in between.
+const SETTINGS: &str = "\
     SESSION time_zone = '+00:00', SESSION wait_timeout = 28800, SESSION net_read_timeout = 600, \
     SESSION net_write_timeout = 3600, SESSION sql_select_limit = DEFAULT, \
     SESSION sql_safe_updates = 0, SESSION group_concat_max_len = 1048576";
@@ -32,7 +33,7 @@ pub(crate) struct Server {
 const OLDEST: [(Flavor, (u16, u16, u16)); 2] =
     [(Flavor::MySql, (5, 7, 8)), (Flavor::MariaDb, (10, 5, 0))];
 
-/// Connects, under [`SETTINGS`].
+/// Connects, under [`MODE`] and [`SETTINGS`].
 pub(crate) async fn connect(address: &Address) -> Result<Conn> {
     let told = |error| failure("connect", error).with("address", address.shown.clone());
     let connecting = Conn::new(address.opts.clone());
@@ -65,9 +66,16 @@ pub(crate) async fn connect(address: &Address) -> Result<Conn> {
         Flavor::MySql => ", SESSION max_execution_time = 0",
         Flavor::MariaDb => ", SESSION max_statement_time = 0",
     };
-    run(&mut conn, "set a session up", &format!("{SETTINGS}{limit}")).await?;
+    set_words(&mut conn).await?;
+    run(&mut conn, "set a session up", &format!("SET {SETTINGS}{limit}")).await?;
     run(&mut conn, "set a session up", ISOLATION).await?;
     Ok(conn)
+}
+
+/// Sets what texts mean to a session, which definitions of programs change.
+pub(crate) async fn set_words(conn: &mut Conn) -> Result<()> {
+    let sql = format!("SET NAMES utf8mb4, SESSION sql_mode = {MODE}");
+    run(conn, "set a session up", &sql).await
 }
 
 /// What is known of the server of a connection.

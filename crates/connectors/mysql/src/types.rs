@@ -11,6 +11,9 @@ use crate::sql;
 /// The most digits of a decimal, and of its fraction.
 const DIGITS: (u8, u8) = (65, 30);
 
+/// The most characters of a text with a bound.
+const CHARACTERS: u32 = 10_000;
+
 /// The most texts of an enumeration.
 const ENUMERATED: usize = 65_535;
 
@@ -64,6 +67,12 @@ fn arguments(declared: &str) -> Vec<&str> {
     sql::parentheses(declared).map(|(_, inner, _)| sql::split(inner)).unwrap_or_default()
 }
 
+/// The most characters of a text.
+pub(crate) fn length(declared: &str) -> Option<u32> {
+    let bounded = matches!(word(declared), "char" | "varchar");
+    arguments(declared).first().filter(|_| bounded)?.parse().ok()
+}
+
 /// The texts of an enumeration.
 pub(crate) fn values(declared: &str) -> Vec<String> {
     if word(declared) != "enum" {
@@ -98,7 +107,10 @@ pub(crate) fn map_column(column: &Column, flavor: Flavor) -> Mapping {
     }
     let logical = stored(&column.logical);
     let native = match (&logical, enumeration(&column.values)) {
-        (LogicalType::Text, Some(native)) => native,
+        (LogicalType::Text | LogicalType::Opaque { .. }, Some(native)) => native,
+        (LogicalType::Text, None) if let Some(length @ 1..=CHARACTERS) = column.length => {
+            format!("varchar({length})")
+        }
         _ => declare(&logical, flavor),
     };
     let guards = match &logical {

@@ -95,6 +95,7 @@ fn found(shared: &Shared, listed: &Listed) -> Result<Table> {
         foreign_keys: Vec::new(),
         native: None,
         rows_elsewhere: false,
+        comment: None,
         attributes: Default::default(),
     })
 }

@@ -111,6 +111,7 @@ fn table(connection: &Connection, listed: &Listed, definitions: &Definitions) ->
         foreign_keys: foreign_keys(connection, name, native.as_deref()).map_err(database)?,
         native,
         rows_elsewhere: false,
+        comment: None,
         attributes,
     })
 }
@@ -172,6 +173,8 @@ fn columns(shape: &Shape, text: &Definition) -> Vec<Column> {
                     .filter(|collation| !collation.eq_ignore_ascii_case("BINARY")),
                 increments: shape.alias.as_ref() == Some(&column.name),
                 values: Vec::new(),
+                length: None,
+                comment: None,
             }
         })
         .collect()

@@ -32,7 +32,9 @@ pub(super) fn column_plan(
         Some(Mask::Null) => unasked,
         None => column.cast.clone().unwrap_or(unasked),
     };
-    let mapped = Column { logical, native, ..original.clone() };
+    // What is converted may be longer than what the column has.
+    let length = original.length.filter(|_| !column.converts());
+    let mapped = Column { logical, native, length, ..original.clone() };
     let mapping = target.map_column(&mapped).map_err(|error| {
         error.with("table", draft.table.name.to_string()).with("column", column.source.clone())
     })?;

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use longshore_model::catalog::{Catalog, NotMoved, Table};
+use longshore_model::catalog::{Catalog, NotMoved, Program, Table};
 use longshore_model::connector::{Source, StudyRequest, Target};
 use longshore_model::loss::{Action, Policies};
 use longshore_model::plan::{ColumnPlan, FORMAT, MovePlan, Plan, TablePlan, digest};
@@ -236,7 +236,15 @@ fn moving(one: &Move, catalog: &Catalog, tables: &[TablePlan]) -> Catalog {
         true => rules::selects(one, catalog, table),
         false => planned.contains(&table.name),
     };
-    Catalog { tables: catalog.tables.iter().filter(moves).cloned().collect(), ..catalog.clone() }
+    let (moving, staying): (Vec<&Table>, Vec<&Table>) = catalog.tables.iter().partition(moves);
+    let stays = |program: &&Program| {
+        staying.iter().any(|table| catalog.called(&table.name).contains(&program.table))
+    };
+    Catalog {
+        tables: moving.into_iter().cloned().collect(),
+        programs: catalog.programs.iter().filter(|program| !stays(program)).cloned().collect(),
+        ..catalog.clone()
+    }
 }
 
 fn general_risks(

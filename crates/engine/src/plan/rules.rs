@@ -152,15 +152,15 @@ fn structure(
         .collect();
     let untouched = columns.len() == table.columns.len()
         && columns.iter().zip(&table.columns).all(|(new, old)| new.name == old.name);
-    if !untouched {
-        // Expressions name the source's columns, which are no longer all there.
+    if !untouched || !names.ends.same_dialect {
+        let reason = match names.ends.same_dialect {
+            // Expressions name the source's columns, which are no longer all there.
+            true => "its table was changed by a rule, so its expression cannot be kept",
+            false => "its values move as they are, and its expression is of another system",
+        };
         for column in columns.iter_mut().filter(|column| column.generated.is_some()) {
             column.generated = None;
-            not_moved.push(left_out(
-                "generated column",
-                format!("{name}.{}", column.name),
-                "its table was changed by a rule, so its expression cannot be kept",
-            ));
+            not_moved.push(left_out("generated column", format!("{name}.{}", column.name), reason));
         }
     }
     let kept = |names: &[String]| names.iter().all(|column| keeps(rules, column));
@@ -225,6 +225,7 @@ fn structure(
         foreign_keys,
         native: table.native.clone().filter(|_| untouched && all_keys),
         rows_elsewhere: false,
+        comment: table.comment.clone(),
         attributes: table.attributes.clone(),
     };
     (structure, not_moved)

@@ -39,6 +39,7 @@ fn table(column: ColumnPlan) -> TablePlan {
             foreign_keys: Vec::new(),
             native: None,
             rows_elsewhere: false,
+            comment: None,
             attributes: Default::default(),
         },
         chunks: Vec::new(),

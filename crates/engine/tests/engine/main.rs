@@ -115,6 +115,7 @@ fn people(name: &str, keyed: bool) -> Table {
         foreign_keys: Vec::new(),
         native: None,
         rows_elsewhere: false,
+        comment: None,
         attributes: Default::default(),
     }
 }

@@ -100,6 +100,7 @@ pub(crate) fn put(store: &Store, name: &str, key: Option<&str>, batch: RecordBat
         foreign_keys: Vec::new(),
         native: None,
         rows_elsewhere: false,
+        comment: None,
         attributes: Default::default(),
     };
     store.put(table, vec![batch]);

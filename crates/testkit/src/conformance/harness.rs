@@ -51,6 +51,7 @@ pub(super) fn table(name: &str, columns: &[(&str, LogicalType)]) -> Table {
         foreign_keys: Vec::new(),
         native: None,
         rows_elsewhere: false,
+        comment: None,
         attributes: Default::default(),
     }
 }

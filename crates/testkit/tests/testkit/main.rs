@@ -51,6 +51,7 @@ async fn a_script_fails_as_often_as_it_is_told() {
         foreign_keys: Vec::new(),
         native: None,
         rows_elsewhere: false,
+        comment: None,
         attributes: Default::default(),
     };
     store.put(table, vec![batch]);

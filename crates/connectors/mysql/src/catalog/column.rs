@@ -2,24 +2,29 @@
 
 use std::collections::HashMap;
 
-use longshore_model::catalog::{Column, Generated};
+use longshore_model::catalog::{Column, Generated, Program};
 use longshore_model::{LogicalType, Result};
 use mysql_async::{Conn, Row};
 
-use super::{DOING, by_table, checks, is_json_check};
+use super::{DOING, by_table, checks, is_json_check, part};
 use crate::flavor::Flavor;
 use crate::session::{cell, rows};
 use crate::sql::{standard_literal, text_of};
 use crate::types;
 
 const COLUMNS: &str = "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, \
-    EXTRA, GENERATION_EXPRESSION, COLLATION_NAME \
+    EXTRA, GENERATION_EXPRESSION, COLLATION_NAME, COLUMN_COMMENT \
     FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() \
     ORDER BY TABLE_NAME, ORDINAL_POSITION";
 
-/// The columns of every table and view.
-pub(super) async fn all(conn: &mut Conn, flavor: Flavor) -> Result<HashMap<String, Vec<Column>>> {
-    let listed = by_table(rows(conn, DOING, COLUMNS).await?);
+/// The columns of every table and view, and what only the same dialect has of them.
+pub(super) async fn all(
+    conn: &mut Conn,
+    flavor: Flavor,
+) -> Result<(HashMap<String, Vec<Column>>, Vec<Program>)> {
+    let listed = rows(conn, DOING, COLUMNS).await?;
+    let own = listed.iter().flat_map(own).collect();
+    let listed = by_table(listed);
     // Before version 8.0.16, MySQL has neither checks nor a table of them.
     let checks = match flavor {
         Flavor::MariaDb => by_table(rows(conn, DOING, checks(flavor)).await?),
@@ -31,7 +36,7 @@ pub(super) async fn all(conn: &mut Conn, flavor: Flavor) -> Result<HashMap<Strin
             checks.iter().any(check)
         })
     };
-    Ok(listed
+    let columns = listed
         .into_iter()
         .map(|(table, rows)| {
             let of_row = |row: &Row| {
@@ -44,7 +49,24 @@ pub(super) async fn all(conn: &mut Conn, flavor: Flavor) -> Result<HashMap<Strin
             let columns = rows.iter().map(of_row).collect();
             (table, columns)
         })
-        .collect())
+        .collect();
+    Ok((columns, own))
+}
+
+/// What no other system has of a column.
+fn own(row: &Row) -> Vec<Program> {
+    let text = |at: usize| cell(row, at).unwrap_or_default();
+    let (extra, mut found) = (text(5), Vec::new());
+    let upper = extra.to_ascii_uppercase();
+    let name = format!("{}.{}", text(0), text(1));
+    let mut add = |kind: &str, native: &str| found.push(part(kind, &name, &text(0), native));
+    if let Some(at) = upper.find("ON UPDATE") {
+        add("update of a column with its row", &extra[at..]);
+    }
+    if upper.contains("INVISIBLE") {
+        add("hiding of a column", "INVISIBLE");
+    }
+    found
 }
 
 fn column(row: &Row, flavor: Flavor) -> Column {
@@ -68,6 +90,8 @@ fn column(row: &Row, flavor: Flavor) -> Column {
         collation: cell(row, 7),
         increments: extra.contains("AUTO_INCREMENT"),
         values: types::values(&native),
+        length: types::length(&native),
+        comment: cell(row, 8).filter(|text| !text.is_empty()),
         native,
     }
 }

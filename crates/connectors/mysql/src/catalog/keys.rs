@@ -3,15 +3,23 @@
 use std::collections::HashMap;
 
 use longshore_model::Result;
-use longshore_model::catalog::{ForeignKey, Index, IndexPart, TableName};
+use longshore_model::catalog::{ForeignKey, Index, IndexPart, Program, TableName};
 use mysql_async::{Conn, Row};
 
-use super::{DOING, by_table};
+use super::{DOING, by_table, part};
 use crate::flavor::Flavor;
 use crate::session::{cell, number, rows};
 
-/// The primary key of a table and its other indexes.
-pub(super) type Keys = (Vec<String>, Vec<Index>);
+/// The keys of a table.
+#[derive(Default)]
+pub(super) struct Keys {
+    /// The columns of the primary key.
+    pub(super) primary: Vec<String>,
+    /// The other indexes that every system has.
+    pub(super) indexes: Vec<Index>,
+    /// Those that only the same dialect has.
+    pub(super) own: Vec<Program>,
+}
 
 /// The keys of every table.
 pub(super) async fn all(conn: &mut Conn, flavor: Flavor) -> Result<HashMap<String, Keys>> {
@@ -26,7 +34,8 @@ pub(super) async fn all(conn: &mut Conn, flavor: Flavor) -> Result<HashMap<Strin
          ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX"
     );
     let listed = by_table(rows(conn, DOING, &query).await?);
-    Ok(listed.into_iter().map(|(table, rows)| (table, of_table(&rows))).collect())
+    let of_table = |(table, rows): (String, Vec<Row>)| (table.clone(), of_table(&table, &rows));
+    Ok(listed.into_iter().map(of_table).collect())
 }
 
 async fn has_expressions(conn: &mut Conn) -> Result<bool> {
@@ -37,37 +46,41 @@ async fn has_expressions(conn: &mut Conn) -> Result<bool> {
     Ok(found.first().is_some_and(|row| number(row, 0) > 0))
 }
 
-fn of_table(rows: &[Row]) -> Keys {
+fn of_table(table: &str, rows: &[Row]) -> Keys {
     let text = |row: &Row, at: usize| cell(row, at).unwrap_or_default();
-    let (mut primary, mut indexes): (Vec<String>, Vec<Index>) = (Vec::new(), Vec::new());
-    for row in rows {
-        let name = text(row, 1);
+    let mut keys = Keys::default();
+    for rows in rows.chunk_by(|one, two| text(one, 1) == text(two, 1)) {
+        let name = text(&rows[0], 1);
         if name == "PRIMARY" {
-            primary.extend(cell(row, 3));
+            keys.primary = rows.iter().filter_map(|row| cell(row, 3)).collect();
             continue;
         }
-        let unique = number(row, 2) == 0;
-        if indexes.last().is_none_or(|last| last.name != name) {
-            // Other systems have another index for these.
-            let kind = text(row, 6);
-            let native = (kind != "BTREE" && kind != "HASH").then_some(kind);
-            indexes.push(Index {
-                name: name.clone(),
-                parts: Vec::new(),
-                unique,
-                constraint: unique,
-                condition: None,
-                native,
-            });
-        }
-        let Some(index) = indexes.last_mut() else { continue };
-        // A unique index over the beginning of a text is none over the text.
-        let prefix = cell(row, 5).is_some();
-        let column = cell(row, 3).filter(|_| !(prefix && unique));
-        index.constraint &= column.is_some();
-        index.parts.push(IndexPart { column, descending: text(row, 4) == "D" });
+        let unique = number(&rows[0], 2) == 0;
+        let prefix = rows.iter().any(|row| cell(row, 5).is_some());
+        let kind = match text(&rows[0], 6).as_str() {
+            "BTREE" | "HASH" if prefix && unique => "unique index over beginnings of texts",
+            "BTREE" | "HASH" if prefix => "index over beginnings of texts",
+            "BTREE" | "HASH" => {
+                keys.indexes.push(index(name, unique, rows));
+                continue;
+            }
+            "FULLTEXT" => "full-text index",
+            "SPATIAL" => "spatial index",
+            _ => "index of a kind of its own",
+        };
+        keys.own.push(part(kind, &format!("{table}.{name}"), table, ""));
     }
-    (primary, indexes)
+    keys
+}
+
+fn index(name: String, unique: bool, rows: &[Row]) -> Index {
+    let part = |row: &Row| IndexPart {
+        column: cell(row, 3),
+        descending: cell(row, 4).as_deref() == Some("D"),
+    };
+    let parts: Vec<IndexPart> = rows.iter().map(part).collect();
+    let constraint = unique && parts.iter().all(|part| part.column.is_some());
+    Index { name, parts, unique, constraint, condition: None, native: None }
 }
 
 /// The foreign keys of every table.

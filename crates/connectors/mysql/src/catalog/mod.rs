@@ -4,12 +4,13 @@ mod column;
 mod keys;
 mod programs;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use longshore_model::Result;
-use longshore_model::catalog::{Catalog, NotMoved, Table, TableName};
+use longshore_model::catalog::{Catalog, Column, NotMoved, Program, Table, TableName};
 use mysql_async::{Conn, Row};
 
+use self::keys::Keys;
 use crate::address::Address;
 use crate::flavor::Flavor;
 use crate::ledger;
@@ -25,10 +26,11 @@ const DOING: &str = "read the catalog";
 pub(crate) async fn read(conn: &mut Conn, address: &Address) -> Result<Catalog> {
     let flavor = address.flavor;
     let listed = rows(conn, DOING, TABLES).await?;
-    let mut columns = column::all(conn, flavor).await?;
+    let (mut columns, own) = column::all(conn, flavor).await?;
     let mut keys = keys::all(conn, flavor).await?;
     let mut foreign = keys::foreign(conn, &address.database).await?;
     let mut catalog = Catalog { dialect: flavor.dialect().to_string(), ..Catalog::default() };
+    catalog.programs.extend(own);
     let text = |row: &Row, at: usize| cell(row, at).unwrap_or_default();
     for row in &listed {
         let name = text(row, 0);
@@ -44,21 +46,28 @@ pub(crate) async fn read(conn: &mut Conn, address: &Address) -> Result<Catalog> 
             }
             _ => continue,
         }
-        let (primary_key, indexes) = keys.remove(&name).unwrap_or_default();
+        let keys = keys.remove(&name).unwrap_or_default();
         let mut attributes = BTreeMap::new();
         if let Some(next) = cell(row, 2) {
             attributes.insert(NEXT_NUMBER.to_string(), next);
         }
+        let columns = columns.remove(&name).unwrap_or_default();
+        catalog.programs.extend(folded(&name, &columns, &keys));
+        catalog.programs.extend(keys.own);
         catalog.tables.push(Table {
-            columns: columns.remove(&name).unwrap_or_default(),
-            primary_key,
-            indexes,
+            columns,
+            primary_key: keys.primary,
+            indexes: keys.indexes,
             foreign_keys: foreign.remove(&name).unwrap_or_default(),
             rows_elsewhere: false,
+            comment: cell(row, 3).filter(|text| !text.is_empty()),
             native: Some(definition(conn, &name).await?),
             attributes,
-            name: TableName::plain(name),
+            name: TableName::plain(name.clone()),
         });
+        if text(row, 4) == "1" {
+            catalog.programs.push(part("partitions", &name, &name, ""));
+        }
         if text(row, 1) == "SYSTEM VERSIONED" {
             catalog.not_moved.push(NotMoved {
                 kind: "history of a system-versioned table".to_string(),
@@ -69,6 +78,35 @@ pub(crate) async fn read(conn: &mut Conn, address: &Address) -> Result<Catalog> 
     }
     programs::read(conn, flavor, &mut catalog).await?;
     Ok(catalog)
+}
+
+/// A part of a table's own definition that other systems do not have.
+fn part(kind: &str, name: &str, table: &str, native: &str) -> Program {
+    Program {
+        kind: kind.to_string(),
+        name: name.to_string(),
+        table: table.to_string(),
+        native: native.to_string(),
+        needs: Vec::new(),
+        described: false,
+    }
+}
+
+/// The unique columns whose collation takes different texts for the same.
+fn folded(table: &str, columns: &[Column], keys: &Keys) -> Vec<Program> {
+    let unique = keys.indexes.iter().filter(|index| index.unique);
+    let unique = unique.flat_map(|index| &index.parts).filter_map(|part| part.column.as_ref());
+    let named: BTreeSet<&String> = keys.primary.iter().chain(unique).collect();
+    let folds = |column: &&Column| {
+        let collation = column.collation.as_deref().unwrap_or_default();
+        named.contains(&column.name) && (collation.contains("_ci") || collation.contains("_ai"))
+    };
+    let program = |column: &Column| {
+        let collation = column.collation.as_deref().unwrap_or_default();
+        let name = format!("{table}.{} ({collation})", column.name);
+        part("uniqueness that ignores case or accents", &name, table, "")
+    };
+    columns.iter().filter(folds).map(program).collect()
 }
 
 /// A table's own definition.
@@ -107,5 +145,6 @@ fn checks(flavor: Flavor) -> &'static str {
     }
 }
 
-const TABLES: &str = "SELECT TABLE_NAME, TABLE_TYPE, AUTO_INCREMENT \
+const TABLES: &str = "SELECT TABLE_NAME, TABLE_TYPE, AUTO_INCREMENT, TABLE_COMMENT, \
+    CREATE_OPTIONS LIKE '%partitioned%' \
     FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY BINARY TABLE_NAME";

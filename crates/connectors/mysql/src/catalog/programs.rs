@@ -9,7 +9,7 @@ use super::{DOING, checks, is_json_check};
 use crate::failure::failure;
 use crate::flavor::Flavor;
 use crate::session::{cell, rows};
-use crate::sql::quote;
+use crate::sql::{literal, quote};
 
 /// A kind of thing with a definition of its own.
 struct Kind {
@@ -18,6 +18,8 @@ struct Kind {
     list: &'static str,
     /// The column of `SHOW CREATE` with the definition.
     shown: usize,
+    /// Its columns with the mode and the collation under which the definition means what it does.
+    under: Option<[usize; 2]>,
 }
 
 const KINDS: &[Kind] = &[
@@ -26,6 +28,7 @@ const KINDS: &[Kind] = &[
         list: "SELECT TABLE_NAME, TABLE_NAME, 'VIEW' FROM information_schema.VIEWS \
                WHERE TABLE_SCHEMA = DATABASE() ORDER BY BINARY TABLE_NAME",
         shown: 1,
+        under: None,
     },
     Kind {
         name: "routine",
@@ -33,6 +36,7 @@ const KINDS: &[Kind] = &[
                WHERE ROUTINE_SCHEMA = DATABASE() AND ROUTINE_TYPE IN ('FUNCTION', 'PROCEDURE') \
                ORDER BY ROUTINE_TYPE, BINARY ROUTINE_NAME",
         shown: 2,
+        under: Some([1, 4]),
     },
     Kind {
         name: "trigger",
@@ -40,12 +44,14 @@ const KINDS: &[Kind] = &[
                information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() \
                ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER",
         shown: 2,
+        under: Some([1, 4]),
     },
     Kind {
         name: "event",
         list: "SELECT EVENT_NAME, EVENT_NAME, 'EVENT' FROM information_schema.EVENTS \
                WHERE EVENT_SCHEMA = DATABASE() ORDER BY BINARY EVENT_NAME",
         shown: 3,
+        under: Some([1, 5]),
     },
 ];
 
@@ -86,7 +92,15 @@ async fn one(conn: &mut Conn, kind: &Kind, row: &Row, catalog: &mut Catalog) -> 
     let (name, table) = (text(row, 0), text(row, 1));
     let show = format!("SHOW CREATE {} {}", text(row, 2), quote(&name));
     let shown: Option<String> = match conn.query::<Row, _>(&show).await {
-        Ok(shown) => shown.first().and_then(|row| cell(row, kind.shown)),
+        Ok(shown) => shown.first().and_then(|row| {
+            let definition = without_definer(&cell(row, kind.shown)?);
+            let Some([mode, collation]) = kind.under else { return Some(definition) };
+            Some(format!(
+                "SET SESSION sql_mode = {}, SESSION collation_connection = {};\n{definition}",
+                literal(&cell(row, mode)?),
+                literal(&cell(row, collation)?)
+            ))
+        }),
         // A view over something that is gone cannot be shown.
         Err(mysql_async::Error::Server(_)) => None,
         Err(error) => return Err(failure(DOING, error)),
@@ -96,7 +110,7 @@ async fn one(conn: &mut Conn, kind: &Kind, row: &Row, catalog: &mut Catalog) -> 
             kind: kind.name.to_string(),
             name,
             table,
-            native: without_definer(&native),
+            native,
             needs: Vec::new(),
             described: false,
         }),

@@ -88,7 +88,7 @@ fn programs(
                 design.not_moved.push(not_moved(program, reason));
                 continue;
             }
-            // Checks are part of the tables' own definitions.
+            // The others are parts of the tables' own definitions.
             _ if verbatim.contains(program.table.as_str()) => continue,
             _ => {
                 let reason = format!("{} does not move as it is", program.table);

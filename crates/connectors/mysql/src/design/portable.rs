@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use longshore_model::LogicalType;
 use longshore_model::catalog::{Column, Index, NotMoved, TableName};
 use longshore_model::connector::Design;
+use longshore_model::loss::LossKind;
 use longshore_model::plan::{ColumnPlan, Statement, TablePlan};
+use longshore_model::{ColumnBuilder, ColumnView, DefaultValue, LogicalType};
 
 use super::{LONGEST_NAME, step};
 use crate::flavor::Flavor;
@@ -15,6 +16,13 @@ use crate::types;
 /// The longest key, in bytes, and the bytes that a character may take.
 const KEY_BYTES: usize = 3072;
 const CHARACTER_BYTES: usize = 4;
+
+/// The bytes of a row that texts with bounds may take together.
+const ROW_BYTES: u64 = 40_000;
+
+/// The most characters of a comment.
+const TABLE_COMMENT: usize = 2048;
+const COLUMN_COMMENT: usize = 1024;
 
 /// The most characters of a text that is part of a key.
 const LONGEST_KEY_TEXT: usize = 255;
@@ -28,24 +36,32 @@ pub(super) fn make(
     same: bool,
     design: &mut Design,
 ) {
-    let keyed = Keyed::of(table, tables);
+    let keyed = Keyed::of(table, tables, same);
     let name = quote(&table.target.name);
     let mut lines: Vec<String> = Vec::with_capacity(table.columns.len() + 1);
     for column in &table.columns {
-        lines.push(line(table, column, &keyed, same, design));
+        let mut line = declaration(table, column, &keyed, same, design);
+        if let Some(described) = table.structure.column(&column.target) {
+            let name = format!("{}.{}", table.target, column.target);
+            line += &comment(&described.comment, COLUMN_COMMENT, &name, design);
+            line += &check(described, column);
+        }
+        lines.push(line);
     }
     let structure = &table.structure;
     if !structure.primary_key.is_empty() {
         lines.push(format!("PRIMARY KEY ({})", list(&structure.primary_key)));
     }
+    let said = comment(&structure.comment, TABLE_COMMENT, &table.target.to_string(), design);
     design.prepare.push(Statement {
         table: Some(number),
         step: 0,
         purpose: format!("table {}", table.target),
         sql: format!(
-            "CREATE TABLE {name} (\n  {}\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={}",
+            "CREATE TABLE {name} (\n  {}\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={}{}",
             lines.join(",\n  "),
-            flavor.exact_collation()
+            flavor.exact_collation(),
+            said,
         ),
     });
     let keys: Vec<String> = structure
@@ -74,8 +90,19 @@ fn left(kind: &str, name: &str, reason: &str) -> NotMoved {
     NotMoved { kind: kind.to_string(), name: name.to_string(), reason: reason.to_string() }
 }
 
-/// The declaration of a column.
-fn line(
+/// What people say of a table or a column, where it is not too long.
+fn comment(text: &Option<String>, longest: usize, name: &str, design: &mut Design) -> String {
+    let Some(text) = text else { return String::new() };
+    if text.chars().count() > longest {
+        let reason = format!("it is longer than the {longest} characters that a comment may have");
+        design.not_moved.push(left("comment", name, &reason));
+        return String::new();
+    }
+    format!(" COMMENT {}", literal(text))
+}
+
+/// The declaration of a column, without what people say of it and without a check.
+fn declaration(
     table: &TablePlan,
     column: &ColumnPlan,
     keyed: &Keyed,
@@ -104,11 +131,16 @@ fn line(
             design.not_moved.push(left("default", &name, reason));
         }
     }
-    if !described.values.is_empty() && types::word(&column.native) != "enum" {
-        let values: Vec<String> = described.values.iter().map(|text| literal(text)).collect();
-        line += &format!(" CHECK ({} IN ({}))", quote(&column.target), values.join(", "));
-    }
     line
+}
+
+/// The rule that allows certain texts only, where the column is no enumeration.
+fn check(described: &Column, column: &ColumnPlan) -> String {
+    if described.values.is_empty() || types::word(&column.native) == "enum" {
+        return String::new();
+    }
+    let values: Vec<String> = described.values.iter().map(|text| literal(text)).collect();
+    format!(" CHECK ({} IN ({}))", quote(&column.target), values.join(", "))
 }
 
 /// The default of a column, where it means the same here.
@@ -119,10 +151,6 @@ fn default(
 ) -> Result<Option<String>, &'static str> {
     const OTHER: &str = "its text is of another system; set it anew";
     let Some(text) = described.default.as_deref().map(str::trim) else { return Ok(None) };
-    let upper = text.to_ascii_uppercase();
-    if upper == "NULL" {
-        return Ok(None);
-    }
     if same {
         return if column.native == column.declared {
             Ok(Some(text_of_standard(text).map_or_else(|| text.to_string(), |text| literal(&text))))
@@ -130,39 +158,66 @@ fn default(
             Err(OTHER)
         };
     }
-    let number = text.parse::<f64>().is_ok_and(f64::is_finite)
-        && text.ends_with(|c: char| c.is_ascii_digit());
-    let quoted = text_of_standard(text).map(|text| literal(&text));
-    let is_large = matches!(types::word(&column.native), "longtext" | "longblob" | "json");
-    // Texts without bounds take expressions only.
-    let plain = |text: &str| if is_large { format!("({text})") } else { text.to_string() };
-    let now = ["CURRENT_TIMESTAMP", "NOW()", "CURRENT_TIMESTAMP()"].contains(&upper.as_str());
-    match column.to {
-        LogicalType::Int { .. } | LogicalType::Float { .. } | LogicalType::Decimal { .. }
-            if number =>
-        {
-            Ok(Some(text.to_string()))
-        }
-        LogicalType::Boolean if matches!(upper.as_str(), "0" | "FALSE") => {
-            Ok(Some("0".to_string()))
-        }
-        LogicalType::Boolean if matches!(upper.as_str(), "1" | "TRUE") => Ok(Some("1".to_string())),
-        LogicalType::Text if let Some(quoted) = &quoted => Ok(Some(plain(quoted))),
-        LogicalType::Timestamp { .. } if now && types::word(&column.native) == "datetime" => {
-            Ok(Some("CURRENT_TIMESTAMP(6)".to_string()))
-        }
-        _ => Err(OTHER),
+    match DefaultValue::read(text) {
+        Some(DefaultValue::Null) => Ok(None),
+        Some(value) => words(value, column).map(Some).ok_or(OTHER),
+        None => Err(OTHER),
     }
+}
+
+fn words(value: DefaultValue, column: &ColumnPlan) -> Option<String> {
+    let is_large = matches!(types::word(&column.native), "longtext" | "longblob" | "json");
+    match (&column.to, value) {
+        (
+            LogicalType::Int { .. } | LogicalType::Float { .. } | LogicalType::Decimal { .. },
+            DefaultValue::Number(text) | DefaultValue::Text(text),
+        ) => text.parse::<f64>().is_ok_and(f64::is_finite).then_some(text),
+        (LogicalType::Boolean, DefaultValue::Bool(value)) => Some(u8::from(value).to_string()),
+        (LogicalType::Boolean, DefaultValue::Number(text)) => {
+            matches!(text.as_str(), "0" | "1").then_some(text)
+        }
+        // Texts without bounds take expressions only.
+        (LogicalType::Text | LogicalType::Opaque { .. }, DefaultValue::Text(text)) if is_large => {
+            Some(format!("({})", literal(&text)))
+        }
+        (LogicalType::Text | LogicalType::Opaque { .. }, DefaultValue::Text(text)) => {
+            Some(literal(&text))
+        }
+        (LogicalType::Bits { .. }, DefaultValue::Bits(digits)) => Some(format!("b'{digits}'")),
+        (LogicalType::Timestamp { .. }, DefaultValue::Now) if column.native == "datetime(6)" => {
+            Some("CURRENT_TIMESTAMP(6)".to_string())
+        }
+        (LogicalType::Date | LogicalType::Timestamp { .. }, DefaultValue::Text(text)) => {
+            moment(&text, &column.to)
+        }
+        _ => None,
+    }
+}
+
+/// A day or a moment of the years that the servers have, without the zone of UTC.
+fn moment(text: &str, logical: &LogicalType) -> Option<String> {
+    let mut builder = ColumnBuilder::new(logical);
+    builder.parse(text.trim_end_matches("+00").trim_end_matches('Z')).ok()?;
+    let array = builder.finish();
+    let cell = ColumnView::new(logical, &array).ok()?.cell(0);
+    let mut text = String::new();
+    cell.write_text(&mut text);
+    (!LossKind::OutOfRange.catches(cell)).then(|| literal(&text))
 }
 
 /// The columns of a table that are in keys, which bounds them.
 struct Keyed {
     columns: HashSet<String>,
+    /// The most characters of a text in the widest of the keys.
     characters: usize,
+    /// Whether declarations are of this system already.
+    own: bool,
+    /// Whether a row has no room for all texts with bounds.
+    wide: bool,
 }
 
 impl Keyed {
-    fn of(table: &TablePlan, tables: &[TablePlan]) -> Self {
+    fn of(table: &TablePlan, tables: &[TablePlan], same: bool) -> Self {
         let structure = &table.structure;
         let mut lists: Vec<Vec<String>> = vec![structure.primary_key.clone()];
         lists.extend(
@@ -179,16 +234,31 @@ impl Keyed {
             keys.filter(|key| refers(&key.references)).map(|key| key.referenced.clone())
         }));
         let most = lists.iter().map(Vec::len).max().unwrap_or(1).max(1);
-        let characters = LONGEST_KEY_TEXT.min(KEY_BYTES / CHARACTER_BYTES / most);
-        Self { columns: lists.into_iter().flatten().collect(), characters }
+        let characters = KEY_BYTES / CHARACTER_BYTES / most;
+        let lengths = table.columns.iter().filter_map(|column| types::length(&column.native));
+        let bytes: u64 = lengths.map(|length| u64::from(length) * 4 + 2).sum();
+        let columns = lists.into_iter().flatten().collect();
+        Self { columns, characters, own: same, wide: bytes > ROW_BYTES }
     }
 
     /// The declaration of a column: texts in keys have a bound.
     fn declare(&self, column: &ColumnPlan) -> String {
-        match (self.columns.contains(&column.target), column.native.as_str()) {
-            (true, "longtext") => format!("varchar({})", self.characters),
-            (true, "longblob") => format!("varbinary({})", self.characters * CHARACTER_BYTES),
-            (_, native) => native.to_string(),
+        let native = column.native.as_str();
+        if self.own && column.native == column.declared {
+            return native.to_string();
+        }
+        match (self.columns.contains(&column.target), types::word(native)) {
+            (true, "varchar") => {
+                let own = types::length(native).and_then(|length| usize::try_from(length).ok());
+                format!("varchar({})", own.unwrap_or(LONGEST_KEY_TEXT).min(self.characters))
+            }
+            (false, "varchar") if self.wide => "longtext".to_string(),
+            (true, "longtext") => format!("varchar({})", LONGEST_KEY_TEXT.min(self.characters)),
+            (true, "longblob") => {
+                let characters = LONGEST_KEY_TEXT.min(self.characters);
+                format!("varbinary({})", characters * CHARACTER_BYTES)
+            }
+            _ => native.to_string(),
         }
     }
 }
@@ -206,7 +276,9 @@ fn key(index: &Index, table: &TablePlan, keyed: &Keyed) -> Result<String, &'stat
             let column = table.columns.iter().find(|column| column.target == *name)?;
             let declared = keyed.declare(column);
             let large = matches!(types::word(&declared), "longtext" | "longblob" | "json");
-            let length = if large {
+            let length = types::length(&declared).and_then(|length| usize::try_from(length).ok());
+            let long = length.is_some_and(|length| length > keyed.characters);
+            let length = if large || long {
                 format!("({})", LONGEST_KEY_TEXT.min(keyed.characters))
             } else {
                 String::new()

@@ -112,6 +112,7 @@ pub(crate) fn plan(target: &dyn Target, chunks: usize) -> MovePlan {
         foreign_keys: Vec::new(),
         native: Some("CREATE TABLE t (n INTEGER PRIMARY KEY)".to_string()),
         rows_elsewhere: false,
+        comment: None,
         attributes: Default::default(),
     };
     let table = TablePlan {

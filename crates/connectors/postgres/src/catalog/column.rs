@@ -22,6 +22,8 @@ pub(super) struct Column {
     statistics: Option<i32>,
     options: Option<String>,
     pub(super) default_number: Option<u32>,
+    labels: Vec<String>,
+    comment: Option<String>,
 }
 
 /// A constraint against NULL that has more to say than `NOT NULL`.
@@ -59,6 +61,8 @@ pub(super) fn column(row: &Row) -> Got<Column> {
         statistics: row.try_get(15)?,
         options: row.try_get(16)?,
         default_number: row.try_get(17)?,
+        labels: row.try_get(18)?,
+        comment: row.try_get(19)?,
     })
 }
 
@@ -149,13 +153,15 @@ impl Column {
             name: self.name.clone(),
             logical: types::logical(&self.native),
             native: self.native.name.clone(),
+            length: self.native.length(),
             nullable: !self.required || not_null.is_some_and(|one| !one.valid),
             default: self.default.clone().filter(|_| generated.is_none()),
             generated: generated
                 .map(|expression| Generated { expression, stored: self.generated == "s" }),
             collation: self.collation.clone(),
             increments: self.numbers_rows(),
-            values: Vec::new(),
+            values: self.labels.clone(),
+            comment: self.comment.clone(),
         }
     }
 }

@@ -163,7 +163,8 @@ impl Reading<'_> {
         let comments = self
             .rows(queries::COMMENTS, |row| {
                 let Some(bound) = named(row.try_get(0)?) else { return Ok(None) };
-                Ok(Some(program("comment", &bound, &bound, row.try_get(1)?)))
+                let one = program("comment", &bound, &bound, row.try_get(1)?);
+                Ok(Some(Program { described: row.try_get(2)?, ..one }))
             })
             .await?;
         Ok(checks.into_iter().chain(hanging).chain(comments).flatten().collect())
@@ -231,6 +232,7 @@ impl All {
                 .filter_map(|one| Some(one.foreign_key(reading.names.get(&one.references?)?)))
                 .collect(),
             rows_elsewhere: facts.partitioned,
+            comment: facts.comment.clone(),
             native: None,
             attributes: attributes.collect(),
         }

@@ -25,6 +25,7 @@ pub(super) struct Facts {
     row_security: bool,
     forced: bool,
     of_type: Option<String>,
+    pub(super) comment: Option<String>,
 }
 
 /// A table with what belongs to it.
@@ -57,6 +58,7 @@ pub(super) fn facts(row: &Row) -> Got<Facts> {
         row_security: row.try_get(10)?,
         forced: row.try_get(11)?,
         of_type: row.try_get(12)?,
+        comment: row.try_get(13)?,
     })
 }
 

@@ -95,6 +95,12 @@ pub(super) fn finish(
             reason: reason.to_string(),
         });
     }
+    if !same {
+        let texts = comments(table, &name);
+        for sql in texts {
+            add(step::COMMENTS, format!("comment of {}", table.target), sql);
+        }
+    }
     for foreign in &structure.foreign_keys {
         let to = sql::table(&foreign.references, schema);
         let referenced = match foreign.referenced.is_empty() {
@@ -116,6 +122,17 @@ pub(super) fn finish(
         add(turns.next(&[&name, &to]), format!("foreign key of {}", table.target), sql);
     }
     design.not_moved.extend(left);
+}
+
+/// What people say of a table and of its columns.
+fn comments(table: &TablePlan, name: &str) -> Vec<String> {
+    let say = |of: String, text: &str| format!("COMMENT ON {of} IS {}", sql::literal(text));
+    let whole = table.structure.comment.iter().map(|text| say(format!("TABLE {name}"), text));
+    let columns = table.columns.iter().filter_map(|planned| {
+        let text = table.structure.column(&planned.target)?.comment.as_ref()?;
+        Some(say(format!("COLUMN {name}.{}", quote(&planned.target)), text))
+    });
+    whole.chain(columns).collect()
 }
 
 /// Sets a sequence to the largest number of the rows, or leaves it where it is when that is larger: a

@@ -47,6 +47,7 @@ fn table(name: &str, columns: Vec<Column>) -> TablePlan {
             foreign_keys: Vec::new(),
             native: None,
             rows_elsewhere: false,
+            comment: None,
             attributes: Default::default(),
         },
         chunks: Vec::new(),

@@ -11,13 +11,21 @@ use crate::DIALECT;
 /// The longest bit string that the server declares.
 const MOST_BITS: u32 = 83_886_080;
 
+/// The longest text that the server bounds.
+const MOST_CHARACTERS: u32 = 10_485_760;
+
 /// How a column is declared, stored and read back. A declaration of the same dialect stays.
 pub(crate) fn map_column(column: &Column) -> Result<Mapping> {
     if !column.native.is_empty() {
         let (native, logical) = (column.native.clone(), column.logical.clone());
         return Ok(Mapping { native, logical, guards: Vec::new() });
     }
-    let (native, logical) = storage(&column.logical);
+    let (native, logical) = match (&column.logical, column.length) {
+        (LogicalType::Text, Some(length @ 1..=MOST_CHARACTERS)) => {
+            (format!("varchar({length})"), LogicalType::Text)
+        }
+        (logical, _) => storage(logical),
+    };
     let guards = match column.logical {
         LogicalType::Text | LogicalType::Variant | LogicalType::Opaque { .. } => {
             vec![LossKind::NulText]

@@ -123,6 +123,15 @@ pub(crate) fn logical(native: &NativeType) -> LogicalType {
     }
 }
 
+impl NativeType {
+    /// The most characters of a text.
+    pub(crate) fn length(&self) -> Option<u32> {
+        let bounded = self.builtin && matches!(self.base.as_str(), "varchar" | "bpchar");
+        let length = self.modifier.checked_sub(4).filter(|_| bounded)?;
+        u32::try_from(length).ok()
+    }
+}
+
 /// The decimal of a modifier of `numeric`, where one exists.
 fn decimal(modifier: i32) -> Option<LogicalType> {
     let packed = u32::try_from(modifier.checked_sub(4)?).ok()?;

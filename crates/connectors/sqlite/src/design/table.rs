@@ -2,7 +2,7 @@
 
 use longshore_model::catalog::{Column, ForeignKey, NotMoved, Table};
 use longshore_model::plan::{ColumnPlan, TablePlan};
-use longshore_model::{Cell, ColumnBuilder, ColumnView, Literal, LogicalType};
+use longshore_model::{Cell, ColumnBuilder, ColumnView, DefaultValue, LogicalType};
 
 use super::not_moved;
 use crate::sql::{definition, quote, quote_all, text_literal};
@@ -148,7 +148,8 @@ impl Maker<'_> {
 
     /// The rule that allows certain texts only.
     fn check(&mut self, column: &Column) -> String {
-        if column.logical != LogicalType::Text || column.values.iter().any(|v| v.contains('\0')) {
+        let is_text = matches!(column.logical, LogicalType::Text | LogicalType::Opaque { .. });
+        if !is_text || column.values.iter().any(|v| v.contains('\0')) {
             let name = format!("{}.{}", self.plan.target, column.name);
             self.lose(
                 "check",
@@ -213,22 +214,23 @@ fn converts(column: &ColumnPlan) -> bool {
 
 /// The default of another system that means the same here, for a column that is stored as `logical`.
 fn translated(default: &str, logical: &LogicalType) -> Option<String> {
-    let plain = is_literal(default).then(|| default.to_string());
-    match logical {
-        LogicalType::Bits { length } => {
-            let digits = default.strip_prefix("b'")?.strip_suffix('\'')?;
-            stored(&format!("{digits:0>width$}", width = usize::try_from(*length).ok()?), logical)
+    match (DefaultValue::read(default)?, logical) {
+        (DefaultValue::Null, _) => Some("NULL".to_string()),
+        (DefaultValue::Bool(value), _) => Some(u8::from(value).to_string()),
+        (DefaultValue::Now, LogicalType::Timestamp { .. }) => Some("CURRENT_TIMESTAMP".to_string()),
+        (DefaultValue::Today, LogicalType::Date) => Some("CURRENT_DATE".to_string()),
+        (DefaultValue::Bits(digits), LogicalType::Bits { length }) => {
+            let width = usize::try_from(*length).ok()?;
+            stored(&format!("{digits:0>width$}"), logical)
         }
-        LogicalType::Date | LogicalType::Timestamp { .. } => match Literal::parse(default) {
-            Some(Literal::Text(text)) => {
-                let utc = matches!(logical, LogicalType::Timestamp { utc: true, .. });
-                let text = String::from_utf8(text).ok()?;
-                let zone = if utc && !text.contains(['Z', '+']) { "Z" } else { "" };
-                stored(&(text + zone), logical)
-            }
-            _ => plain,
-        },
-        _ => plain,
+        (DefaultValue::Text(text), LogicalType::Date | LogicalType::Timestamp { .. }) => {
+            let utc = matches!(logical, LogicalType::Timestamp { utc: true, .. });
+            let zone = if utc && !text.contains(['Z', '+']) { "Z" } else { "" };
+            stored(&(text + zone), logical)
+        }
+        (DefaultValue::Text(text), _) => Some(text_literal(&text)),
+        (DefaultValue::Number(text), _) => Some(text),
+        _ => None,
     }
 }
 
@@ -240,13 +242,6 @@ fn stored(text: &str, logical: &LogicalType) -> Option<String> {
     let mut text = String::new();
     ColumnView::new(logical, &array).ok()?.cell(0).write_text(&mut text);
     Some(text_literal(&text))
-}
-
-fn is_literal(default: &str) -> bool {
-    ["NULL", "TRUE", "FALSE", "CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME"]
-        .iter()
-        .any(|word| default.eq_ignore_ascii_case(word))
-        || Literal::parse(default).is_some()
 }
 
 fn foreign_key(key: &ForeignKey) -> String {

@@ -49,6 +49,7 @@ fn plan(name: &str, columns: Vec<Column>, key: &[&str]) -> TablePlan {
             foreign_keys: Vec::new(),
             native: Some("CREATE TABLE of another system".to_string()),
             rows_elsewhere: false,
+            comment: None,
             attributes: Default::default(),
         },
         chunks: Vec::new(),

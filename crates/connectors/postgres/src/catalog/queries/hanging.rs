@@ -66,7 +66,8 @@ pub(in super::super) const COMMENTS: &str = "
             WHEN 'statistics object' THEN 'STATISTICS' ELSE upper(o.type) END,
             CASE o.type WHEN 'domain constraint' THEN replace(o.identity, ' on ', ' ON DOMAIN ')
                 WHEN 'operator' THEN replace(o.identity, '(NONE,', '(NONE, ')
-                ELSE o.identity END, d.description)
+                ELSE o.identity END, d.description),
+        o.type IN ('table', 'table column')
     FROM pg_description d
     CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) o
     LEFT JOIN pg_class c ON d.classoid = 'pg_class'::regclass AND c.oid = d.objoid

@@ -27,7 +27,8 @@ pub(in super::super) const TABLES: &str = concat!(
     options!("x.reloptions", "toast."),
     "), ''),
         c.relreplident::text, c.relrowsecurity, c.relforcerowsecurity,
-        CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END
+        CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END,
+        obj_description(c.oid, 'pg_class')
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      LEFT JOIN pg_class x ON x.oid = c.reltoastrelid
      WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND ",
@@ -66,7 +67,9 @@ pub(in super::super) const COLUMNS: &str = concat!(
         {a.attcompression::text@14}, a.attstattarget::int4,
         ",
     options!("a.attoptions", ""),
-    ", d.oid
+    ", d.oid, ARRAY(SELECT e.enumlabel::text FROM pg_enum e
+            WHERE bt.typtype = 'e' AND e.enumtypid = bt.oid ORDER BY e.enumsortorder),
+        col_description(a.attrelid, a.attnum)
      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
      JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid
      LEFT JOIN below b ON b.oid = a.atttypid JOIN pg_type bt ON bt.oid = COALESCE(b.base, t.oid)
