@@ -71,16 +71,16 @@ async fn plan_move(one: &Move, spec: &Spec, link: &Link, events: &Events) -> Res
     let target = link.target.open_target(&link.to).await?;
     let snapshot = source.snapshot(1).await?;
     let catalog = source.catalog().await?;
-    let same_dialect =
-        !catalog.dialect.is_empty() && catalog.dialect == link.target.about().target.dialect;
-
-    let ends = Ends { same_dialect, namespaces: link.target.about().target.namespaces };
+    let to = link.target.about().target;
+    let same_dialect = !catalog.dialect.is_empty() && catalog.dialect == to.dialect;
+    let other_dialect = !to.dialect.is_empty() && !same_dialect;
+    let ends = Ends { same_dialect, other_dialect, namespaces: to.namespaces };
     let drafts = rules::apply(one, &catalog, ends)?;
     if !link.source.about().source.filter && drafts.iter().any(|draft| draft.filter.is_some()) {
         return Err(Error::new(Code::Unsupported, "the source cannot evaluate conditions")
             .with("source", link.from.to_string()));
     }
-    let wires = if same_dialect { link.target.about().target.wires } else { &[] };
+    let wires = if same_dialect { to.wires } else { &[] };
     let studied = study_all(source.as_ref(), drafts, wires, spec.limits.chunk.0, events).await?;
     let mut not_moved = catalog.not_moved.clone();
     let mut risks = Vec::new();

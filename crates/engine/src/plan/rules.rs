@@ -37,6 +37,8 @@ impl Draft {
 pub(crate) struct Ends {
     /// Whether the target takes the native definitions of the source's catalog.
     pub same_dialect: bool,
+    /// Whether the target has a dialect of its own, and another one. Files keep what they are told.
+    pub other_dialect: bool,
     /// Whether the target's names of tables have a namespace.
     pub namespaces: bool,
 }
@@ -152,11 +154,11 @@ fn structure(
         .collect();
     let untouched = columns.len() == table.columns.len()
         && columns.iter().zip(&table.columns).all(|(new, old)| new.name == old.name);
-    if !untouched || !names.ends.same_dialect {
-        let reason = match names.ends.same_dialect {
-            // Expressions name the source's columns, which are no longer all there.
-            true => "its table was changed by a rule, so its expression cannot be kept",
-            false => "its values move as they are, and its expression is of another system",
+    if !untouched || names.ends.other_dialect {
+        // Expressions name the source's columns, which are no longer all there.
+        let reason = match untouched {
+            false => "its table was changed by a rule, so its expression cannot be kept",
+            true => "its values move as they are, and its expression is of another system",
         };
         for column in columns.iter_mut().filter(|column| column.generated.is_some()) {
             column.generated = None;

@@ -72,7 +72,7 @@ mod tests {
             ("int32", "'x'", Err(())),
             ("decimal(5,2)", "0.00", Ok(Some("0.00"))),
             ("text", "'it''s'", Ok(Some("'it''s'"))),
-            ("text", "'a\\n'", Ok(Some(" E'a\\\\n'"))),
+            ("text", "'a\\n'", Ok(Some("E'a\\\\n'"))),
             ("text", "'a' || 'b'", Err(())),
             ("text", "'", Err(())),
             ("text", "upper('a')", Err(())),

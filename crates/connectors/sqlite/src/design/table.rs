@@ -228,6 +228,7 @@ fn translated(default: &str, logical: &LogicalType) -> Option<String> {
             let zone = if utc && !text.contains(['Z', '+']) { "Z" } else { "" };
             stored(&(text + zone), logical)
         }
+        (DefaultValue::Text(_), LogicalType::Bits { .. }) => None,
         (DefaultValue::Text(text), _) => Some(text_literal(&text)),
         (DefaultValue::Number(text), _) => Some(text),
         _ => None,
