@@ -1,5 +1,6 @@
 //! MySQL and MariaDB, with real servers of both.
 
+mod faults;
 mod pairs;
 mod structure;
 

@@ -58,7 +58,7 @@ fn migration(stage: &Stage, from: &str, to: &str, limits: &str) {
 }
 
 /// Runs the migration to its end; `seen` is told of every event on the way.
-fn run_watched(stage: &Stage, mut seen: impl FnMut(&Value)) -> Ran {
+pub(crate) fn run_watched(stage: &Stage, mut seen: impl FnMut(&Value)) -> Ran {
     let mut command = stage.command(&["run", "m.yaml", "--json"]);
     let mut child =
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
