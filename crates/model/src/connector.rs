@@ -150,6 +150,11 @@ pub trait Snapshot: Send + Sync {
     /// The state that it shows.
     fn position(&self) -> &Position;
 
+    /// What is weaker about it than its user may expect, and how that is mended.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Reads rows of it. Waits while as many readers as were announced are open.
     async fn read(&self, request: &ReadRequest) -> Result<Box<dyn Reader>>;
 

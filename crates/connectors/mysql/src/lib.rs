@@ -19,6 +19,7 @@ mod preparing;
 mod range;
 mod reader;
 mod repair;
+mod rights;
 mod session;
 mod snapshot;
 mod source;

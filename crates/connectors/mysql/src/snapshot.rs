@@ -17,6 +17,7 @@ use crate::columns::NativeColumn;
 use crate::failure::{failure, is_forbidden, number};
 use crate::flavor::Flavor;
 use crate::reader::MysqlReader;
+use crate::rights;
 use crate::session::{self, cell, connect, rows, run};
 
 const BEGIN: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
@@ -37,6 +38,7 @@ pub(crate) type Columns = Arc<Vec<NativeColumn>>;
 pub(crate) struct MysqlSnapshot {
     address: Address,
     position: Position,
+    notes: Vec<String>,
     pool: Arc<Pool>,
 }
 
@@ -71,13 +73,23 @@ impl MysqlSnapshot {
             }
             several => together(several, address).await?,
         };
+        let mut notes = Vec::new();
+        if let Some(one) = conns.first_mut()
+            && rights::may_lock(one).await? == Some(false)
+        {
+            notes.push(format!(
+                "the source's user may not lock its tables for a moment: while the source is \
+                 written to, several readers may not find one state. GRANT RELOAD ON *.* TO {};",
+                rights::user(one).await?
+            ));
+        }
         let pool = Pool {
             address: address.clone(),
             permits: Arc::new(Semaphore::new(conns.len())),
             idle: Mutex::new(conns),
             columns: Mutex::default(),
         };
-        Ok(Self { address: address.clone(), position, pool: Arc::new(pool) })
+        Ok(Self { address: address.clone(), position, notes, pool: Arc::new(pool) })
     }
 }
 
@@ -85,6 +97,10 @@ impl MysqlSnapshot {
 impl Snapshot for MysqlSnapshot {
     fn position(&self) -> &Position {
         &self.position
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 
     async fn read(&self, request: &ReadRequest) -> Result<Box<dyn Reader>> {

@@ -11,7 +11,7 @@ use crate::address::Address;
 use crate::load::MysqlLoad;
 use crate::preparing::{is_empty, making};
 use crate::session::{cell, close, connect, rows};
-use crate::{columns, design, ledger, study, types};
+use crate::{columns, design, ledger, rights, study, types};
 
 /// The size of a part that is read back.
 const PART_BYTES: u64 = 64 << 20;
@@ -38,8 +38,11 @@ impl Target for MysqlTarget {
         design::design(tables, catalog, self.address.flavor)
     }
 
-    async fn missing_rights(&self, _: &[TablePlan], _: &Catalog) -> Result<Vec<String>> {
-        Ok(Vec::new())
+    async fn missing_rights(&self, _: &[TablePlan], catalog: &Catalog) -> Result<Vec<String>> {
+        let mut conn = connect(&self.address).await?;
+        let missing = rights::missing(&mut conn, catalog, self.address.flavor).await?;
+        close(conn).await;
+        Ok(missing)
     }
 
     async fn existing(&self, tables: &[TableName]) -> Result<Vec<ExistingTable>> {

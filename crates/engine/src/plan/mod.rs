@@ -96,6 +96,7 @@ async fn plan_move(one: &Move, spec: &Spec, link: &Link, events: &Events) -> Res
     let design = target.design(&tables, &moving)?;
     not_moved.extend(design.not_moved);
     let losses = losses::forecast(snapshot.as_ref(), &tables).await?;
+    risks.extend(snapshot.notes());
     risks.extend(general_risks(&tables, &losses));
     risks.extend(target.missing_rights(&tables, &moving).await?);
     risks.extend(target_risks(target.as_ref(), &tables, one.existing).await?);

@@ -2,6 +2,7 @@
 
 mod faults;
 mod pairs;
+mod rights;
 mod structure;
 
 use longshore_testkit::mysql::{Flavor, Mysql};
