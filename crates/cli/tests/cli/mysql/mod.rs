@@ -4,6 +4,7 @@ mod faults;
 mod pairs;
 mod rights;
 mod structure;
+mod traps;
 
 use longshore_testkit::mysql::{Flavor, Mysql};
 
