@@ -3,7 +3,7 @@
 use longshore_model::{
     BatchBuilder, Cell, Code, ColumnBuilder, Error, LogicalType, Misfit, Result,
 };
-use mysql_async::Value;
+use mysql_async::{Row, Value};
 
 /// Rows on their way into a batch.
 pub(crate) struct Decoder {
@@ -21,21 +21,21 @@ impl Decoder {
     }
 
     /// The size of a row, about.
-    pub(crate) fn size(values: &[Value]) -> usize {
+    pub(crate) fn size(row: &Row) -> usize {
         let size = |value: &Value| match value {
             Value::Bytes(bytes) => bytes.len() + 8,
             _ => 16,
         };
-        values.iter().map(size).sum()
+        values(row).map(size).sum()
     }
 
     /// Takes a row of a size.
-    pub(crate) fn row(&mut self, values: &[Value], size: usize) -> Result<()> {
-        if values.len() != self.columns.len() && !self.columns.is_empty() {
+    pub(crate) fn row(&mut self, row: &Row, size: usize) -> Result<()> {
+        if row.len() != self.columns.len() && !self.columns.is_empty() {
             return Err(Error::new(Code::Internal, "a row has another number of columns"));
         }
         let targets = self.builder.columns();
-        for ((value, (name, logical)), column) in values.iter().zip(&self.columns).zip(targets) {
+        for ((value, (name, logical)), column) in values(row).zip(&self.columns).zip(targets) {
             append(value, logical, column, &mut self.scratch).map_err(|misfit| {
                 Error::new(Code::ValueInvalid, format!("a value {}", misfit.describe()))
                     .with("column", name.clone())
@@ -63,6 +63,11 @@ impl Decoder {
         self.bytes = 0;
         self.builder.finish()
     }
+}
+
+/// The values of a row that nobody has taken any of.
+fn values(row: &Row) -> impl Iterator<Item = &Value> {
+    (0..row.len()).filter_map(|place| row.as_ref(place))
 }
 
 fn append(

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use longshore_model::connector::{ReadRequest, Reader};
 use longshore_model::{Batch, Code, Error, Result};
 use mysql_async::prelude::Queryable;
-use mysql_async::{BinaryProtocol, Conn, QueryResult, Row, Value};
+use mysql_async::{BinaryProtocol, Conn, QueryResult};
 use tokio::sync::mpsc;
 
 use crate::address::Address;
@@ -127,17 +127,17 @@ impl Streaming {
     ) -> Result<End> {
         loop {
             let row = tokio::select! {
+                biased;
                 row = result.next() => row.map_err(|error| failure("read a table", error))?,
                 () = self.sender.closed() => return Ok(End::Dropped),
             };
             let Some(row) = row else { break };
-            let values: Vec<Value> = Row::unwrap(row);
-            let size = Decoder::size(&values);
+            let size = Decoder::size(&row);
             let full = self.decoder.bytes() + size > 2 * self.bound;
             if self.decoder.rows() > 0 && full && !self.pass_on().await? {
                 return Ok(End::Dropped);
             }
-            self.decoder.row(&values, size)?;
+            self.decoder.row(&row, size)?;
             if self.decoder.bytes() >= self.bound && !self.pass_on().await? {
                 return Ok(End::Dropped);
             }
