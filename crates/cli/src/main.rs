@@ -23,10 +23,6 @@ use failure::DONE;
 use longshore_model::{Code, Error, Result};
 use output::Output;
 
-/// Readers of rows allocate for every value: glibc's allocator takes a sixth of such a copy.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
