@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use longshore_testkit::mysql::{Flavor, Mysql};
 use longshore_testkit::postgres::{Postgres, Version};
 
 use crate::stage::Stage;
@@ -18,6 +19,17 @@ const SERVED: &str = "
     INSERT INTO users SELECT i, 'name ' || i, i || '@example.org' FROM generate_series(1, 2000) AS i;
     INSERT INTO orders (user_id, paid, total, created_at)
     SELECT 1 + i % 2000, i % 2 = 0, i / 4.0, now() FROM generate_series(1, 9000) AS i;";
+
+const SERVED_BY_MYSQL: &str = "
+    SET SESSION cte_max_recursion_depth = 10000;
+    CREATE TABLE users (id int PRIMARY KEY, nm varchar(40), email varchar(40) UNIQUE, kind
+        enum('new', 'old') DEFAULT 'new');
+    CREATE TABLE orders (id bigint AUTO_INCREMENT PRIMARY KEY, user_id int, paid tinyint(1),
+        total decimal(10,2), created_at datetime DEFAULT CURRENT_TIMESTAMP,
+        FOREIGN KEY (user_id) REFERENCES users (id));
+    INSERT INTO users WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+    SELECT i, CONCAT('name ', i), CONCAT(i, '@example.org'), 'old' FROM n;
+    INSERT INTO orders (user_id, paid, total) SELECT id, id % 2, id / 4.0 FROM users;";
 
 const SHOP: &str = "
     CREATE TABLE users (id INTEGER PRIMARY KEY, nm TEXT, email TEXT UNIQUE, legacy TEXT);
@@ -56,7 +68,13 @@ fn follow(page: &str) -> usize {
     let stage = Stage::empty();
     stage.sql("shop.db", SHOP);
     let text = std::fs::read_to_string(root().join(page)).expect(page);
-    let servers = if text.contains("$SOURCE") { serve() } else { Vec::new() };
+    let mut servers = Vec::new();
+    if text.contains("$SOURCE") {
+        servers.extend(serve());
+    }
+    if text.contains("$MYSQL") {
+        servers.extend(serve_mysql());
+    }
     let mut commands = 0;
     for (mark, block) in blocks(&text) {
         if let Some(file) = mark.strip_prefix(": ") {
@@ -93,6 +111,19 @@ fn serve() -> Vec<(&'static str, String)> {
     let (from, to) = (source.create("shop"), target.create("shop"));
     source.psql(&from, SERVED);
     vec![("SOURCE", source.url(&from)), ("TARGET", target.url(&to))]
+}
+
+/// A shop on MySQL, and empty databases on the others.
+fn serve_mysql() -> Vec<(&'static str, String)> {
+    let (mysql, mariadb) = (Mysql::shared(Flavor::MySql), Mysql::shared(Flavor::MariaDb));
+    let target = Postgres::shared(Version::V18);
+    let (from, middle, to) = (mysql.create("shop"), mariadb.create("shop"), target.create("shop"));
+    mysql.sql(&from, SERVED_BY_MYSQL);
+    vec![
+        ("MYSQL", mysql.url(&from)),
+        ("MARIADB", mariadb.url(&middle)),
+        ("TARGET", target.url(&to)),
+    ]
 }
 
 fn run(stage: &Stage, page: &str, line: &str, servers: &[(&str, String)]) {
