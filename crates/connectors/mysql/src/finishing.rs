@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use longshore_model::plan::{MovePlan, Statement};
-use longshore_model::{Error, Result, failpoint};
+use longshore_model::{Code, Error, Result, failpoint};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -12,7 +12,7 @@ use crate::connections::Connections;
 use crate::design::step;
 use crate::failure::{failure, number};
 use crate::ledger;
-use crate::session::{run, set_words};
+use crate::session::{rows, run, set_words};
 use crate::sql;
 
 /// Statements of a step that run at the same time.
@@ -91,19 +91,23 @@ impl Finishing<'_> {
     /// Runs a statement; the error of one that came too early is returned.
     async fn run_one(&self, number: usize, statement: &Statement) -> Result<Option<Error>> {
         let mut loan = self.connections.lend().await?;
-        let checks = format!(
-            "SET SESSION foreign_key_checks = {}",
-            u8::from(statement.step == step::FOREIGN_KEYS)
-        );
-        run(&mut loan.conn, "set a session up", &checks).await?;
-        if let Err(error) = make(&mut loan.conn, &statement.sql).await {
+        if statement.step == step::FOREIGN_KEY_CHECKS {
+            let violated = rows(&mut loan.conn, "check a foreign key", &statement.sql).await?;
+            if !violated.is_empty() {
+                return Err(Error::new(
+                    Code::RowRefused,
+                    "rows refer to others that are not there, which a foreign key forbids",
+                )
+                .with("statement", statement.purpose.clone())
+                .hint("Mend the rows in the source, or leave the foreign key out."));
+            }
+        } else if let Err(error) = make(&mut loan.conn, &statement.sql).await {
             let early = is_early(&error) && statement.step >= step::PROGRAMS;
             let error = failure("run a statement of the plan", error)
                 .with("statement", statement.purpose.clone());
             return if early { Ok(Some(error)) } else { Err(error) };
         }
         set_words(&mut loan.conn).await?;
-        run(&mut loan.conn, "set a session up", "SET SESSION foreign_key_checks = 0").await?;
         failpoint::hit("mysql.statement")?;
         run(&mut loan.conn, "begin a transaction", "START TRANSACTION").await?;
         ledger::note(&mut loan.conn, number).await?;

@@ -187,3 +187,39 @@ fn two_runs_at_once_and_a_target_with_rows_are_refused() {
         assert_eq!(server.sql(&to, "SELECT id FROM t ORDER BY id"), "1\n2");
     }
 }
+
+#[test]
+fn foreign_keys_are_checked_and_none_is_made_to_what_stays_behind() {
+    for flavor in BOTH {
+        let server = Mysql::shared(flavor);
+        let from = server.create("family");
+        server.sql(
+            &from,
+            "CREATE TABLE parent (id int PRIMARY KEY);
+             CREATE TABLE child (id int PRIMARY KEY, up int, FOREIGN KEY (up) REFERENCES parent (id)
+                ON DELETE CASCADE);
+             INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1, 1), (2, NULL);",
+        );
+        let keys = "SELECT count(*) FROM information_schema.REFERENTIAL_CONSTRAINTS
+            WHERE CONSTRAINT_SCHEMA = DATABASE()";
+        let to = server.create("child");
+        let stage = Stage::empty();
+        stage.write(
+            "m.yaml",
+            &format!(
+                "longshore: v1\nname: t\nmoves: [{{from: '{}', to: '{}', tables: [child]}}]\n",
+                server.url(&from),
+                server.url(&to)
+            ),
+        );
+        verified(&stage.run(&["run", "m.yaml", "--json"]));
+        assert_eq!(server.sql(&to, keys), "0");
+        let to = server.create("both");
+        verified(&run(&stage, &server.url(&from), &server.url(&to), ""));
+        assert_eq!(server.sql(&to, keys), "1");
+        server.sql(&from, "SET foreign_key_checks = 0; INSERT INTO child VALUES (3, 7)");
+        let to = server.create("orphan");
+        let ran = run(&stage, &server.url(&from), &server.url(&to), "");
+        assert!(ran.err.contains("LS0305") && ran.err.contains("check of child"), "{}", ran.err);
+    }
+}

@@ -3,6 +3,7 @@
 //! What comes from the same system and moves as it is keeps its own definition ([`native`]);
 //! everything else is made from the plan's columns ([`portable`]).
 
+mod foreign;
 mod native;
 mod portable;
 
@@ -23,10 +24,12 @@ const LONGEST_NAME: usize = 64;
 pub(crate) mod step {
     pub(crate) const KEYS: u32 = 1;
     pub(crate) const FOREIGN_KEYS: u32 = 2;
-    pub(super) const STATISTICS: u32 = 3;
+    /// Queries for rows that violate a foreign key.
+    pub(crate) const FOREIGN_KEY_CHECKS: u32 = 3;
+    pub(super) const STATISTICS: u32 = 4;
     /// Views and routines, in an order that is found by trying.
-    pub(crate) const PROGRAMS: u32 = 4;
-    pub(super) const TRIGGERS: u32 = 5;
+    pub(crate) const PROGRAMS: u32 = 5;
+    pub(super) const TRIGGERS: u32 = 6;
 }
 
 /// Designs the tables and what follows them.
@@ -48,6 +51,7 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, flavor: Flavor) ->
         }
     }
     for (number, table) in tables.iter().enumerate() {
+        foreign::checks(number, table, tables, &mut design);
         design.finish.push(Statement {
             table: Some(number),
             step: step::STATISTICS,

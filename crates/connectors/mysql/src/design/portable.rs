@@ -8,7 +8,7 @@ use longshore_model::loss::LossKind;
 use longshore_model::plan::{ColumnPlan, Statement, TablePlan};
 use longshore_model::{ColumnBuilder, ColumnView, DefaultValue, LogicalType};
 
-use super::{LONGEST_NAME, step};
+use super::{LONGEST_NAME, foreign, step};
 use crate::flavor::Flavor;
 use crate::sql::{list, literal, quote, text_of_standard};
 use crate::types;
@@ -83,10 +83,10 @@ pub(super) fn make(
             sql: format!("ALTER TABLE {name} {}", keys.join(", ")),
         });
     }
-    foreign_keys(number, table, design);
+    foreign::keys(number, table, tables, design);
 }
 
-fn left(kind: &str, name: &str, reason: &str) -> NotMoved {
+pub(super) fn left(kind: &str, name: &str, reason: &str) -> NotMoved {
     NotMoved { kind: kind.to_string(), name: name.to_string(), reason: reason.to_string() }
 }
 
@@ -291,32 +291,4 @@ fn key(index: &Index, table: &TablePlan, keyed: &Keyed) -> Result<String, &'stat
     let own = !index.name.is_empty() && index.name.chars().count() <= LONGEST_NAME;
     let name = if own { quote(&index.name) + " " } else { String::new() };
     Ok(format!("{unique}INDEX {name}({})", parts.join(", ")))
-}
-
-fn foreign_keys(number: usize, table: &TablePlan, design: &mut Design) {
-    for foreign in &table.structure.foreign_keys {
-        if foreign.referenced.is_empty() {
-            let name = format!("{} → {}", table.target, foreign.references);
-            let reason = "it does not say which columns it refers to";
-            design.not_moved.push(left("foreign key", &name, reason));
-            continue;
-        }
-        let actions = [("DELETE", &foreign.on_delete), ("UPDATE", &foreign.on_update)]
-            .into_iter()
-            .filter(|(_, action)| matches!(action.as_str(), "CASCADE" | "RESTRICT" | "SET NULL"))
-            .map(|(event, action)| format!(" ON {event} {action}"))
-            .collect::<String>();
-        design.finish.push(Statement {
-            table: Some(number),
-            step: step::FOREIGN_KEYS,
-            purpose: format!("foreign key of {}", table.target),
-            sql: format!(
-                "ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} ({}){actions}",
-                quote(&table.target.name),
-                list(&foreign.columns),
-                quote(&foreign.references.name),
-                list(&foreign.referenced)
-            ),
-        });
-    }
 }
