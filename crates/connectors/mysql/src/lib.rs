@@ -13,6 +13,7 @@ mod encode;
 mod failure;
 mod finishing;
 mod flavor;
+mod infile;
 mod ledger;
 mod load;
 mod preparing;

@@ -18,7 +18,7 @@ use crate::finishing::Finishing;
 use crate::ledger::{self, key};
 use crate::preparing::{Preparing, kept};
 use crate::repair;
-use crate::session::{connect, rows, run};
+use crate::session::{connect, rows, run, text};
 use crate::sql::{literal, quote};
 use crate::writer::{Layout, MysqlWriter};
 
@@ -29,6 +29,8 @@ pub(crate) struct MysqlLoad {
     /// Holds the lock for as long as it lives.
     _keeper: Conn,
     token: u64,
+    /// Whether the server takes rows as lines of a file.
+    lines: bool,
     connections: Arc<Connections>,
     columns: Mutex<HashMap<usize, Columns>>,
 }
@@ -39,8 +41,11 @@ impl MysqlLoad {
         let mut keeper = connect(address).await?;
         ledger::lock(&mut keeper).await?;
         let token = ledger::claim(&mut keeper, holder).await?;
+        let asked =
+            text(&mut keeper, "ask what the server allows", "SELECT @@local_infile").await?;
         let connections = Connections::new(address);
-        Ok(Self { _keeper: keeper, token, connections, columns: Mutex::default() })
+        let (lines, columns) = (asked == "1", Mutex::default());
+        Ok(Self { _keeper: keeper, token, lines, connections, columns })
     }
 
     /// Does something in a transaction that is committed only while the claim holds.
@@ -116,7 +121,9 @@ impl Load for MysqlLoad {
                 .with("chunk", chunk.to_string()));
         }
         let layout = Layout::of(request.table, &columns)?;
-        Ok(Box::new(MysqlWriter::new(loan, self.token, layout)))
+        // A line of no fields is none.
+        let lines = self.lines && !request.table.columns.is_empty();
+        Ok(Box::new(MysqlWriter::new(loan, self.token, layout, lines)))
     }
 
     async fn reset_table(&self, index: usize, table: &TablePlan) -> Result<()> {

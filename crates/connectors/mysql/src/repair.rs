@@ -60,14 +60,14 @@ async fn remove_one(
 fn equal(column: &Column<'_>, row: usize) -> Result<String> {
     let name = quote(column.name);
     let mut literal = String::new();
-    column.write(row, &mut literal, &mut String::new())?;
+    column.literal(row, &mut literal, &mut String::new())?;
     let mut condition = format!("{name} <=> {literal}");
     if literal.starts_with('\'')
         && let Cell::Text(text) = column.view.cell(row)
     {
         let mut bytes = String::new();
         hex(text.as_bytes(), &mut bytes);
-        condition += &format!(" AND CAST(CONVERT({name} USING utf8mb4) AS BINARY) <=> {bytes}");
+        condition += &format!(" AND CAST(CONVERT({name} USING utf8mb4) AS BINARY) <=> X'{bytes}'");
     }
     Ok(condition)
 }

@@ -1,4 +1,5 @@
-//! One chunk, written by statements of many rows in one transaction with its entry of the ledger.
+//! One chunk, written in one transaction with its entry of the ledger: by lines where the server takes
+//! them, else by statements of many rows.
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::columns::NativeColumn;
 use crate::connections::Loan;
 use crate::encode::{Column, Form};
 use crate::failure::refusal;
+use crate::infile::Infile;
 use crate::ledger;
 use crate::sql::quote;
 
@@ -70,7 +72,7 @@ impl Layout {
         batch: &RecordBatch,
         pending: &mut Pending,
     ) -> Result<()> {
-        let told = |error: Error| error.with("table", self.table.clone());
+        let told = |error| self.told(error);
         let columns = self.columns(batch).map_err(told)?;
         let mut scratch = String::new();
         for row in 0..batch.num_rows() {
@@ -79,7 +81,7 @@ impl Layout {
                 if at > 0 {
                     pending.sql.push(',');
                 }
-                column.write(row, &mut pending.sql, &mut scratch).map_err(told)?;
+                column.literal(row, &mut pending.sql, &mut scratch).map_err(told)?;
             }
             pending.sql.push(')');
             pending.rows += 1;
@@ -88,6 +90,52 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// Writes a batch's rows as lines.
+    async fn lines(&self, infile: &mut Infile, batch: &RecordBatch) -> Result<()> {
+        let told = |error| self.told(error);
+        let columns = self.columns(batch).map_err(told)?;
+        for row in 0..batch.num_rows() {
+            let lines = infile.lines();
+            for (at, column) in columns.iter().enumerate() {
+                if at > 0 {
+                    lines.push('\t');
+                }
+                column.field(row, lines).map_err(told)?;
+            }
+            infile.end_line().await.map_err(told)?;
+        }
+        Ok(())
+    }
+
+    /// The statement that takes rows as lines.
+    fn load_statement(&self) -> String {
+        let (mut fields, mut set) = (Vec::new(), Vec::new());
+        for (number, (name, logical, form)) in self.columns.iter().enumerate() {
+            let name = quote(name);
+            let value = match (form, logical) {
+                (Form::Bits, _) => format!("CAST(CONV(@v{number}, 2, 10) AS UNSIGNED)"),
+                (_, LogicalType::Bytes) => format!("UNHEX(@v{number})"),
+                _ => {
+                    fields.push(name);
+                    continue;
+                }
+            };
+            fields.push(format!("@v{number}"));
+            set.push(format!("{name} = {value}"));
+        }
+        let set = if set.is_empty() { String::new() } else { format!(" SET {}", set.join(", ")) };
+        format!(
+            "LOAD DATA LOCAL INFILE 'chunk' INTO TABLE {} CHARACTER SET utf8mb4 \
+             FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({}){set}",
+            quote(&self.table),
+            fields.join(", ")
+        )
+    }
+
+    fn told(&self, error: Error) -> Error {
+        error.with("table", self.table.clone())
     }
 
     fn open_row(&self, pending: &mut Pending) {
@@ -128,18 +176,30 @@ pub(crate) struct Pending {
     rows: u64,
 }
 
+/// How rows reach the server.
+enum Way {
+    /// By statements of many rows.
+    Statements(Loan, Pending),
+    /// As the lines of a file that the server asks for.
+    Lines(Infile),
+}
+
 /// Writes one chunk. When it is dropped, its connection closes and the server takes all back.
 pub(crate) struct MysqlWriter {
-    loan: Loan,
+    way: Way,
     token: u64,
     layout: Arc<Layout>,
-    pending: Pending,
 }
 
 impl MysqlWriter {
-    /// A writer on a connection whose transaction has begun.
-    pub(crate) fn new(loan: Loan, token: u64, layout: Layout) -> Self {
-        Self { loan, token, layout: Arc::new(layout), pending: Pending::default() }
+    /// A writer on a connection whose transaction has begun; `lines` says whether the server takes
+    /// rows as lines.
+    pub(crate) fn new(loan: Loan, token: u64, layout: Layout, lines: bool) -> Self {
+        let way = match lines {
+            true => Way::Lines(Infile::start(loan, layout.load_statement())),
+            false => Way::Statements(loan, Pending::default()),
+        };
+        Self { way, token, layout: Arc::new(layout) }
     }
 }
 
@@ -150,16 +210,25 @@ impl Writer for MysqlWriter {
             return Err(Error::new(Code::Internal, "wire bytes came for a table without wire"));
         };
         let layout = self.layout.clone();
-        layout.insert(&mut self.loan.conn, &batch, &mut self.pending).await
+        match &mut self.way {
+            Way::Statements(loan, pending) => layout.insert(&mut loan.conn, &batch, pending).await,
+            Way::Lines(infile) => layout.lines(infile, &batch).await,
+        }
     }
 
-    async fn commit(mut self: Box<Self>, entry: Entry) -> Result<()> {
+    async fn commit(self: Box<Self>, entry: Entry) -> Result<()> {
         let layout = self.layout.clone();
-        layout.send(&mut self.loan.conn, &mut self.pending).await?;
-        ledger::add(&mut self.loan.conn, &entry).await?;
-        ledger::hold(&mut self.loan.conn, self.token).await?;
+        let mut loan = match self.way {
+            Way::Statements(mut loan, mut pending) => {
+                layout.send(&mut loan.conn, &mut pending).await?;
+                loan
+            }
+            Way::Lines(infile) => infile.finish().await.map_err(|error| layout.told(error))?,
+        };
+        ledger::add(&mut loan.conn, &entry).await?;
+        ledger::hold(&mut loan.conn, self.token).await?;
         failpoint::hit("mysql.before-commit")?;
-        self.loan.commit().await?;
+        loan.commit().await?;
         failpoint::hit("mysql.after-commit")
     }
 }

@@ -135,6 +135,8 @@ fn odd_tables_and_names_move() {
              UPDATE parent SET next = 1;
              CREATE TABLE long_text (id int PRIMARY KEY, t mediumtext, KEY (t(20)));
              INSERT INTO long_text VALUES (1, REPEAT('ä', 20000)), (2, CONCAT('a', CHAR(0), 'b'));
+             CREATE TABLE one (v varchar(9)); INSERT INTO one VALUES (''), (NULL), ('\\\\N'), ('\\t\\n');
+             CREATE TABLE bits_only (b bit(3), raw blob); INSERT INTO bits_only VALUES (NULL, ''), (b'101', NULL);
              CREATE TABLE mixed (id int PRIMARY KEY, l text CHARACTER SET latin1, u text);
              SET NAMES utf8mb4; INSERT INTO mixed VALUES (1, 'é', 'é'), (2, x'C3A9', '😀')"
                 .replace("CREATE TABLE parent", "SET foreign_key_checks = 0; CREATE TABLE parent")
