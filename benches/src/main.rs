@@ -5,6 +5,7 @@
 //! processor time, peak memory, ratios. Peers that are not installed are left out.
 
 mod meter;
+mod mysql;
 mod peers;
 mod postgres;
 mod servers;
@@ -70,6 +71,9 @@ const FIGURES: &[Figure] = &[
     figure("Parquet → PostgreSQL / ready COPY files", "parquet-pg", &["load-parquet"], 1.1),
     figure("CSV → PostgreSQL / ready COPY files", "csv-pg", &["load-csv"], 1.1),
     figure("SQLite → PostgreSQL / pgloader", "sqlite-pg", &["pgloader"], 0.25),
+    figure("MariaDB → PostgreSQL / text pipes", "mariadb-pg", &["mariadb-pipes"], 0.75),
+    figure("the same / pgloader", "mariadb-pg", &["mariadb-pgloader"], 0.25),
+    figure("MariaDB → MariaDB with keys / myloader", "mariadb-mariadb", &["myloader"], 1.0),
 ];
 
 struct Options {
@@ -92,20 +96,21 @@ fn main() -> Result<(), Failure> {
     if !data.exists() {
         steps::generate(&data, options.scale)?;
     }
-    let all = || steps::NAMES.iter().chain(postgres::NAMES);
+    let all = || steps::NAMES.iter().chain(postgres::NAMES).chain(mysql::NAMES);
     if let Some(unknown) = options.steps.iter().find(|step| !all().any(|name| name == step)) {
         return Err(format!("there is no step {unknown}").into());
     }
     let wanted =
         |name: &&&str| options.steps.is_empty() || options.steps.iter().any(|s| s == **name);
     let steps: Vec<&str> = all().filter(wanted).copied().collect();
-    let _servers = if steps.iter().any(|step| postgres::NAMES.contains(step)) {
-        let servers = Servers::start(&options.dir)?;
+    let with_postgres = steps.iter().any(|step| postgres::NAMES.contains(step));
+    let with_mariadb = steps.iter().any(|step| mysql::NAMES.contains(step));
+    let servers = (with_postgres || with_mariadb).then(|| Servers::start(&options.dir));
+    let servers = servers.transpose()?;
+    if let Some(servers) = servers.as_ref().filter(|_| with_postgres) {
         servers.fill(&options.dir, options.scale)?;
-        Some(servers)
-    } else {
-        None
-    };
+    }
+    let _mariadb = with_mariadb.then(|| mysql::Server::start(&options.dir)).transpose()?;
     let mut results: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     // A tool of others that fails must not hide the other figures.
     let mut failed: BTreeMap<String, String> = BTreeMap::new();
@@ -114,7 +119,7 @@ fn main() -> Result<(), Failure> {
             match in_process(step, &options.dir) {
                 Ok(Value::Null) => {}
                 Ok(result) => results.entry(step).or_default().push(result),
-                Err(error) if peers::NAMES.contains(step) => {
+                Err(error) if peers::NAMES.contains(step) || mysql::PEERS.contains(step) => {
                     failed.insert((*step).to_string(), error.to_string());
                 }
                 Err(error) => return Err(error),

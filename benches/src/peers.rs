@@ -97,7 +97,7 @@ pub(crate) fn run(
     }
 }
 
-fn measured(dir: &Path, command: &mut Command) -> Result<Option<Value>, Failure> {
+pub(crate) fn measured(dir: &Path, command: &mut Command) -> Result<Option<Value>, Failure> {
     let meter = Meter::start(dir)?;
     let output = command.stdin(Stdio::null()).output()?;
     let read = meter.read()?;
@@ -110,7 +110,7 @@ fn measured(dir: &Path, command: &mut Command) -> Result<Option<Value>, Failure>
 }
 
 /// A program that the machine has. pgloader is one: a copy whose loader is patched does not run.
-fn installed(name: &str) -> Option<PathBuf> {
+pub(crate) fn installed(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.exists())
 }
@@ -127,7 +127,7 @@ fn quiet<S: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = S>
     command.status().is_ok_and(|status| status.success())
 }
 
-fn emptied(dir: &Path, name: &str) -> Result<PathBuf, Failure> {
+pub(crate) fn emptied(dir: &Path, name: &str) -> Result<PathBuf, Failure> {
     let folder = dir.join(name);
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;

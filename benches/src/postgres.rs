@@ -191,7 +191,7 @@ fn define(server: &Server, database: &str, schema: &[u8]) -> Result<(), Failure>
 }
 
 /// Does the work on so many threads, in order.
-fn in_streams<T: Send>(
+pub(crate) fn in_streams<T: Send>(
     items: Vec<T>,
     work: impl Fn(T) -> Result<(), Failure> + Sync,
 ) -> Result<(), Failure> {

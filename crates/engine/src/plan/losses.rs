@@ -1,7 +1,9 @@
 //! Losses, predicted by doing to every value what the run will do, without a target.
 
 use longshore_model::Result;
+use longshore_model::catalog::NotMoved;
 use longshore_model::connector::{ReadRequest, Snapshot};
+use longshore_model::loss::Action;
 use longshore_model::plan::{ColumnPlan, LossForecast, TablePlan};
 
 use crate::transform::{Losses, OnFail, Transform};
@@ -37,6 +39,33 @@ pub(crate) async fn forecast(
         }
     }
     Ok(forecasts)
+}
+
+/// Lets columns be NULL whose values a policy makes NULL, but for those of a primary key.
+pub(crate) fn loosen(tables: &mut [TablePlan], losses: &[LossForecast]) -> Vec<NotMoved> {
+    let mut not_moved = Vec::new();
+    for loss in losses.iter().filter(|loss| loss.action == Action::Null && loss.count > 0) {
+        let Some(table) = tables.iter_mut().find(|table| table.source == loss.table) else {
+            continue;
+        };
+        let Some(planned) = table.columns.iter().find(|column| column.source == loss.column) else {
+            continue;
+        };
+        let name = planned.target.clone();
+        if table.structure.primary_key.contains(&name) {
+            continue;
+        }
+        let column = table.structure.columns.iter_mut().find(|column| column.name == name);
+        if let Some(column) = column.filter(|column| !column.nullable) {
+            column.nullable = true;
+            not_moved.push(NotMoved {
+                kind: "NOT NULL".to_string(),
+                name: format!("{}.{name}", table.target),
+                reason: format!("the policy {} makes {} of its values NULL", loss.kind, loss.count),
+            });
+        }
+    }
+    not_moved
 }
 
 async fn count(

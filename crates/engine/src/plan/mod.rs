@@ -92,10 +92,11 @@ async fn plan_move(one: &Move, spec: &Spec, link: &Link, events: &Events) -> Res
     }
     tables.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.target.cmp(&b.target)));
 
+    let losses = losses::forecast(snapshot.as_ref(), &tables).await?;
+    not_moved.extend(losses::loosen(&mut tables, &losses));
     let moving = moving(one, &catalog, &tables);
     let design = target.design(&tables, &moving)?;
     not_moved.extend(design.not_moved);
-    let losses = losses::forecast(snapshot.as_ref(), &tables).await?;
     risks.extend(snapshot.notes());
     risks.extend(general_risks(&tables, &losses));
     risks.extend(target.missing_rights(&tables, &moving).await?);
