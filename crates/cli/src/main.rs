@@ -83,7 +83,7 @@ async fn perform(cli: &Cli, output: &Output) -> Result<u8> {
             Ok(DONE)
         }
         Verb::Reference { folder } => {
-            reference::write(folder, &context)?;
+            reference::write(folder, &context).await?;
             Ok(DONE)
         }
     }
