@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::RecordBatch;
 use longshore_engine::report::Report;
-use longshore_engine::{Cancel, Connectors, Event, Events, Link, RunRequest};
+use longshore_engine::{Cancel, Connectors, Event, Events, Forecast, Link, RunRequest};
 use longshore_model::connector::{Connector, ReadRequest};
 use longshore_model::ledger::Holder;
 use longshore_model::plan::Plan;
@@ -324,7 +324,14 @@ fn told(error: &longshore_model::Error) -> Failure {
 async fn plan(link: &Link, from: &str, to: &str) -> Result<Plan, Failure> {
     let spec = Spec::short(from, to);
     let links = [link.clone()];
-    Ok(longshore_engine::make_plan(&spec, &links, &Events::ignored(), &Cancel::default()).await?)
+    Ok(longshore_engine::make_plan(
+        &spec,
+        &links,
+        Forecast::Every,
+        &Events::ignored(),
+        &Cancel::default(),
+    )
+    .await?)
 }
 
 fn connectors() -> Connectors {

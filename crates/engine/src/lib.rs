@@ -23,7 +23,7 @@ pub use cancel::Cancel;
 pub use connectors::{Connectors, Link};
 pub use event::{Event, Events, TableTotals};
 pub use plan::{
-    describe as describe_plan, in_target as plan_in_target, is_clean, make as make_plan,
+    Forecast, describe as describe_plan, in_target as plan_in_target, is_clean, make as make_plan,
     spec_digest,
 };
 pub use run::{RunEnd, RunRequest, run};

@@ -11,7 +11,7 @@ mod secret;
 mod source;
 mod store;
 
-use longshore_engine::{Cancel, Connectors, Events, Link, make_plan};
+use longshore_engine::{Cancel, Connectors, Events, Forecast, Link, make_plan};
 use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
 use longshore_model::{Code, Endpoint, Error, Result};
@@ -63,17 +63,18 @@ impl Service {
     /// Works a migration out against its systems. Nothing is changed.
     pub async fn plan(&self, spec: &Spec, events: &Events, cancel: &Cancel) -> Result<Plan> {
         let links = self.links(spec)?;
-        self.plan_with(spec, &links, events, cancel).await
+        self.plan_with(spec, &links, Forecast::Every, events, cancel).await
     }
 
     async fn plan_with(
         &self,
         spec: &Spec,
         links: &[Link],
+        forecast: Forecast,
         events: &Events,
         cancel: &Cancel,
     ) -> Result<Plan> {
-        let plan = make_plan(spec, links, events, cancel).await;
+        let plan = make_plan(spec, links, forecast, events, cancel).await;
         let mut plan = plan.map_err(|error| self.secrets.redact_error(error))?;
         for (one, made) in spec.moves.iter().zip(&mut plan.moves) {
             // An address that is a secret as a whole is named by its reference, in the plan too.

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use longshore_engine::report::Report;
 use longshore_engine::{
-    Cancel, Events, Link, RunEnd, RunRequest, VerifyMode, VerifyRequest, plan_in_target, run,
-    verify,
+    Cancel, Events, Forecast, Link, RunEnd, RunRequest, VerifyMode, VerifyRequest, plan_in_target,
+    run, verify,
 };
 use longshore_model::ledger::Holder;
 use longshore_model::plan::Plan;
@@ -132,7 +132,10 @@ impl Service {
         let held = plan_in_target(&order.spec, links).await;
         match held.map_err(|error| self.secrets.redact_error(error))? {
             Some(plan) => Ok(plan),
-            None => self.plan_with(&order.spec, links, events, &order.cancel).await,
+            None => {
+                let forecast = Forecast::Tolerated;
+                self.plan_with(&order.spec, links, forecast, events, &order.cancel).await
+            }
         }
     }
 

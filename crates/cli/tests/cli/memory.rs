@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use longshore_testkit::mysql::{Flavor, Mysql};
 use longshore_testkit::postgres::{Postgres, Version};
 use longshore_testkit::size;
 
@@ -73,6 +74,37 @@ fn rows_of_postgresql_stay_within_the_memory_that_is_allowed() {
             (source.url(&from), target.url(&target.create("wide"))),
             (source.url(&from), files.clone()),
             (files, target.url(&target.create("wide"))),
+        ];
+        for (from, to) in ways {
+            let most = resident(&stage, &["copy", &from, &to, "--quiet", "--memory", &memory]);
+            assert!(most <= limit + OVERHEAD, "{rows} rows to {to}: {most} MiB resident");
+        }
+    }
+}
+
+#[test]
+fn rows_of_mysql_and_mariadb_stay_within_the_memory_that_is_allowed() {
+    let (source, target) = (Mysql::shared(Flavor::MySql), Mysql::shared(Flavor::MariaDb));
+    let postgres = Postgres::shared(Version::V18);
+    for (limit, rows, times) in [(16, 8_000, 188), (64, 60, 16_384)] {
+        let from = source.create("wide");
+        source.sql(
+            &from,
+            &format!(
+                "SET SESSION cte_max_recursion_depth = 10000;
+                 CREATE TABLE t (id int PRIMARY KEY, v longtext);
+                 INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
+                    WHERE i < {rows}) SELECT i, repeat(sha2(i, 256), {times}) FROM n"
+            ),
+        );
+        let stage = Stage::empty();
+        let memory = format!("{limit}MiB");
+        let (middle, back) = (target.create("wide"), source.create("back"));
+        let ways = [
+            (source.url(&from), target.url(&middle)),
+            // Lines go to MariaDB, statements to MySQL.
+            (target.url(&middle), source.url(&back)),
+            (source.url(&back), postgres.url(&postgres.create("wide"))),
         ];
         for (from, to) in ways {
             let most = resident(&stage, &["copy", &from, &to, "--quiet", "--memory", &memory]);

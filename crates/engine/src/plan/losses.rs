@@ -6,19 +6,24 @@ use longshore_model::connector::{ReadRequest, Snapshot};
 use longshore_model::loss::Action;
 use longshore_model::plan::{ColumnPlan, LossForecast, TablePlan};
 
+use super::Forecast;
 use crate::transform::{Losses, OnFail, Transform};
 
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Reads every column that has a guard and counts what its guards would catch.
+/// Reads the columns that have guards of interest and counts what their guards would catch.
 pub(crate) async fn forecast(
     snapshot: &dyn Snapshot,
     tables: &[TablePlan],
+    forecast: Forecast,
 ) -> Result<Vec<LossForecast>> {
     let mut forecasts = Vec::new();
     for table in tables {
-        let guarded: Vec<ColumnPlan> =
-            table.columns.iter().filter(|column| !column.guards.is_empty()).cloned().collect();
+        let wanted = |column: &&ColumnPlan| {
+            let of_interest = |action| forecast == Forecast::Every || action != Action::Fail;
+            column.guards.iter().any(|guard| of_interest(guard.action))
+        };
+        let guarded: Vec<ColumnPlan> = table.columns.iter().filter(wanted).cloned().collect();
         if guarded.is_empty() {
             continue;
         }

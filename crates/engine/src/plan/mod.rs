@@ -23,12 +23,28 @@ use crate::event::{Event, Events};
 use rules::{Draft, Ends};
 pub use text::describe;
 
+/// What the forecast of losses looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forecast {
+    /// Every kind.
+    Every,
+    /// Those with which a run goes on. A value of another kind ends it anyway, and looking for it
+    /// reads a large source once more.
+    Tolerated,
+}
+
 /// Works a migration out. `links` has one item for each move of the migration. Nothing is changed
 /// anywhere.
-pub async fn make(spec: &Spec, links: &[Link], events: &Events, cancel: &Cancel) -> Result<Plan> {
+pub async fn make(
+    spec: &Spec,
+    links: &[Link],
+    forecast: Forecast,
+    events: &Events,
+    cancel: &Cancel,
+) -> Result<Plan> {
     let mut moves = Vec::with_capacity(links.len());
     for (one, link) in spec.moves.iter().zip(links) {
-        moves.push(cancel.guard(plan_move(one, spec, link, events)).await?);
+        moves.push(cancel.guard(plan_move(one, spec, link, forecast, events)).await?);
     }
     Ok(Plan {
         format: FORMAT.to_string(),
@@ -66,7 +82,13 @@ pub fn spec_digest(spec: &Spec) -> Result<String> {
         .map_err(|e| Error::new(Code::Internal, "the migration cannot be written").because(e))
 }
 
-async fn plan_move(one: &Move, spec: &Spec, link: &Link, events: &Events) -> Result<MovePlan> {
+async fn plan_move(
+    one: &Move,
+    spec: &Spec,
+    link: &Link,
+    forecast: Forecast,
+    events: &Events,
+) -> Result<MovePlan> {
     let source = link.source.open_source(&link.from).await?;
     let target = link.target.open_target(&link.to).await?;
     let snapshot = source.snapshot(1).await?;
@@ -92,7 +114,7 @@ async fn plan_move(one: &Move, spec: &Spec, link: &Link, events: &Events) -> Res
     }
     tables.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.target.cmp(&b.target)));
 
-    let losses = losses::forecast(snapshot.as_ref(), &tables).await?;
+    let losses = losses::forecast(snapshot.as_ref(), &tables, forecast).await?;
     not_moved.extend(losses::loosen(&mut tables, &losses));
     let moving = moving(one, &catalog, &tables);
     let design = target.design(&tables, &moving)?;

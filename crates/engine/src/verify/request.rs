@@ -14,6 +14,7 @@ use crate::cancel::Cancel;
 use crate::connectors::Link;
 use crate::event::{Event, Events, TableTotals};
 use crate::job::{Job, Pace};
+use crate::plan::{Forecast, make};
 use crate::report::{MoveReport, Outcome, Recorder, Report};
 use crate::run::{RunEnd, end, report_move, stage};
 
@@ -95,8 +96,8 @@ async fn verify_moves(
                 let plan = match fresh.take() {
                     Some(plan) => plan,
                     None => {
-                        crate::plan::make(&request.spec, &request.links, events, &request.cancel)
-                            .await?
+                        let (spec, links) = (&request.spec, &request.links);
+                        make(spec, links, Forecast::Every, events, &request.cancel).await?
                     }
                 };
                 fresh = Some(plan.clone());

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
 use longshore_engine::{
-    Cancel, Connectors, Event, Events, Link, RunEnd, RunRequest, VerifyMode, VerifyRequest,
+    Cancel, Connectors, Event, Events, Forecast, Link, RunEnd, RunRequest, VerifyMode,
+    VerifyRequest,
 };
 use longshore_model::catalog::{Column, Table, TableName};
 use longshore_model::ledger::Holder;
@@ -48,7 +49,14 @@ impl Scene {
     }
 
     async fn plan(&self) -> Result<Plan> {
-        longshore_engine::make_plan(&self.spec, &self.links, &Events::ignored(), &self.cancel).await
+        longshore_engine::make_plan(
+            &self.spec,
+            &self.links,
+            Forecast::Every,
+            &Events::ignored(),
+            &self.cancel,
+        )
+        .await
     }
 
     async fn run(&self) -> RunEnd {

@@ -37,7 +37,14 @@ pub(crate) fn links(spec: &Spec) -> Vec<Link> {
 /// Plans a migration and runs it with its verification.
 pub(crate) async fn migrate(spec: &Spec) -> Result<RunEnd> {
     let (links, cancel) = (links(spec), Cancel::default());
-    let plan = longshore_engine::make_plan(spec, &links, &Events::ignored(), &cancel).await?;
+    let plan = longshore_engine::make_plan(
+        spec,
+        &links,
+        longshore_engine::Forecast::Every,
+        &Events::ignored(),
+        &cancel,
+    )
+    .await?;
     let request = RunRequest {
         plan,
         links,
