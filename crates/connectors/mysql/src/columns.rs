@@ -3,7 +3,7 @@
 use longshore_model::{Code, Error, Result};
 use mysql_async::Conn;
 
-use crate::session::{cell, rows};
+use crate::session::{cell, number, rows};
 use crate::sql;
 
 /// A column.
@@ -13,12 +13,14 @@ pub(crate) struct NativeColumn {
     pub(crate) name: String,
     /// The type as it is declared, such as `int(10) unsigned`.
     pub(crate) declared: String,
+    /// Whether the server numbers its rows.
+    pub(crate) increments: bool,
 }
 
 /// The columns of a table, in their order; an error when it is not there.
 pub(crate) async fn of_table(conn: &mut Conn, table: &str) -> Result<Vec<NativeColumn>> {
     let query = format!(
-        "SELECT COLUMN_NAME, COLUMN_TYPE FROM information_schema.COLUMNS \
+        "SELECT COLUMN_NAME, COLUMN_TYPE, EXTRA LIKE '%auto_increment%' FROM information_schema.COLUMNS \
          WHERE TABLE_SCHEMA = DATABASE() AND BINARY TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
         sql::literal(table)
     );
@@ -29,6 +31,7 @@ pub(crate) async fn of_table(conn: &mut Conn, table: &str) -> Result<Vec<NativeC
     let column = |row: &mysql_async::Row| NativeColumn {
         name: cell(row, 0).unwrap_or_default(),
         declared: cell(row, 1).unwrap_or_default(),
+        increments: number(row, 2) == 1,
     };
     Ok(found.iter().map(column).collect())
 }

@@ -27,6 +27,8 @@ const STATEMENT_BYTES: usize = 1 << 20;
 pub(crate) struct Layout {
     table: String,
     columns: Vec<(String, LogicalType, Form)>,
+    /// The column that the server numbers.
+    increments: Option<String>,
 }
 
 impl Layout {
@@ -46,7 +48,8 @@ impl Layout {
                 Ok((column.target.clone(), column.to.clone(), form))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { table: table.target.name.clone(), columns })
+        let increments = there.iter().find(|one| one.increments).map(|one| one.name.clone());
+        Ok(Self { table: table.target.name.clone(), columns, increments })
     }
 
     /// A batch's columns.
@@ -111,19 +114,26 @@ impl Layout {
 
     /// The statement that takes rows as lines.
     fn load_statement(&self) -> String {
+        let expression = |number: usize, logical: &LogicalType, form: Form| match (form, logical) {
+            (Form::Bits, _) => Some(format!("CAST(CONV(@v{number}, 2, 10) AS UNSIGNED)")),
+            (_, LogicalType::Bytes) => Some(format!("UNHEX(@v{number})")),
+            _ => None,
+        };
+        let numbered = || self.columns.iter().enumerate();
+        let sets =
+            numbered().any(|(at, (_, logical, form))| expression(at, logical, *form).is_some());
         let (mut fields, mut set) = (Vec::new(), Vec::new());
-        for (number, (name, logical, form)) in self.columns.iter().enumerate() {
-            let name = quote(name);
-            let value = match (form, logical) {
-                (Form::Bits, _) => format!("CAST(CONV(@v{number}, 2, 10) AS UNSIGNED)"),
-                (_, LogicalType::Bytes) => format!("UNHEX(@v{number})"),
-                _ => {
-                    fields.push(name);
-                    continue;
+        for (number, (name, logical, form)) in numbered() {
+            // With SET, the server forgets that a line has a number, and takes 0 for none.
+            let is_number = sets && self.increments.as_ref() == Some(name);
+            let plain = is_number.then(|| format!("@v{number}"));
+            match expression(number, logical, *form).or(plain) {
+                Some(value) => {
+                    fields.push(format!("@v{number}"));
+                    set.push(format!("{} = {value}", quote(name)));
                 }
-            };
-            fields.push(format!("@v{number}"));
-            set.push(format!("{name} = {value}"));
+                None => fields.push(quote(name)),
+            }
         }
         let set = if set.is_empty() { String::new() } else { format!(" SET {}", set.join(", ")) };
         format!(

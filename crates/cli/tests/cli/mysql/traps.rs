@@ -145,6 +145,9 @@ fn odd_tables_and_names_move() {
              CREATE TABLE long_text (id int PRIMARY KEY, t mediumtext, KEY (t(20)));
              INSERT INTO long_text VALUES (1, REPEAT('ä', 20000)), (2, CONCAT('a', CHAR(0), 'b'));
              CREATE TABLE one (v varchar(9)); INSERT INTO one VALUES (''), (NULL), ('\\\\N'), ('\\t\\n');
+             SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO';
+             CREATE TABLE numbered (id int AUTO_INCREMENT PRIMARY KEY, raw blob, v int);
+             INSERT INTO numbered VALUES (0, 'x', 1), (5, NULL, 2), (-3, '', 0);
              CREATE TABLE bits_only (b bit(3), raw blob); INSERT INTO bits_only VALUES (NULL, ''), (b'101', NULL);
              CREATE TABLE mixed (id int PRIMARY KEY, l text CHARACTER SET latin1, u text);
              SET NAMES utf8mb4; INSERT INTO mixed VALUES (1, 'é', 'é'), (2, x'C3A9', '😀')"
