@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
 use crate::loss::LossCounts;
 use crate::plan::{Position, Range};
+use crate::{Code, Error, Result};
 
 /// What the ledger of a target holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -102,4 +104,19 @@ pub struct Holder {
     pub pid: u32,
     /// When it began, RFC 3339.
     pub since: String,
+}
+
+/// A part of the ledger as its targets store it.
+pub fn encode(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| Error::new(Code::Internal, "the ledger cannot be written").because(error))
+}
+
+/// A part of the ledger from what a target has stored.
+pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        Error::new(Code::LedgerMissing, "the ledger is damaged")
+            .hint("Start over with --existing replace.")
+            .because(error)
+    })
 }

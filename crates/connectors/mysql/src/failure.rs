@@ -75,8 +75,8 @@ fn code_of(number: u16) -> Code {
         1049 | 1051 | 1054 | 1146 => Code::NotFound,
         // The definition of a table changed under a snapshot.
         1412 => Code::SourceChanged,
-        1022 | 1048 | 1062 | 1216 | 1217 | 1364 | 1451 | 1452 | 1557 | 1586 | 1761 | 1762
-        | 3819 | 4025 => Code::RowRefused,
+        1022 | 1048 | 1062 | 1216 | 1217 | 1263 | 1364 | 1451 | 1452 | 1557 | 1586 | 1761
+        | 1762 | 3819 | 4025 => Code::RowRefused,
         number if meaning(number).is_some() => Code::ValueInvalid,
         _ => Code::Database,
     }
@@ -157,7 +157,7 @@ fn passes(number: u16) -> bool {
 fn meaning(number: u16) -> Option<&'static str> {
     Some(match number {
         1022 | 1062 | 1557 | 1586 | 1761 | 1762 => "a unique key is there twice",
-        1048 | 1364 => "a column must not be NULL",
+        1048 | 1263 | 1364 => "a column must not be NULL",
         1216 | 1217 | 1451 | 1452 => "a foreign key refers to no row",
         3819 | 4025 => "a check refuses a row",
         1264 | 1690 => "a number is out of range",

@@ -1,12 +1,10 @@
 //! The ledger's tables in the target database, and the claim.
 
-use longshore_model::ledger::{Entry, Header, Holder, Ledger, Stage};
+use longshore_model::ledger::{Entry, Header, Holder, Ledger, Stage, decode, encode};
 use longshore_model::plan::Position;
 use longshore_model::{Code, Error, Result};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::failure::failure;
 use crate::session::{cell, rows, run};
@@ -228,16 +226,3 @@ async fn texts(conn: &mut Conn, query: &str) -> Result<Vec<String>> {
 
 const READ: &str = "read the ledger";
 const WRITE: &str = "write the ledger";
-
-fn encode(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value)
-        .map_err(|error| Error::new(Code::Internal, "the ledger cannot be written").because(error))
-}
-
-fn decode<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| {
-        Error::new(Code::LedgerMissing, "the ledger is damaged")
-            .hint("Start over with --existing replace.")
-            .because(error)
-    })
-}

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use longshore_model::ledger::{Entry, Header, Holder, Ledger, Stage};
+use longshore_model::ledger::{Entry, Header, Holder, Ledger, Stage, decode, encode};
 use longshore_model::plan::Position;
 use longshore_model::{Code, Error, Result};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -288,19 +286,6 @@ fn busy(holder: Option<Holder>) -> Error {
 
 fn told(doing: &'static str) -> impl Fn(tokio_postgres::Error) -> Error {
     move |error| failure(doing, error)
-}
-
-fn encode(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value)
-        .map_err(|error| Error::new(Code::Internal, "the ledger cannot be written").because(error))
-}
-
-fn decode<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| {
-        Error::new(Code::LedgerMissing, "the ledger is damaged")
-            .hint("Start over with --existing replace.")
-            .because(error)
-    })
 }
 
 fn number(index: usize) -> Result<i64> {

@@ -1,11 +1,9 @@
 //! The ledger's tables in the target database.
 
-use longshore_model::ledger::{Entry, Header, Ledger, Stage};
+use longshore_model::ledger::{Entry, Header, Ledger, Stage, decode, encode};
 use longshore_model::plan::Position;
 use longshore_model::{Code, Error, Result};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::open::target_failure;
 
@@ -147,16 +145,6 @@ pub(crate) fn read(connection: &Connection) -> Result<Option<Ledger>> {
     stages.sort_unstable();
     let entries = entries.iter().map(|text| decode(text)).collect::<Result<_>>()?;
     Ok(Some(Ledger { header, entries, stages }))
-}
-
-fn encode(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value)
-        .map_err(|error| Error::new(Code::Internal, "the ledger cannot be written").because(error))
-}
-
-fn decode<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text)
-        .map_err(|error| Error::new(Code::Database, "the ledger is damaged").because(error))
 }
 
 fn number(index: usize) -> Result<i64> {

@@ -237,3 +237,42 @@ fn foreign_keys_are_checked_and_none_is_made_to_what_stays_behind() {
         assert!(ran.err.contains("LS0305") && ran.err.contains("check of child"), "{}", ran.err);
     }
 }
+
+#[test]
+fn what_a_target_would_change_is_refused_and_nothing_is_kept() {
+    for flavor in BOTH {
+        let server = Mysql::shared(flavor);
+        for (from, to, there, value, code) in [
+            ("varchar(20)", "varchar(3)", "'a'", "'abcdef'", "LS0301"),
+            ("int", "tinyint", "1", "300", "LS0301"),
+            ("varchar(20)", "varchar(9) NOT NULL", "'a'", "NULL", "LS0305"),
+            ("varchar(20)", "enum('a')", "'a'", "'b'", "LS0301"),
+            ("varchar(20)", "varchar(9) CHECK (v <> 'abcdef')", "'a'", "'abcdef'", "LS0305"),
+            ("varchar(20)", "varchar(9) CHARACTER SET latin1", "'a'", "'☕'", "LS0301"),
+        ] {
+            let column = to;
+            let made = |name: &str, column: &str, rows: &str| {
+                let database = server.create(name);
+                let table = format!("CREATE TABLE t (id int PRIMARY KEY, v {column})");
+                server.sql(&database, &format!("{table}; INSERT INTO t VALUES {rows}"));
+                database
+            };
+            let from = made("wide", from, &format!("(1, {there}), (2, {value})"));
+            let to = made("narrow", to, &format!("(7, {there})"));
+            let stage = Stage::empty();
+            stage.write(
+                "m.yaml",
+                &format!(
+                    "longshore: v1\nname: t\nmoves: [{{from: '{}', to: '{}', existing: append}}]\n",
+                    server.url(&from),
+                    server.url(&to)
+                ),
+            );
+            let ran = stage.run(&["run", "m.yaml", "--json"]);
+            assert_eq!(ran.code, Some(42), "{flavor:?} {column}: {}", ran.out);
+            assert!(ran.err.contains(code), "{flavor:?} {column}: {}", ran.err);
+            assert!(!ran.err.contains("abcdef"), "{flavor:?} {column}: {}", ran.err);
+            assert_eq!(server.sql(&to, "SELECT id FROM t"), "7", "{flavor:?} {column}");
+        }
+    }
+}
