@@ -24,6 +24,11 @@ use crate::writer::{Layout, MysqlWriter};
 
 type Columns = Arc<Vec<NativeColumn>>;
 
+/// Whether rows may come as lines. Where the binary log keeps statements, lines are none that it could
+/// keep, and each use of them gives a warning.
+const LINES: &str =
+    "SELECT @@local_infile AND NOT (@@log_bin AND @@SESSION.binlog_format = 'STATEMENT')";
+
 /// A database that one run writes.
 pub(crate) struct MysqlLoad {
     /// Holds the lock for as long as it lives.
@@ -41,8 +46,7 @@ impl MysqlLoad {
         let mut keeper = connect(address).await?;
         ledger::lock(&mut keeper).await?;
         let token = ledger::claim(&mut keeper, holder).await?;
-        let asked =
-            text(&mut keeper, "ask what the server allows", "SELECT @@local_infile").await?;
+        let asked = text(&mut keeper, "ask what the server allows", LINES).await?;
         let connections = Connections::new(address);
         let (lines, columns) = (asked == "1", Mutex::default());
         Ok(Self { _keeper: keeper, token, lines, connections, columns })
