@@ -51,10 +51,11 @@ impl DefaultValue {
 
 /// The text before a cast such as `::character varying(9)`.
 fn without_cast(text: &str) -> &str {
-    match text.rfind("::") {
-        Some(at) if !text[at..].contains('\'') && !text[at..].contains(['+', '|', '-']) => {
-            &text[..at]
-        }
+    let is_type = |name: &str| {
+        name.chars().all(|c| c.is_alphanumeric() || " _\".(),[]".contains(c)) && !name.is_empty()
+    };
+    match text.rsplit_once("::") {
+        Some((value, name)) if is_type(name) => value,
         _ => text,
     }
 }
@@ -92,6 +93,9 @@ mod tests {
             ("'a'::character varying(9)", Some(Text("a".to_string()))),
             ("'0'::numeric", Some(Text("0".to_string()))),
             ("'a'::text || 'b'::text", None),
+            ("2::int * 3", None),
+            ("10::int / 2", None),
+            ("'a'::\"char\"", Some(Text("a".to_string()))),
             ("'a' || 'b'", None),
             ("'a'b'", None),
             ("'", None),

@@ -145,7 +145,7 @@ pub struct LossForecast {
     pub kind: LossKind,
     /// What the policy does.
     pub action: Action,
-    /// How many values; always exact, because every column with a guard is scanned.
+    /// How many values; exact, because the column was scanned.
     pub count: u64,
 }
 
