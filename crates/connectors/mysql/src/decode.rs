@@ -26,7 +26,7 @@ impl Decoder {
             Value::Bytes(bytes) => bytes.len() + 8,
             _ => 16,
         };
-        values(row).map(size).sum()
+        (0..row.len()).filter_map(|place| row.as_ref(place)).map(size).sum()
     }
 
     /// Takes a row of a size.
@@ -35,7 +35,10 @@ impl Decoder {
             return Err(Error::new(Code::Internal, "a row has another number of columns"));
         }
         let targets = self.builder.columns();
-        for ((value, (name, logical)), column) in values(row).zip(&self.columns).zip(targets) {
+        for (place, ((name, logical), column)) in self.columns.iter().zip(targets).enumerate() {
+            let value = row
+                .as_ref(place)
+                .ok_or_else(|| Error::new(Code::Internal, "a row came without a value"))?;
             append(value, logical, column, &mut self.scratch).map_err(|misfit| {
                 Error::new(Code::ValueInvalid, format!("a value {}", misfit.describe()))
                     .with("column", name.clone())
@@ -63,11 +66,6 @@ impl Decoder {
         self.bytes = 0;
         self.builder.finish()
     }
-}
-
-/// The values of a row that nobody has taken any of.
-fn values(row: &Row) -> impl Iterator<Item = &Value> {
-    (0..row.len()).filter_map(|place| row.as_ref(place))
 }
 
 fn append(

@@ -61,13 +61,6 @@ pub(crate) fn standard_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// The text of a standard literal; `None` when it is something else.
-pub(crate) fn text_of_standard(literal: &str) -> Option<String> {
-    let inner = literal.strip_prefix('\'')?.strip_suffix('\'')?;
-    let text = inner.replace("''", "\0");
-    (!text.contains('\'')).then(|| text.replace('\0', "'"))
-}
-
 /// The bytes of a text outside of quotes, with their places.
 struct Unquoted<'a> {
     bytes: std::iter::Enumerate<std::str::Bytes<'a>>,
@@ -156,10 +149,7 @@ pub(crate) fn leading_name(text: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        leading_name, literal, parentheses, quote, split, standard_literal, text_of,
-        text_of_standard,
-    };
+    use super::{leading_name, literal, parentheses, quote, split, standard_literal, text_of};
 
     #[test]
     fn quotes_are_doubled() {
@@ -174,12 +164,10 @@ mod tests {
     fn literals_are_read() {
         for text in ["", "a", "it's", "\\", "'", "\\'", "''", "a\\b'c"] {
             assert_eq!(text_of(&literal(text)).as_deref(), Some(text));
-            assert_eq!(text_of_standard(&standard_literal(text)).as_deref(), Some(text));
         }
         assert_eq!(text_of(r"'a\'b\n\0\q'").as_deref(), Some("a'b\n\0q"));
         for none in ["", "'", "a", "'a'b'", "uuid()", "'a' + 'b'"] {
             assert_eq!(text_of(none), None, "{none}");
-            assert_eq!(text_of_standard(none), None, "{none}");
         }
         assert_eq!(text_of(r"'a\'"), None);
     }

@@ -264,8 +264,13 @@ impl Cutting<'_> {
             let found = rows(conn, "cut a table", &query).await?;
             let Some(row) = found.first() else { break };
             let to: Option<Vec<String>> = (0..literals.len()).map(|at| cell(row, at)).collect();
-            chunks.push(self.chunk(part(&after, to.clone()).to_range()?, self.each));
-            after = to;
+            let to = to.ok_or_else(|| {
+                Error::new(Code::Internal, "a key that is never NULL is NULL")
+                    .with("index", key.index.clone())
+            })?;
+            let range = part(&after, Some(to.clone())).to_range()?;
+            chunks.push(self.chunk(range, self.each));
+            after = Some(to);
             left -= self.each;
         }
         let last = match &after {

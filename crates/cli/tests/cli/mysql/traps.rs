@@ -5,7 +5,7 @@ use longshore_testkit::mysql::{Flavor, Mysql};
 use longshore_testkit::postgres::{Postgres, Version};
 use serde_json::{Value, json};
 
-use super::{BOTH, run, same_dump, verified};
+use super::{BOTH, same_dump, verified};
 use crate::stage::Stage;
 
 const NO_DAYS: &str = "SET SESSION sql_mode = 'ALLOW_INVALID_DATES';
@@ -25,14 +25,14 @@ fn days_that_are_none_follow_their_policy_in_plan_run_and_verification() {
         server.sql(&from, NO_DAYS);
         let stage = Stage::empty();
         let to = postgres.create("days");
-        let ran = run(&stage, &server.url(&from), &postgres.url(&to), "");
+        let ran = stage.migrate(&server.url(&from), &postgres.url(&to), "");
         assert_eq!(ran.code, Some(42), "{}", ran.err);
         assert!(ran.err.contains("LS0301") && ran.err.contains("zero-date"), "{}", ran.err);
         let plan = stage.done(&["plan", "m.yaml"]).out;
         assert!(plan.contains("zero-date"), "{plan}");
 
         let to = postgres.create("days");
-        let ran = run(&stage, &server.url(&from), &postgres.url(&to), "zero-date: 'null'");
+        let ran = stage.migrate(&server.url(&from), &postgres.url(&to), "zero-date: 'null'");
         verified(&ran);
         let nulls = "SELECT count(*) FROM days WHERE d IS NULL OR s IS NULL OR t IS NULL";
         assert_eq!(postgres.psql(&to, nulls), "4");
@@ -41,7 +41,7 @@ fn days_that_are_none_follow_their_policy_in_plan_run_and_verification() {
 
         // The same system keeps them, and so does a file.
         let copy = server.create("copy");
-        verified(&run(&stage, &server.url(&from), &server.url(&copy), ""));
+        verified(&stage.migrate(&server.url(&from), &server.url(&copy), ""));
         same_dump(server, &from, &copy);
     }
 }
@@ -60,7 +60,7 @@ fn days_that_become_null_are_counted_alike_three_times() {
         );
         let stage = Stage::empty();
         let to = postgres.create("days");
-        verified(&run(&stage, &server.url(&from), &postgres.url(&to), "zero-date: 'null'"));
+        verified(&stage.migrate(&server.url(&from), &postgres.url(&to), "zero-date: 'null'"));
         assert_eq!(
             postgres.psql(&to, "SELECT id, d, t, s AT TIME ZONE 'UTC' FROM days ORDER BY id"),
             "1|||\n2|||2024-02-29 10:00:00\n3||9999-12-31 23:59:59.999|2038-01-19 01:14:07\n4|2024-02-29||1970-12-31 22:00:01",
@@ -156,13 +156,13 @@ fn odd_tables_and_names_move() {
         );
         let stage = Stage::empty();
         let to = postgres.create("odd");
-        let ran = run(&stage, &server.url(&from), &postgres.url(&to), "nul-text: strip");
+        let ran = stage.migrate(&server.url(&from), &postgres.url(&to), "nul-text: strip");
         verified(&ran);
         assert_eq!(postgres.psql(&to, "SELECT length(t) FROM long_text ORDER BY id"), "20000\n2");
         assert_eq!(postgres.psql(&to, "SELECT l, u FROM mixed ORDER BY id"), "é|é\nÃ©|😀");
         assert_eq!(postgres.psql(&to, "SELECT \"a.b\", \"Ünï co`de\" FROM \"select\""), "2|x");
         let copy = server.create("copy");
-        verified(&run(&stage, &server.url(&from), &server.url(&copy), ""));
+        verified(&stage.migrate(&server.url(&from), &server.url(&copy), ""));
         same_dump(server, &from, &copy);
     }
 }
@@ -176,7 +176,7 @@ fn two_runs_at_once_and_a_target_with_rows_are_refused() {
         let to = server.create("busy");
         server.sql(&to, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7)");
         let stage = Stage::empty();
-        let ran = run(&stage, &server.url(&from), &server.url(&to), "");
+        let ran = stage.migrate(&server.url(&from), &server.url(&to), "");
         assert_eq!(ran.code, Some(43), "{}", ran.err);
         assert_eq!(server.sql(&to, "SELECT id FROM t"), "7");
         stage.write(
@@ -229,12 +229,42 @@ fn foreign_keys_are_checked_and_none_is_made_to_what_stays_behind() {
         verified(&stage.run(&["run", "m.yaml", "--json"]));
         assert_eq!(server.sql(&to, keys), "0");
         let to = server.create("both");
-        verified(&run(&stage, &server.url(&from), &server.url(&to), ""));
+        verified(&stage.migrate(&server.url(&from), &server.url(&to), ""));
         assert_eq!(server.sql(&to, keys), "1");
         server.sql(&from, "SET foreign_key_checks = 0; INSERT INTO child VALUES (3, 7)");
         let to = server.create("orphan");
-        let ran = run(&stage, &server.url(&from), &server.url(&to), "");
+        let ran = stage.migrate(&server.url(&from), &server.url(&to), "");
         assert!(ran.err.contains("LS0305") && ran.err.contains("check of child"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn converted_columns_of_the_same_system_are_declared_anew() {
+    for flavor in BOTH {
+        let server = Mysql::shared(flavor);
+        let (from, to) = (server.create("rules"), server.create("rules"));
+        server.sql(
+            &from,
+            "CREATE TABLE t (id int PRIMARY KEY, n int, secret int, twice int AS (n * 2) STORED);
+             INSERT INTO t (id, n, secret) VALUES (1, 5, 7), (2, NULL, 8)",
+        );
+        let stage = Stage::empty();
+        stage.write(
+            "m.yaml",
+            &format!(
+                "longshore: v1\nname: t\nmoves:\n- from: '{}'\n  to: '{}'\n  types: {{t.n: text}}\n  columns: {{t: {{mask: {{secret: redact}}}}}}\n",
+                server.url(&from),
+                server.url(&to)
+            ),
+        );
+        verified(&stage.run(&["run", "m.yaml", "--json"]));
+        let plan = stage.done(&["plan", "m.yaml"]).out;
+        assert!(plan.contains("generated column t.twice"), "{plan}");
+        assert_eq!(server.sql(&to, "SELECT * FROM t ORDER BY id"), "1\t5\t***\n2\tNULL\t***");
+        let declared = "SELECT GROUP_CONCAT(COLUMN_TYPE ORDER BY COLUMN_NAME) FROM
+            information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 't'
+            AND COLUMN_NAME <> 'id'";
+        assert_eq!(server.sql(&to, declared), "longtext,longtext");
     }
 }
 

@@ -18,6 +18,15 @@ pub(super) fn keys(number: usize, table: &TablePlan, tables: &[TablePlan], desig
             design.not_moved.push(left("foreign key", &name, reason));
             continue;
         };
+        let name = || format!("{} → {}", table.target, foreign.references);
+        if foreign.deferred {
+            let reason = "it is checked with each statement here, and not at commit";
+            design.not_moved.push(left("deferral of a foreign key", &name(), reason));
+        }
+        if [&foreign.on_delete, &foreign.on_update].iter().any(|one| *one == "SET DEFAULT") {
+            let reason = "InnoDB has no SET DEFAULT: rows that are referred to are kept";
+            design.not_moved.push(left("action of a foreign key", &name(), reason));
+        }
         let actions = [("DELETE", &foreign.on_delete), ("UPDATE", &foreign.on_update)]
             .into_iter()
             .filter(|(_, action)| matches!(action.as_str(), "CASCADE" | "RESTRICT" | "SET NULL"))

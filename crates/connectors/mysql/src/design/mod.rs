@@ -43,7 +43,12 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, flavor: Flavor) ->
     let renamed = tables.iter().any(|table| table.source.name != table.target.name);
     let mut verbatim = BTreeSet::new();
     for (number, table) in tables.iter().enumerate() {
-        let native = table.structure.native.as_deref().filter(|_| same && !renamed);
+        // A definition declares columns as they were, also those that are converted.
+        let kept = table
+            .columns
+            .iter()
+            .all(|column| column.native == column.declared && column.mask.is_none());
+        let native = table.structure.native.as_deref().filter(|_| same && !renamed && kept);
         let made = native.and_then(|text| native::make(number, table, text, &mut design));
         match made {
             Some(()) => drop(verbatim.insert(table.target.name.as_str())),

@@ -28,9 +28,7 @@ pub(super) fn make(
                 kept.push(item);
             }
             Item::Key => keys.push(item),
-            // What it refers to may stay behind.
-            Item::Foreign if moves(item, table) => foreign.push(item),
-            Item::Foreign => {}
+            Item::Foreign => foreign.push(item),
             Item::Other => kept.push(item),
         }
     }
@@ -76,14 +74,6 @@ fn kind(item: &str) -> Item {
         Some((_, rest)) if rest.trim_start().starts_with("FOREIGN KEY") => Item::Foreign,
         _ => Item::Other,
     }
-}
-
-/// Whether a foreign key is among those of the plan.
-fn moves(item: &str, table: &TablePlan) -> bool {
-    let columns = parentheses(item).map(|(_, inner, _)| {
-        split(inner).iter().filter_map(|name| Some(leading_name(name)?.0)).collect::<Vec<_>>()
-    });
-    table.structure.foreign_keys.iter().any(|foreign| columns.as_ref() == Some(&foreign.columns))
 }
 
 /// Whether an item is a column that the server numbers.

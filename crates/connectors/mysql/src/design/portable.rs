@@ -10,7 +10,7 @@ use longshore_model::{ColumnBuilder, ColumnView, DefaultValue, LogicalType};
 
 use super::{LONGEST_NAME, foreign, step};
 use crate::flavor::Flavor;
-use crate::sql::{list, literal, quote, text_of_standard};
+use crate::sql::{list, literal, quote};
 use crate::types;
 
 /// The longest key, in bytes, and the bytes that a character may take.
@@ -49,6 +49,14 @@ pub(super) fn make(
         lines.push(line);
     }
     let structure = &table.structure;
+    // Between servers of one system their values do not move.
+    for column in structure.columns.iter().filter(|column| column.generated.is_some()) {
+        if !table.columns.iter().any(|planned| planned.target == column.name) {
+            let name = format!("{}.{}", table.target, column.name);
+            let reason = "its table does not move as it is: add the column by hand";
+            design.not_moved.push(left("generated column", &name, reason));
+        }
+    }
     if !structure.primary_key.is_empty() {
         lines.push(format!("PRIMARY KEY ({})", list(&structure.primary_key)));
     }
@@ -123,6 +131,11 @@ fn declaration(
     if described.increments && first && matches!(column.to, LogicalType::Int { .. }) {
         return line + " AUTO_INCREMENT";
     }
+    if described.increments {
+        let name = format!("{}.{}", table.target, column.target);
+        let reason = "only an integer that begins the primary key numbers rows here";
+        design.not_moved.push(left("numbering of rows", &name, reason));
+    }
     match default(described, column, same) {
         Ok(Some(default)) => line += &format!(" DEFAULT {default}"),
         Ok(None) => {}
@@ -153,7 +166,10 @@ fn default(
     let Some(text) = described.default.as_deref().map(str::trim) else { return Ok(None) };
     if same {
         return if column.native == column.declared {
-            Ok(Some(text_of_standard(text).map_or_else(|| text.to_string(), |text| literal(&text))))
+            Ok(Some(match DefaultValue::read(text) {
+                Some(DefaultValue::Text(text)) => literal(&text),
+                _ => text.to_string(),
+            }))
         } else {
             Err(OTHER)
         };
