@@ -92,6 +92,26 @@ impl Stage {
         ran
     }
 
+    /// Runs a migration of one move.
+    pub(crate) fn migrate(&self, from: &str, to: &str, policies: &str) -> Ran {
+        self.write(
+            "m.yaml",
+            &format!(
+                "longshore: v1\nname: pair\nmoves: [{{from: '{from}', to: '{to}'}}]\npolicies: {{{policies}}}\n"
+            ),
+        );
+        self.run(&["run", "m.yaml", "--json"])
+    }
+
+    /// What the plan of the migration warns of.
+    pub(crate) fn risks(&self) -> Vec<String> {
+        self.done(&["plan", "m.yaml", "--output", "plan.json"]);
+        let text = std::fs::read_to_string(self.join("plan.json")).expect("a plan");
+        let plan: Value = serde_json::from_str(&text).expect("JSON");
+        let risks = plan["moves"][0]["risks"].as_array().cloned().unwrap_or_default();
+        risks.iter().filter_map(|risk| risk.as_str().map(str::to_string)).collect()
+    }
+
     pub(crate) fn start(&self, args: &[&str]) -> Child {
         let mut command = self.command(args);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")

@@ -8,24 +8,9 @@ mod traps;
 
 use longshore_testkit::mysql::{Flavor, Mysql};
 
-use crate::stage::{Ran, Stage};
+use crate::postgres::verified;
 
 const BOTH: [Flavor; 2] = [Flavor::MySql, Flavor::MariaDb];
-
-fn run(stage: &Stage, from: &str, to: &str, policies: &str) -> Ran {
-    stage.write(
-        "m.yaml",
-        &format!(
-            "longshore: v1\nname: pair\nmoves: [{{from: '{from}', to: '{to}'}}]\npolicies: {{{policies}}}\n"
-        ),
-    );
-    stage.run(&["run", "m.yaml", "--json"])
-}
-
-fn verified(ran: &Ran) {
-    assert_eq!(ran.code, Some(0), "{}\n{}", ran.out, ran.err);
-    assert_eq!(ran.event("result")["outcome"], "verified");
-}
 
 /// What the server's own program shows of a database, without the tables of the ledger.
 fn dump(server: &Mysql, database: &str) -> String {

@@ -3,7 +3,7 @@
 use longshore_testkit::mysql::Mysql;
 use longshore_testkit::postgres::{Postgres, Version};
 
-use super::{BOTH, run, same_dump, verified};
+use super::{BOTH, same_dump, verified};
 use crate::stage::Stage;
 
 /// A table with a column of every type, and rows of ordinary and of odd values.
@@ -43,7 +43,7 @@ fn postgres_takes_every_value_and_gives_it_back() {
         let (from, between, back) =
             (types(server), postgres.create("types"), server.create("back"));
         let stage = Stage::empty();
-        verified(&run(&stage, &server.url(&from), &postgres.url(&between), ""));
+        verified(&stage.migrate(&server.url(&from), &postgres.url(&between), ""));
         for (sql, expected) in [
             ("SELECT tm, tm0 FROM types WHERE id = 1", "-838:59:59|838:59:59"),
             (
@@ -54,7 +54,7 @@ fn postgres_takes_every_value_and_gives_it_back() {
         ] {
             assert_eq!(postgres.psql(&between, sql), expected, "{sql}");
         }
-        verified(&run(&stage, &postgres.url(&between), &server.url(&back), ""));
+        verified(&stage.migrate(&postgres.url(&between), &server.url(&back), ""));
         assert_eq!(values(server, &from), values(server, &back), "{flavor:?}");
         assert_eq!(server.sql(&from, BITS), server.sql(&back, BITS), "{flavor:?}");
         assert_eq!(server.sql(&back, SPANS), SPANS_AS_TEXT);
@@ -66,7 +66,7 @@ fn the_same_system_keeps_every_value_and_definition() {
     for flavor in BOTH {
         let server = Mysql::shared(flavor);
         let (from, to) = (types(server), server.create("copy"));
-        verified(&run(&Stage::empty(), &server.url(&from), &server.url(&to), ""));
+        verified(&Stage::empty().migrate(&server.url(&from), &server.url(&to), ""));
         same_dump(server, &from, &to);
     }
 }
@@ -76,7 +76,7 @@ fn one_of_the_two_passes_every_value_to_the_other() {
     for (flavor, other) in [(BOTH[0], BOTH[1]), (BOTH[1], BOTH[0])] {
         let (server, target) = (Mysql::shared(flavor), Mysql::shared(other));
         let (from, to) = (types(server), target.create("copy"));
-        verified(&run(&Stage::empty(), &server.url(&from), &target.url(&to), ""));
+        verified(&Stage::empty().migrate(&server.url(&from), &target.url(&to), ""));
         assert_eq!(values(server, &from), values(target, &to), "{flavor:?}");
         assert_eq!(server.sql(&from, BITS), target.sql(&to, BITS), "{flavor:?}");
         let declared = "SELECT COLUMN_TYPE FROM information_schema.COLUMNS WHERE \
@@ -96,9 +96,9 @@ fn files_and_sqlite_bring_back_every_value() {
                 "sqlite" => "sqlite:types.db".to_string(),
                 format => format!("file:{format}?format={format}"),
             };
-            verified(&run(&stage, &server.url(&from), &place, ""));
+            verified(&stage.migrate(&server.url(&from), &place, ""));
             let back = server.create("back");
-            verified(&run(&stage, &place, &server.url(&back), ""));
+            verified(&stage.migrate(&place, &server.url(&back), ""));
             assert_eq!(values(server, &from), values(server, &back), "{flavor:?} by {between}");
             if between == "sqlite" {
                 assert_eq!(server.sql(&back, SPANS), SPANS_AS_TEXT, "{flavor:?}");

@@ -2,7 +2,7 @@
 
 use longshore_testkit::mysql::{Flavor, Mysql};
 
-use super::{BOTH, run, verified};
+use super::{BOTH, verified};
 use crate::stage::Stage;
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, v varchar(20), KEY (v));
@@ -16,14 +16,6 @@ fn user(server: &Mysql, start: &str) -> String {
         &format!("DROP DATABASE {name}; CREATE USER {name}@'127.0.0.1' IDENTIFIED BY 'secret'"),
     );
     name
-}
-
-fn risks(stage: &Stage) -> Vec<String> {
-    stage.done(&["plan", "m.yaml", "--output", "plan.json"]);
-    let text = std::fs::read_to_string(stage.join("plan.json")).expect("a plan");
-    let plan: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let risks = plan["moves"][0]["risks"].as_array().cloned().unwrap_or_default();
-    risks.iter().filter_map(|risk| risk.as_str().map(str::to_string)).collect()
 }
 
 /// The statement that a risk asks for.
@@ -50,21 +42,21 @@ fn ordinary_users_are_told_what_they_lack() {
         let stage = Stage::empty();
         let left = server.url_as(&reader, "secret", &from);
         let right = server.url_as(&writer, "secret", &to);
-        let ran = run(&stage, &left, &right, "");
+        let ran = stage.migrate(&left, &right, "");
         assert!(ran.err.contains("LS0502"), "{}", ran.err);
         assert!(!ran.err.contains("secret"), "{}", ran.err);
-        let found = risks(&stage);
+        let found = stage.risks();
         assert!(found.iter().any(|risk| risk.contains("RELOAD")), "{found:?}");
         let target: Vec<String> =
             found.iter().filter(|risk| risk.contains("target's user")).cloned().collect();
         server.sql("mysql", &grant(&target));
-        let found = risks(&stage);
+        let found = stage.risks();
         assert!(!found.iter().any(|risk| risk.contains("target's user")), "{found:?}");
-        verified(&run(&stage, &left, &right, ""));
+        verified(&stage.migrate(&left, &right, ""));
         assert_eq!(server.sql(&to, "SELECT count(*) FROM seen"), "2");
         server.sql("mysql", &grant(&found));
         assert_eq!(
-            risks(&stage).iter().filter(|risk| risk.contains("GRANT")).count(),
+            stage.risks().iter().filter(|risk| risk.contains("GRANT")).count(),
             0,
             "{flavor:?}"
         );
@@ -78,9 +70,9 @@ fn a_user_without_rights_on_the_source_is_refused_in_words() {
         let from = server.create("from");
         let nobody = user(server, "nobody");
         let stage = Stage::empty();
-        let ran = run(&stage, &server.url_as(&nobody, "secret", &from), "sqlite:x.db", "");
+        let ran = stage.migrate(&server.url_as(&nobody, "secret", &from), "sqlite:x.db", "");
         assert!(ran.err.contains("LS0501") || ran.err.contains("LS0502"), "{}", ran.err);
-        let ran = run(&stage, &server.url_as(&nobody, "wrong", &from), "sqlite:x.db", "");
+        let ran = stage.migrate(&server.url_as(&nobody, "wrong", &from), "sqlite:x.db", "");
         assert!(ran.err.contains("denied") && !ran.err.contains("wrong"), "{}", ran.err);
     }
 }
@@ -97,7 +89,7 @@ fn the_way_is_encrypted_and_checked_when_asked() {
             Mysql::shared(if flavor == Flavor::MySql { Flavor::MariaDb } else { Flavor::MySql });
         let asked = |options: &str, number: usize| {
             let url = format!("{}?{options}", server.url(&from));
-            run(&stage, &url, &format!("sqlite:{number}.db"), "")
+            stage.migrate(&url, &format!("sqlite:{number}.db"), "")
         };
         let good = format!("ssl-ca={}", authority.display());
         verified(&asked(&good, 1));
@@ -118,8 +110,8 @@ fn the_way_is_encrypted_and_checked_when_asked() {
             ),
         );
         let url = server.url_as(&name, "secret", &from);
-        let ran = run(&stage, &url, "sqlite:6.db", "");
+        let ran = stage.migrate(&url, "sqlite:6.db", "");
         assert_ne!(ran.code, Some(0), "{flavor:?}");
-        verified(&run(&stage, &format!("{url}?{good}"), "sqlite:7.db", ""));
+        verified(&stage.migrate(&format!("{url}?{good}"), "sqlite:7.db", ""));
     }
 }

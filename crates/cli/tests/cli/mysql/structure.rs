@@ -3,7 +3,7 @@
 use longshore_testkit::mysql::Mysql;
 use longshore_testkit::postgres::{Postgres, Version};
 
-use super::{BOTH, run, same_dump, verified};
+use super::{BOTH, same_dump, verified};
 use crate::stage::Stage;
 
 /// A rental shop in the manner of the sample databases, with what only MySQL and MariaDB have.
@@ -20,7 +20,7 @@ fn the_same_system_gets_every_definition() {
     for flavor in BOTH {
         let server = Mysql::shared(flavor);
         let (from, to) = (rental(server), server.create("copy"));
-        let ran = run(&Stage::empty(), &server.url(&from), &server.url(&to), "");
+        let ran = Stage::empty().migrate(&server.url(&from), &server.url(&to), "");
         verified(&ran);
         same_dump(server, &from, &to);
         assert!(!ran.err.contains("not moved"), "{}", ran.err);
@@ -36,7 +36,7 @@ fn postgres_gets_what_it_has_and_the_plan_names_the_rest() {
         let postgres = Postgres::shared(Version::V18);
         let (from, to) = (rental(server), postgres.create("rental"));
         let stage = Stage::empty();
-        verified(&run(&stage, &server.url(&from), &postgres.url(&to), ""));
+        verified(&stage.migrate(&server.url(&from), &postgres.url(&to), ""));
         for (sql, expected) in [
             ("INSERT INTO language (name) VALUES ('new') RETURNING language_id", "3"),
             (
@@ -109,7 +109,7 @@ fn structure_of_postgres_arrives() {
         let server = Mysql::shared(flavor);
         let to = server.create("shop");
         let stage = Stage::empty();
-        verified(&run(&stage, &postgres.url(&from), &server.url(&to), ""));
+        verified(&stage.migrate(&postgres.url(&from), &server.url(&to), ""));
         for (sql, expected) in [
             ("SELECT id, mail, mood, place, born, ok, n, twice FROM person ORDER BY id",
              "1\tA@x\tit's ok\tx\t2000-02-29\t1\t1.50\t2\n2\ta@x\ta\\\\b\tNULL\tNULL\t1\t1.50\t4"),

@@ -76,7 +76,7 @@ pub(crate) fn run_watched(stage: &Stage, mut seen: impl FnMut(&Value)) -> Ran {
     Ran { code, out, err: errors.join().expect("a reader") }
 }
 
-fn verified(ran: &Ran) {
+pub(crate) fn verified(ran: &Ran) {
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.out, ran.err);
     assert_eq!(ran.event("result")["outcome"], "verified");
 }

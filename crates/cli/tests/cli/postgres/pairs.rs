@@ -3,7 +3,7 @@
 use longshore_testkit::postgres::{Postgres, Version};
 
 use super::verified;
-use crate::stage::{Ran, Stage};
+use crate::stage::Stage;
 
 /// A table with a column of every type, and rows of ordinary and of odd values.
 const TYPES: &str = include_str!("types.sql");
@@ -14,16 +14,6 @@ fn types(server: &Postgres) -> String {
     database
 }
 
-fn run(stage: &Stage, from: &str, to: &str, policies: &str) -> Ran {
-    stage.write(
-        "m.yaml",
-        &format!(
-            "longshore: v1\nname: pair\nmoves: [{{from: '{from}', to: '{to}'}}]\npolicies: {{{policies}}}\n"
-        ),
-    );
-    stage.run(&["run", "m.yaml", "--json"])
-}
-
 #[test]
 fn files_bring_back_every_type_and_value() {
     for (version, other) in [(Version::V15, Version::V18), (Version::V18, Version::V15)] {
@@ -32,9 +22,9 @@ fn files_bring_back_every_type_and_value() {
         let stage = Stage::empty();
         for format in ["parquet", "csv", "jsonl"] {
             let files = format!("file:{format}?format={format}");
-            verified(&run(&stage, &source.url(&from), &files, ""));
+            verified(&stage.migrate(&source.url(&from), &files, ""));
             let to = target.create("copy");
-            verified(&run(&stage, &files, &target.url(&to), ""));
+            verified(&stage.migrate(&files, &target.url(&to), ""));
             for sql in [
                 "SELECT t FROM types t ORDER BY id",
                 "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute
@@ -53,7 +43,7 @@ fn servers_pass_every_type_and_value_on() {
     {
         let (source, target) = (Postgres::shared(version), Postgres::shared(other));
         let (from, to) = (types(source), target.create("copy"));
-        verified(&run(&Stage::empty(), &source.url(&from), &target.url(&to), ""));
+        verified(&Stage::empty().migrate(&source.url(&from), &target.url(&to), ""));
         let sql = "SELECT t FROM types t ORDER BY id";
         assert_eq!(source.psql(&from, sql), target.psql(&to, sql));
     }
@@ -64,10 +54,10 @@ fn sqlite_takes_every_value_or_says_which_are_lost() {
     let server = Postgres::shared(Version::V15);
     let from = types(server);
     let stage = Stage::empty();
-    let ran = run(&stage, &server.url(&from), "sqlite:types.db", "");
+    let ran = stage.migrate(&server.url(&from), "sqlite:types.db", "");
     assert!(ran.err.contains("LS0301") && ran.err.contains("nan"), "{}", ran.err);
     let ran =
-        run(&stage, &server.url(&from), "sqlite:lossy.db", "nan: 'null', negative-zero: zero");
+        stage.migrate(&server.url(&from), "sqlite:lossy.db", "nan: 'null', negative-zero: zero");
     verified(&ran);
     assert_eq!(stage.value("lossy.db", "SELECT count(*) FROM types WHERE f4 IS NULL"), 2);
     for (sql, expected) in [
@@ -80,7 +70,7 @@ fn sqlite_takes_every_value_or_says_which_are_lost() {
         assert_eq!(stage.text("lossy.db", sql), expected, "{sql}");
     }
     let to = server.create("copy");
-    verified(&run(&stage, "sqlite:lossy.db", &server.url(&to), ""));
+    verified(&stage.migrate("sqlite:lossy.db", &server.url(&to), ""));
     assert_eq!(server.psql(&to, "SELECT i8, f8, t FROM types WHERE id = 1"), {
         let sql = "SELECT i8, f8, t FROM types WHERE id = 1";
         server.psql(&from, sql)
@@ -128,7 +118,7 @@ fn databases_of_other_encodings_arrive_or_are_refused() {
         (&emoji, "SQL_ASCII", Some("e29895")),
     ] {
         let to = encoded(encoding);
-        let ran = run(&Stage::empty(), &server.url(from), &server.url(&to), "");
+        let ran = Stage::empty().migrate(&server.url(from), &server.url(&to), "");
         match expected {
             Some(expected) => {
                 verified(&ran);
@@ -137,7 +127,7 @@ fn databases_of_other_encodings_arrive_or_are_refused() {
             None => assert!(ran.err.contains("encodings"), "{from} as {encoding}: {}", ran.err),
         }
     }
-    let ran = run(&Stage::empty(), &server.url(&ascii), "sqlite:ascii.db", "");
+    let ran = Stage::empty().migrate(&server.url(&ascii), "sqlite:ascii.db", "");
     assert!(ran.err.contains("LS0302") && ran.err.contains("UTF-8"), "{}", ran.err);
 }
 
@@ -151,12 +141,12 @@ fn a_text_with_nul_follows_its_policy() {
          INSERT INTO t VALUES (1, 'a' || char(0) || 'b'), (2, 'c'), (3, '\\u0000')",
     );
     let to = server.create("nul");
-    let ran = run(&stage, "sqlite:odd.db", &server.url(&to), "");
+    let ran = stage.migrate("sqlite:odd.db", &server.url(&to), "");
     assert_eq!(ran.code, Some(42), "{}", ran.err);
     assert!(ran.err.contains("LS0301") && ran.err.contains("nul-text: strip"), "{}", ran.err);
     for (policy, expected) in [("strip", "ab|c|\\u0000"), ("'null'", "∅|c|\\u0000")] {
         let to = server.create("nul");
-        let ran = run(&stage, "sqlite:odd.db", &server.url(&to), &format!("nul-text: {policy}"));
+        let ran = stage.migrate("sqlite:odd.db", &server.url(&to), &format!("nul-text: {policy}"));
         verified(&ran);
         let found = server.psql(&to, "SELECT string_agg(coalesce(v, '∅'), '|' ORDER BY id) FROM t");
         assert_eq!(found, expected, "{policy}");
@@ -206,7 +196,7 @@ fn rows_are_numbered_on_after_a_move() {
     );
     let server = Postgres::shared(Version::V15);
     let to = server.create("numbers");
-    verified(&run(&stage, "sqlite:from.db", &server.url(&to), ""));
+    verified(&stage.migrate("sqlite:from.db", &server.url(&to), ""));
     for (table, expected) in [("full", "42"), ("none", "1"), ("below", "1")] {
         let sql = format!("INSERT INTO \"{table}\" (v) VALUES ('b') RETURNING id");
         assert_eq!(server.psql(&to, &sql), expected, "{table}");

@@ -16,15 +16,6 @@ fn run(stage: &Stage) -> Ran {
     stage.run(&["run", "m.yaml", "--json"])
 }
 
-/// What a plan warns of.
-fn risks(stage: &Stage) -> Vec<String> {
-    stage.done(&["plan", "m.yaml", "--output", "plan.json"]);
-    let text = std::fs::read_to_string(stage.join("plan.json")).expect("a plan");
-    let plan: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let risks = plan["moves"][0]["risks"].as_array().cloned().unwrap_or_default();
-    risks.iter().filter_map(|risk| risk.as_str().map(str::to_string)).collect()
-}
-
 /// The statement that a text of the program asks for.
 fn grant(text: &str) -> String {
     let from = text.find("GRANT").unwrap_or_else(|| panic!("no GRANT in {text}"));
@@ -96,7 +87,7 @@ fn what_a_writer_lacks_is_in_the_plan_with_the_grant() {
     let name = user(server, "writer");
     let stage = Stage::shop(100);
     migration(&stage, "sqlite:shop.db", &server.url_as(&name, "secret", &name), "");
-    let grants = risks(&stage);
+    let grants = stage.risks();
     let grants: Vec<_> = grants.iter().filter(|risk| risk.contains("GRANT")).collect();
     assert_eq!(grants.len(), 2, "for schemas, and for tables in public: {grants:?}");
     let refused = run(&stage);
@@ -105,7 +96,7 @@ fn what_a_writer_lacks_is_in_the_plan_with_the_grant() {
         server.psql(&name, &grant(line));
     }
     verified(&run(&stage));
-    assert!(!risks(&stage).concat().contains("GRANT"));
+    assert!(!stage.risks().concat().contains("GRANT"));
 }
 
 #[test]
@@ -119,7 +110,7 @@ fn an_extension_that_only_a_superuser_can_make_is_in_the_plan() {
     );
     let stage = Stage::empty();
     migration(&stage, &source.url(&from), &target.url_as(&to, "secret", &to), "");
-    let plan = risks(&stage).concat();
+    let plan = stage.risks().concat();
     assert!(plan.contains("CREATE EXTENSION \"pageinspect\""), "{plan}");
     assert!(!plan.contains("CREATE EXTENSION \"hstore\";"), "{plan}");
     target.psql(&to, "CREATE EXTENSION pageinspect");
@@ -140,6 +131,6 @@ fn schemas_that_are_there_need_no_right_on_the_database() {
     );
     let stage = Stage::empty();
     migration(&stage, &source.url(&from), &target.url_as(&to, "secret", &to), "");
-    assert!(!risks(&stage).concat().contains("GRANT"));
+    assert!(!stage.risks().concat().contains("GRANT"));
     verified(&run(&stage));
 }
