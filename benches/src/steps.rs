@@ -276,6 +276,7 @@ async fn run_plan(plan: Plan, link: Link) -> Result<Report, Failure> {
         cancel: Cancel::default(),
         verify: None,
         started: String::new(),
+        rejects: std::env::temp_dir().join("longshore-bench-rejects"),
     })
     .await;
     match end.error {
@@ -302,6 +303,7 @@ pub(crate) async fn verify(dir: &Path, from: &str, to: &str) -> Result<Value, Fa
         events: Events::ignored(),
         cancel: Cancel::default(),
         started: String::new(),
+        rejects: std::env::temp_dir().join("longshore-bench-rejects"),
     })
     .await;
     match end.error {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use longshore_model::loss::OnReject;
 use longshore_model::spec::{Existing, Rate, Size, VerifyLevel, Workers};
 use longshore_service::Overrides;
 
@@ -186,6 +187,9 @@ pub(crate) struct OverrideArgs {
     /// What to do with data that the target holds already.
     #[arg(long, value_name = "CHOICE")]
     existing: Option<ExistingChoice>,
+    /// What to do with rows that cannot be written; the migration's own choice without it.
+    #[arg(long, value_name = "CHOICE")]
+    on_reject: Option<RejectChoice>,
     /// Chunks at work at the same time: a number, or auto for the number of cores.
     #[arg(long, value_name = "N", value_parser = workers)]
     workers: Option<Workers>,
@@ -247,6 +251,14 @@ enum ExistingChoice {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
+enum RejectChoice {
+    /// End the run with an error.
+    Fail,
+    /// Put them into reject files, and go on.
+    Divert,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum LevelChoice {
     /// Every row.
     Full,
@@ -276,6 +288,10 @@ impl OverrideArgs {
                 ExistingChoice::Append => Existing::Append,
                 ExistingChoice::Truncate => Existing::Truncate,
                 ExistingChoice::Replace => Existing::Replace,
+            }),
+            on_reject: self.on_reject.map(|choice| match choice {
+                RejectChoice::Fail => OnReject::Fail,
+                RejectChoice::Divert => OnReject::Divert,
             }),
             workers: self.workers,
             memory: self.memory,

@@ -21,7 +21,7 @@ pub(crate) const EXITS: &[(u8, &[Kind], &str)] = &[
     (
         DIFFERENCE,
         &[Kind::Difference],
-        "Source and target differ, or plan --check finds that something would be lost.",
+        "Source and target differ, rows are in reject files, or plan --check finds a loss.",
     ),
     (
         42,
@@ -42,7 +42,7 @@ pub(crate) fn exit_of(kind: Kind) -> u8 {
 pub(crate) fn exit_of_outcome(outcome: Outcome) -> u8 {
     match outcome {
         Outcome::Verified | Outcome::Copied => DONE,
-        Outcome::Different => DIFFERENCE,
+        Outcome::Different | Outcome::Rejected => DIFFERENCE,
         Outcome::Cancelled => STOPPED,
         Outcome::Failed => 1,
     }

@@ -29,6 +29,7 @@ pub(crate) fn verdict(report: &Report, output: &Output) -> String {
     let (style, word) = match report.outcome {
         Outcome::Verified => (Style::Green, "verified:"),
         Outcome::Copied => (Style::Yellow, "copied, not verified:"),
+        Outcome::Rejected => (Style::Red, "INCOMPLETE, rows are in reject files:"),
         Outcome::Different => (Style::Red, "DIFFERENT:"),
         Outcome::Failed => (Style::Red, "failed:"),
         Outcome::Cancelled => (Style::Yellow, "stopped:"),
@@ -96,6 +97,17 @@ fn render_move(one: &MoveReport, output: &Output, out: &mut String) {
             grouped(loss.predicted),
             grouped(loss.counted)
         ));
+        if let [first, rest @ ..] = loss.keys.as_slice() {
+            let more = if rest.is_empty() { "" } else { ", …" };
+            out.push_str(&format!("    at {first}{more}\n"));
+        }
+    }
+    for table in one.tables.iter().filter(|table| table.rejected > 0) {
+        let rejected = format!("rejected: {}: {}", table.source, counted(table.rejected, "row"));
+        out.push_str(&format!("  {}\n", output.styled(Style::Red, &rejected)));
+    }
+    if let Some(folder) = &one.rejects {
+        out.push_str(&format!("  reject files: {folder}\n"));
     }
     for left in &one.not_moved {
         out.push_str(&format!("  not moved: {} {}: {}\n", left.kind, left.name, left.reason));

@@ -1,24 +1,22 @@
 //! The copy: workers take chunks, and each chunk flows from its reader to its writer.
 
+mod chunk;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use longshore_model::connector::{Reader, WriteRequest, Writer};
-use longshore_model::ledger::{Entry, Ledger, Stage};
+use longshore_model::ledger::{Header, Ledger, Stage};
 use longshore_model::plan::TablePlan;
-use longshore_model::{Batch, Code, Error, Fingerprint, Result, Retry, failpoint};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use longshore_model::{Code, Error, Fingerprint, Result, Retry, failpoint};
 use tokio::task::JoinSet;
 
-use crate::allocator;
 use crate::event::Event;
 use crate::job::Job;
-use crate::report::Waits;
 use crate::transform::{Losses, OnFail, Transform};
+use crate::{allocator, rejects};
+use chunk::{Task, copy_chunk};
 
-/// Batches that wait between reader and writer, beside the one that each has in hand.
-const QUEUE: usize = 2;
 /// How often a row is in memory on its way through reader, queue and writer.
 pub(crate) const COPIES_OF_A_ROW: u64 = 8;
 /// Rows of this size leave holes in the allocator's memory that are worth giving back.
@@ -39,24 +37,30 @@ pub(crate) async fn copy(job: &Job, ledger: &Ledger) -> Result<()> {
         .flat_map(|(table, plan)| (0..plan.chunks.len()).map(move |chunk| (table, chunk)))
         .filter(|(table, chunk)| ledger.entry(*table, *chunk).is_none())
         .collect();
-    copy_chunks(job, missing).await?;
+    copy_chunks(job, missing, &ledger.header).await?;
     job.load()?.mark(Stage::Copied).await?;
     failpoint::hit("copy.done")
 }
 
 /// Copies some chunks with all workers. The first error stops the others at their next batch.
-pub(crate) async fn copy_chunks(job: &Job, chunks: VecDeque<(usize, usize)>) -> Result<()> {
+pub(crate) async fn copy_chunks(
+    job: &Job,
+    chunks: VecDeque<(usize, usize)>,
+    header: &Header,
+) -> Result<()> {
     let workers = job.pace.workers.min(chunks.len());
     let queue = Arc::new(Mutex::new(chunks));
     let mut running = JoinSet::new();
     for worker in 0..workers {
         let (job, queue) = (job.clone(), queue.clone());
+        let rejects = rejects::folder(&job.rejects, header);
         running.spawn(async move {
             let take = || queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
             while let Some((table, chunk)) = take() {
                 let row = job.plan.tables[table].chunks[chunk].row_bytes();
                 let _room = job.pace.room.take(row * COPIES_OF_A_ROW).await;
-                copy_with_retry(&job, worker, table, chunk).await?;
+                let task = Task { worker, table, chunk, rejects: &rejects };
+                copy_with_retry(&job, &task).await?;
                 if row >= WIDE_ROW {
                     allocator::give_back();
                 }
@@ -87,19 +91,20 @@ pub(crate) async fn fingerprint_source(
     let range = chunk.map(|chunk| table.chunks[chunk].range.clone());
     let mut reader = job.snapshot.read(&job.source_request(table, &transform, range)).await?;
     let mut fingerprint = Fingerprint::default();
-    let mut losses = Losses::new();
+    let mut losses = Losses::default();
     while let Some(batch) = job.cancel.guard(reader.next()).await? {
         fingerprint.add_batch(&transform.apply(batch, &mut losses)?)?;
     }
     Ok(fingerprint)
 }
 
-async fn copy_with_retry(job: &Job, worker: usize, table: usize, chunk: usize) -> Result<()> {
+async fn copy_with_retry(job: &Job, task: &Task<'_>) -> Result<()> {
+    let Task { table, chunk, .. } = *task;
     let name = job.plan.tables[table].target.to_string();
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
         let accepted = Mutex::new((0, 0));
-        let error = match job.cancel.guard(copy_chunk(job, worker, table, chunk, &accepted)).await {
+        let error = match job.cancel.guard(copy_chunk(job, task, &accepted)).await {
             Ok(()) => return Ok(()),
             Err(error) if error.retry() == Retry::Later && attempt < job.pace.attempts => error,
             Err(error) => return Err(error.with("chunk", chunk.to_string())),
@@ -132,139 +137,4 @@ async fn committed_all_the_same(job: &Job, table: usize, chunk: usize) -> Result
     let target = job.link.target.open_target(&job.link.to).await?;
     let ledger = target.ledger().await?;
     Ok(ledger.is_some_and(|ledger| ledger.entry(table, chunk).is_some()))
-}
-
-async fn copy_chunk(
-    job: &Job,
-    worker: usize,
-    table_index: usize,
-    chunk_index: usize,
-    accepted: &Mutex<(u64, u64)>,
-) -> Result<()> {
-    let start = Instant::now();
-    let table = &job.plan.tables[table_index];
-    let name = table.target.to_string();
-    job.events.emit(Event::ChunkStarted { table: name.clone(), chunk: chunk_index, worker });
-
-    let transform = Transform::new(table, OnFail::Stop);
-    let range = table.chunks[chunk_index].range.clone();
-    let request = job.source_request(table, &transform, Some(range));
-    let mut reader = job.snapshot.read(&request).await?;
-    let mut writer = job
-        .load()?
-        .writer(&WriteRequest { table_index, table, chunk_index, memory: job.pace.writer_memory })
-        .await?;
-    failpoint::hit("copy.chunk-open")?;
-
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    let ((mut proof, mut waits), ()) = tokio::try_join!(
-        pump(job, reader.as_mut(), &transform, sender),
-        drain(job, writer.as_mut(), receiver, &name, worker, accepted),
-    )?;
-    drop(reader);
-
-    failpoint::hit("copy.chunk-written")?;
-    proof.table = table_index;
-    proof.chunk = chunk_index;
-    let (rows, bytes) = (proof.fingerprint.rows, proof.bytes);
-    let commit = Instant::now();
-    writer.commit(proof).await?;
-    waits.target += commit.elapsed().as_secs_f64();
-    failpoint::hit("copy.chunk-committed")?;
-    let seconds = start.elapsed().as_secs_f64();
-    job.events.emit(Event::ChunkDone {
-        table: name,
-        chunk: chunk_index,
-        worker,
-        rows,
-        bytes,
-        seconds,
-        waits,
-    });
-    Ok(())
-}
-
-struct Parcel {
-    batch: Batch,
-    bytes: u64,
-    /// When the source gave it.
-    since: Instant,
-    _permit: OwnedSemaphorePermit,
-}
-
-/// Reads, converts and fingerprints; hands batches on in order.
-async fn pump(
-    job: &Job,
-    reader: &mut dyn Reader,
-    transform: &Transform,
-    sender: mpsc::Sender<Parcel>,
-) -> Result<(Entry, Waits)> {
-    let mut waits = Waits::default();
-    let mut entry = Entry {
-        table: 0,
-        chunk: 0,
-        fingerprint: Fingerprint::default(),
-        bytes: 0,
-        losses: Losses::new(),
-        range: None,
-    };
-    loop {
-        let mut clock = Lap::start();
-        let batch = reader.next().await?;
-        waits.source += clock.lap();
-        let Some(batch) = batch else { return Ok((entry, waits)) };
-        let since = Instant::now();
-        let bytes = batch.bytes();
-        job.pace.throttle.pass(bytes).await;
-        let permit = job.pace.budget.take(bytes as u64).await;
-        waits.limits += clock.lap();
-        let batch = transform.apply(batch, &mut entry.losses)?;
-        entry.fingerprint.add_batch(&batch)?;
-        entry.bytes += bytes as u64;
-        waits.own += clock.lap();
-        // A closed channel means that the writer failed, and its error is on the way.
-        let parcel = Parcel { batch, bytes: bytes as u64, since, _permit: permit };
-        if sender.send(parcel).await.is_err() {
-            return Ok((entry, waits));
-        }
-        waits.target += clock.lap();
-    }
-}
-
-async fn drain(
-    job: &Job,
-    writer: &mut dyn Writer,
-    mut receiver: mpsc::Receiver<Parcel>,
-    table: &str,
-    worker: usize,
-    accepted: &Mutex<(u64, u64)>,
-) -> Result<()> {
-    while let Some(parcel) = receiver.recv().await {
-        let (rows, bytes) = (parcel.batch.rows() as u64, parcel.bytes);
-        writer.write(parcel.batch).await?;
-        {
-            let mut sum = accepted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            *sum = (sum.0 + rows, sum.1 + bytes);
-        }
-        let held = parcel.since.elapsed().as_secs_f64();
-        job.events.emit(Event::Copied { table: table.to_string(), worker, rows, bytes, held });
-        failpoint::hit("copy.batch")?;
-    }
-    Ok(())
-}
-
-struct Lap(Instant);
-
-impl Lap {
-    fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    /// Seconds since the last lap.
-    fn lap(&mut self) -> f64 {
-        let now = Instant::now();
-        let seconds = (now - self.0).as_secs_f64();
-        self.0 = now;
-        seconds
-    }
 }

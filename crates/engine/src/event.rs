@@ -47,6 +47,8 @@ pub enum Event {
         chunk: usize,
         worker: usize,
         rows: u64,
+        /// Rows that went to a reject file instead.
+        rejected: u64,
         bytes: u64,
         seconds: f64,
         waits: Waits,

@@ -1,10 +1,10 @@
 //! One move at work: both ends open, and what its workers share.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use longshore_model::connector::{Load, ReadRequest, Snapshot};
-use longshore_model::ledger::Holder;
 use longshore_model::plan::{MovePlan, Range, TablePlan};
 use longshore_model::spec::{Limits, Workers};
 use longshore_model::{Code, Error, Result};
@@ -13,6 +13,7 @@ use crate::budget::Budget;
 use crate::cancel::Cancel;
 use crate::connectors::Link;
 use crate::event::Events;
+use crate::run::RunRequest;
 use crate::throttle::Throttle;
 use crate::transform::Transform;
 
@@ -29,6 +30,8 @@ pub(crate) struct Job {
     pub load: Option<Arc<dyn Load>>,
     pub events: Events,
     pub cancel: Cancel,
+    /// The folder with the reject files of all runs.
+    pub rejects: Arc<Path>,
     pub pace: Pace,
 }
 
@@ -105,15 +108,13 @@ impl Job {
 pub(crate) async fn open(
     plan: Arc<MovePlan>,
     link: &Link,
-    limits: &Limits,
-    holder: &Holder,
+    request: &RunRequest,
     events: &Events,
-    cancel: &Cancel,
 ) -> Result<Job> {
-    let pace = Pace::new(limits, link);
+    let pace = Pace::new(&request.limits, link);
     let source = link.source.open_source(&link.from).await?;
     let target = link.target.open_target(&link.to).await?;
-    let load = target.claim(holder).await?;
+    let load = target.claim(&request.holder).await?;
     let snapshot = source.snapshot(pace.workers).await?;
     Ok(Job {
         plan,
@@ -121,7 +122,8 @@ pub(crate) async fn open(
         snapshot: Arc::from(snapshot),
         load: Some(Arc::from(load)),
         events: events.clone(),
-        cancel: cancel.clone(),
+        cancel: request.cancel.clone(),
+        rejects: Arc::from(request.rejects.as_path()),
         pace,
     })
 }

@@ -134,7 +134,7 @@ async fn resume(job: &Job, target: &dyn Target, mut ledger: Ledger) -> Result<Le
         for entry in entries {
             job.cancel.check()?;
             let now = fingerprint_source(job, table, Some(entry.chunk)).await?;
-            if now != entry.fingerprint {
+            if now != entry.of_source() {
                 changed.push(index);
                 break;
             }

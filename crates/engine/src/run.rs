@@ -1,5 +1,6 @@
 //! A run: from a plan to a verified target and a report.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::event::{Event, Events, TableTotals};
 use crate::job::{self, Job};
 use crate::report::{self, MoveReport, Outcome, Recorder, Report};
 use crate::verify::{self, VerifyMode};
-use crate::{copy, finish, prepare};
+use crate::{copy, finish, prepare, rejects};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -39,6 +40,8 @@ pub struct RunRequest {
     pub verify: Option<VerifyLevel>,
     /// When it began, RFC 3339.
     pub started: String,
+    /// The folder for reject files; each run that is gone on with keeps its own folder in it.
+    pub rejects: PathBuf,
 }
 
 /// How a run or a verification ended.
@@ -87,7 +90,9 @@ pub(crate) fn end(
 ) -> RunEnd {
     report.outcome = outcome(&result, &report.moves);
     events.emit(Event::RunDone { outcome: report.outcome, seconds: report.seconds });
-    let error = result.err().or_else(|| report::difference(&report.moves));
+    let differs = || report::difference(&report.moves);
+    let rejects = || report::rejection(&report.moves);
+    let error = result.err().or_else(differs).or_else(rejects);
     report.error = error.as_ref().map(Error::chain).unwrap_or_default();
     report.steps = recorder.steps();
     report.performance = recorder.performance();
@@ -159,8 +164,7 @@ impl Run<'_> {
 
     async fn attempt(&mut self, plan: &Arc<MovePlan>, link: &Link, index: usize) -> Result<()> {
         let Run { request, events, .. } = *self;
-        let limits = &request.limits;
-        let job = job::open(plan.clone(), link, limits, &request.holder, events, &request.cancel);
+        let job = job::open(plan.clone(), link, request, events);
         let job = request.cancel.guard(job).await?;
         self.opened = true;
         self.moves.truncate(index);
@@ -229,7 +233,8 @@ pub(crate) async fn current_ledger(job: &Job) -> Result<Ledger> {
 /// What a ledger and a plan say of a move, before it is verified.
 pub(crate) async fn report_move(job: &Job, ledger: &Ledger) -> Result<MoveReport> {
     let now = job.snapshot.current_position().await?;
-    Ok(MoveReport::new(&job.plan, ledger, now == ledger.header.position))
+    let made = MoveReport::new(&job.plan, ledger, now == ledger.header.position);
+    Ok(made.with_rejects(&rejects::folder(&job.rejects, &ledger.header)))
 }
 
 fn announce(request: &RunRequest, job: &Job, ledger: &Ledger, index: usize, resumed: bool) {
@@ -271,6 +276,7 @@ fn outcome(result: &Result<()>, moves: &[MoveReport]) -> Outcome {
         Err(error) if error.kind() == Kind::Cancelled => Outcome::Cancelled,
         Err(_) => Outcome::Failed,
         Ok(()) if report::difference(moves).is_some() => Outcome::Different,
+        Ok(()) if report::rejection(moves).is_some() => Outcome::Rejected,
         Ok(()) if moves.iter().all(|one| one.verification.is_some()) => Outcome::Verified,
         Ok(()) => Outcome::Copied,
     }

@@ -1,23 +1,23 @@
 //! What the plan says of a table's columns, applied to batches: names, types, masks, guards.
 
 mod guard;
+mod losses;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
-use longshore_model::loss::{Action, LossCounts, LossKind};
-use longshore_model::plan::{ColumnPlan, TablePlan, digest};
-use longshore_model::spec::Mask;
+use longshore_model::loss::{Action, LossKind};
+use longshore_model::plan::{ColumnPlan, TablePlan};
+use longshore_model::spec::{Keys, Mask};
 use longshore_model::{
     Batch, Cell, Code, ColumnBuilder, ColumnView, Error, Literal, LogicalType, Misfit, Result,
 };
 
 use guard::suspects;
+pub(crate) use losses::{Diverted, Losses};
 
-/// The values lost, by the source's column.
-pub(crate) type Losses = BTreeMap<String, LossCounts>;
+use crate::key;
 
 /// A table's columns on their way from source to target.
 pub(crate) struct Transform {
@@ -25,6 +25,9 @@ pub(crate) struct Transform {
     columns: Vec<ColumnPlan>,
     schema: SchemaRef,
     on_fail: OnFail,
+    /// The places of the key's columns; `None` where there is no key, or not all of it is here.
+    key: Option<Vec<usize>>,
+    keys: Keys,
 }
 
 /// What a value does whose policy is to fail.
@@ -46,12 +49,21 @@ impl Transform {
     pub(crate) fn of_columns(table: &TablePlan, columns: Vec<ColumnPlan>, on_fail: OnFail) -> Self {
         let fields: Vec<_> =
             columns.iter().map(|column| column.to.field(&column.target, true)).collect();
+        let place = |name: &String| columns.iter().position(|column| column.target == *name);
+        let key = table.key.iter().map(place).collect::<Option<Vec<_>>>();
         Self {
             table: table.source.to_string(),
+            key: key.filter(|key| !key.is_empty()),
             columns,
             schema: Arc::new(Schema::new(fields)),
             on_fail,
+            keys: Keys::default(),
         }
+    }
+
+    /// The same, with another way to show keys.
+    pub(crate) fn with_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
     }
 
     /// The columns to read from the source.
@@ -59,9 +71,10 @@ impl Transform {
         self.columns.iter().map(|column| (column.source.clone(), column.from.clone())).collect()
     }
 
-    /// Converts a batch and adds what was lost. Wire batches pass untouched: the plan asks for them
-    /// only where nothing is to be done.
+    /// Converts a batch, adds what was lost and takes out the rows that a policy diverts, all of them
+    /// perhaps. Wire batches pass untouched: the plan asks for them only where nothing is to be done.
     pub(crate) fn apply(&self, batch: Batch, losses: &mut Losses) -> Result<Batch> {
+        losses.begin(batch.rows());
         let Batch::Rows(rows) = batch else { return Ok(batch) };
         if rows.num_columns() != self.columns.len() {
             return Err(Error::new(
@@ -83,7 +96,34 @@ impl Transform {
                     .with("table", self.table.clone())
                     .because(error)
             })?;
-        Ok(Batch::Rows(rows))
+        losses.sample(&self.columns, self.key.as_deref(), self.keys, &rows)?;
+        Ok(Batch::Rows(losses.divert(rows)?))
+    }
+
+    /// A row of the source for people to look at: the names and texts of its values, masked where the
+    /// plan says so.
+    pub(crate) fn texts(
+        &self,
+        rows: &RecordBatch,
+        row: usize,
+    ) -> Result<Vec<(&str, Option<String>)>> {
+        let columns = self.columns.iter().zip(rows.columns());
+        let text = |(column, array): (&ColumnPlan, &ArrayRef)| {
+            let cell = ColumnView::new(&column.from, array)?.cell(row);
+            let text = match (column.mask, cell) {
+                (Some(mask), cell) => mask_of(mask, cell),
+                (None, Cell::Null) => None,
+                (None, cell) => {
+                    let mut text = String::new();
+                    cell.write_text(&mut text);
+                    Some(text)
+                }
+            };
+            Ok(text)
+        };
+        let names = self.columns.iter().map(|column| column.source.as_str());
+        let texts = columns.map(text).collect::<Result<Vec<_>>>()?;
+        Ok(names.zip(texts).collect())
     }
 
     fn convert(
@@ -122,10 +162,18 @@ impl Transform {
         let view = ColumnView::new(cast.from, array)?;
         let mut builder = ColumnBuilder::new(cast.to);
         for row in 0..array.len() {
-            if let Err(misfit) = take(&mut builder, view.cell(row), cast.from) {
-                self.lose(cast.column, cast.kind, losses)
+            let cell = view.cell(row);
+            if let Err(misfit) = take(&mut builder, cell, cast.from) {
+                let kind = nearest(&mut ColumnBuilder::new(cast.to), cell, cast);
+                let action = self
+                    .lose(cast.column, kind.unwrap_or(cast.kind), row, losses)
                     .map_err(|error| error.because(format!("the value {}", misfit.describe())))?;
-                builder.null();
+                match action {
+                    Action::Round | Action::Replace => {
+                        nearest(&mut builder, cell, cast).map_err(|_| unfit())?;
+                    }
+                    _ => builder.null(),
+                }
             }
         }
         Ok(builder.finish())
@@ -145,7 +193,7 @@ impl Transform {
             let replaced = match caught {
                 None => builder.append(cell),
                 Some(guard) => {
-                    self.lose(column, guard.kind, losses)?;
+                    self.lose(column, guard.kind, row, losses)?;
                     match (guard.action, cell) {
                         (Action::Zero, _) => builder.append(Cell::Float(0.0)),
                         (Action::Strip, Cell::Text(text)) => {
@@ -155,13 +203,19 @@ impl Transform {
                     }
                 }
             };
-            replaced
-                .map_err(|_| Error::new(Code::Internal, "a value does not fit its own type"))?;
+            replaced.map_err(|_| unfit())?;
         }
         Ok(builder.finish())
     }
 
-    fn lose(&self, column: &ColumnPlan, kind: LossKind, losses: &mut Losses) -> Result<()> {
+    /// Counts a value and says what becomes of it.
+    fn lose(
+        &self,
+        column: &ColumnPlan,
+        kind: LossKind,
+        row: usize,
+        losses: &mut Losses,
+    ) -> Result<Action> {
         let action = column
             .guards
             .iter()
@@ -186,8 +240,12 @@ impl Transform {
                     actions.join(" | ")
                 )));
         }
-        *losses.entry(column.source.clone()).or_default().entry(kind).or_default() += 1;
-        Ok(())
+        let lost = Diverted { row, column: column.source.clone(), kind };
+        if action == Action::Divert {
+            losses.diverted.push(lost.clone());
+        }
+        losses.count(lost);
+        Ok(action)
     }
 }
 
@@ -209,15 +267,49 @@ struct Cast<'a> {
 type Take = fn(&mut ColumnBuilder, Cell<'_>, &LogicalType) -> Result<(), Misfit>;
 
 fn take(builder: &mut ColumnBuilder, cell: Cell<'_>, from: &LogicalType) -> Result<(), Misfit> {
-    let (LogicalType::Variant, Cell::Text(text)) = (from, cell) else { return builder.cast(cell) };
-    match Literal::parse(text).ok_or(Misfit::Text)? {
-        Literal::Int(value) => builder.cast(Cell::Int(value)),
-        Literal::Float(value) => builder.cast(Cell::Float(value)),
-        Literal::Text(bytes) => {
-            builder.cast(Cell::Text(std::str::from_utf8(&bytes).map_err(|_| Misfit::Text)?))
-        }
-        Literal::Bytes(bytes) => builder.cast(Cell::Bytes(&bytes)),
+    resolved(cell, from, |cell| builder.cast(cell))
+}
+
+/// Appends what is nearest to a value without exact form, where there is such a thing, and says what
+/// is lost by it.
+fn nearest(
+    builder: &mut ColumnBuilder,
+    cell: Cell<'_>,
+    cast: &Cast<'_>,
+) -> Result<LossKind, Misfit> {
+    if cast.kind != LossKind::InvalidCast {
+        return Err(Misfit::Kind(cell.kind()));
     }
+    resolved(cell, cast.from, |cell| match (cast.to, cell) {
+        (LogicalType::Decimal { .. }, cell) => builder.round(cell).map(|()| LossKind::NumericScale),
+        (LogicalType::Text, Cell::Bytes(bytes)) => {
+            let text = String::from_utf8_lossy(bytes);
+            builder.append(Cell::Text(&text)).map(|()| LossKind::InvalidUtf8)
+        }
+        _ => Err(Misfit::Kind(cell.kind())),
+    })
+}
+
+/// Hands on the value of a variant's literal, and any other value as it is.
+fn resolved<T>(
+    cell: Cell<'_>,
+    from: &LogicalType,
+    hand_on: impl FnOnce(Cell<'_>) -> Result<T, Misfit>,
+) -> Result<T, Misfit> {
+    let (LogicalType::Variant, Cell::Text(text)) = (from, cell) else { return hand_on(cell) };
+    match Literal::parse(text).ok_or(Misfit::Text)? {
+        Literal::Int(value) => hand_on(Cell::Int(value)),
+        Literal::Float(value) => hand_on(Cell::Float(value)),
+        Literal::Bytes(bytes) => hand_on(Cell::Bytes(&bytes)),
+        Literal::Text(bytes) => match std::str::from_utf8(&bytes) {
+            Ok(text) => hand_on(Cell::Text(text)),
+            Err(_) => hand_on(Cell::Bytes(&bytes)),
+        },
+    }
+}
+
+fn unfit() -> Error {
+    Error::new(Code::Internal, "a value does not fit its own type")
 }
 
 /// A loose text does not say that it is of UTC, as the text of an instant must.
@@ -237,25 +329,23 @@ fn take_loose(
 fn masked(column: &ColumnPlan, mask: Mask, array: &ArrayRef) -> Result<ArrayRef> {
     let view = ColumnView::new(&column.from, array)?;
     let mut builder = ColumnBuilder::new(&column.to);
-    let mut text = String::new();
     for row in 0..array.len() {
-        let cell = view.cell(row);
-        let result = match (mask, cell) {
-            (Mask::Null, _) | (_, Cell::Null) => builder.append(Cell::Null),
-            (Mask::Redact, _) => builder.append(Cell::Text("***")),
-            (Mask::Sha256, cell) => {
-                text.clear();
-                cell.write_text(&mut text);
-                let hash = digest(text.as_bytes());
-                builder.append(Cell::Text(hash.trim_start_matches("sha256:")))
-            }
-        };
-        result.map_err(|_| {
+        let text = mask_of(mask, view.cell(row));
+        builder.append(text.as_deref().map_or(Cell::Null, Cell::Text)).map_err(|_| {
             Error::new(Code::Internal, "a mask does not fit its column")
                 .with("column", column.source.clone())
         })?;
     }
     Ok(builder.finish())
+}
+
+/// What stands for a value; `None` is NULL.
+fn mask_of(mask: Mask, cell: Cell<'_>) -> Option<String> {
+    match (mask, cell) {
+        (Mask::Null, _) | (_, Cell::Null) => None,
+        (Mask::Redact, _) => Some("***".to_string()),
+        (Mask::Sha256, cell) => Some(key::hashed(cell)),
+    }
 }
 
 #[cfg(test)]

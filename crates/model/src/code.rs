@@ -138,6 +138,9 @@ codes! {
     RowsUnattributed "LS0404" Unsupported "these rows cannot be repaired one by one",
         "Run the migration again with --existing replace.",
         "The differences could not be traced to rows that the source still has.";
+    RowsRejected "LS0405" Difference "rows are in reject files, not in the target",
+        "Correct the rows in the reject files or the target's rules, and load them; `on-reject: fail` ends a run instead.",
+        "The migration says `on-reject: divert`, or a policy says divert: rows that cannot be written go to reject files, each with its cause, its position and its values. Everything else is in the target. The target lacks these rows, so the run does not count as a success.";
     Io "LS0501" System "the operating system failed",
         "The cause is in the message; run the same command again when it is mended.",
         "A read or a write failed below longshore. Finished chunks are kept; the same command goes on from there.";

@@ -336,6 +336,8 @@ pub struct WriteRequest<'a> {
     pub chunk_index: usize,
     /// Memory that the writer may hold, in bytes.
     pub memory: usize,
+    /// Whether batches come by [`Writer::offer`] instead of [`Writer::write`].
+    pub offers: bool,
 }
 
 /// Writes one chunk. Dropping it without a commit leaves nothing that a reader would see.
@@ -343,6 +345,12 @@ pub struct WriteRequest<'a> {
 pub trait Writer: Send {
     /// Takes a batch: accepted, not durable. Batches hold the columns of the plan in their order.
     async fn write(&mut self, batch: Batch) -> Result<()>;
+
+    /// Takes a batch after looking at every row, or nothing of it: after an error of
+    /// [`Kind::Data`](crate::Kind::Data) the writer goes on as if it had not been asked, after any
+    /// other it is dead. The engine then offers parts of the batch, down to the rows that are
+    /// refused. Never called with wire bytes.
+    async fn offer(&mut self, batch: RecordBatch) -> Result<()>;
 
     /// Makes the rows and the entry durable in one step: after a crash at any moment both are there
     /// or neither is. Sets [`Entry::range`].

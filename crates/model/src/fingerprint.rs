@@ -68,6 +68,12 @@ impl Fingerprint {
         self.hash = self.hash.wrapping_add(hash);
     }
 
+    /// The fingerprint of a set without a part of it.
+    #[must_use]
+    pub fn minus(self, part: Self) -> Self {
+        Self { rows: self.rows.saturating_sub(part.rows), hash: self.hash.wrapping_sub(part.hash) }
+    }
+
     /// The fingerprint of both sets together.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

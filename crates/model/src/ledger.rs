@@ -6,8 +6,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
-use crate::loss::LossCounts;
+use crate::loss::{LossCounts, LossKeys};
 use crate::plan::{Position, Range};
+use crate::spec::is_default;
 use crate::{Code, Error, Result};
 
 /// What the ledger of a target holds.
@@ -42,7 +43,7 @@ pub struct Header {
 }
 
 /// One chunk that is in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// The table's index in the plan.
     pub table: usize,
@@ -55,6 +56,15 @@ pub struct Entry {
     /// Values that were not kept exactly, by the source's column.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub losses: BTreeMap<String, LossCounts>,
+    /// Keys of the first rows with such values, by the source's column.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub samples: BTreeMap<String, LossKeys>,
+    /// Rows that went to a reject file.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub rejected: u64,
+    /// The fingerprint of those among them that the target refused, as they would have been written.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub refused: Fingerprint,
     /// Where the rows are in the target, in the words of the target's connector; set by the writer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<Range>,
@@ -70,6 +80,14 @@ pub enum Stage {
     Copied,
     /// Indexes, views and the manifest are there.
     Finished,
+}
+
+impl Entry {
+    /// The fingerprint of what the source gave, after the planned conversion: of the rows that are in
+    /// and of those that the target refused.
+    pub fn of_source(&self) -> Fingerprint {
+        self.fingerprint.plus(self.refused)
+    }
 }
 
 impl Ledger {

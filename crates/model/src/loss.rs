@@ -28,6 +28,10 @@ pub enum LossKind {
     ZeroDate,
     /// A value outside of the target's range, such as an infinite float or a date of the year 10000.
     OutOfRange,
+    /// A number that `types` asks to convert to a decimal of fewer digits after the point.
+    NumericScale,
+    /// Bytes that `types` asks to convert to text and that are not UTF-8.
+    InvalidUtf8,
 }
 
 /// What happens to a value of a [`LossKind`].
@@ -42,6 +46,24 @@ pub enum Action {
     Zero,
     /// The characters that the target lacks are taken out of the text, which is counted.
     Strip,
+    /// The number is rounded to the digits that there are, half away from zero, and is counted.
+    Round,
+    /// What is not UTF-8 becomes U+FFFD, and the value is counted.
+    Replace,
+    /// The row goes to a reject file instead of the target, and is counted.
+    Divert,
+}
+
+/// What happens to a row that cannot be written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnReject {
+    /// The run ends with an error.
+    #[default]
+    Fail,
+    /// The row goes to a reject file, and is counted: a row that the target refuses, and one with a
+    /// value of a kind for which `policies` says nothing.
+    Divert,
 }
 
 /// The policy for each kind of loss; a kind that is not named fails.
@@ -55,6 +77,9 @@ const FOUR_DIGITS: Range<i64> = -719_162..2_932_897;
 /// How many values of each kind were lost.
 pub type LossCounts = BTreeMap<LossKind, u64>;
 
+/// Keys of rows with values that were lost, by their kind.
+pub type LossKeys = BTreeMap<LossKind, Vec<String>>;
+
 impl LossKind {
     /// Every kind.
     pub const ALL: &'static [LossKind] = &[
@@ -64,16 +89,20 @@ impl LossKind {
         LossKind::InvalidCast,
         LossKind::ZeroDate,
         LossKind::OutOfRange,
+        LossKind::NumericScale,
+        LossKind::InvalidUtf8,
     ];
 
     /// The actions that make sense for it; the first is the default.
     pub fn actions(self) -> &'static [Action] {
         match self {
             LossKind::Nan | LossKind::InvalidCast | LossKind::ZeroDate | LossKind::OutOfRange => {
-                &[Action::Fail, Action::Null]
+                &[Action::Fail, Action::Null, Action::Divert]
             }
-            LossKind::NegativeZero => &[Action::Fail, Action::Zero],
-            LossKind::NulText => &[Action::Fail, Action::Strip, Action::Null],
+            LossKind::NegativeZero => &[Action::Fail, Action::Zero, Action::Divert],
+            LossKind::NulText => &[Action::Fail, Action::Strip, Action::Null, Action::Divert],
+            LossKind::NumericScale => &[Action::Fail, Action::Round, Action::Null, Action::Divert],
+            LossKind::InvalidUtf8 => &[Action::Fail, Action::Replace, Action::Null, Action::Divert],
         }
     }
 
@@ -104,14 +133,21 @@ impl LossKind {
             LossKind::InvalidCast => "a value without exact form in the type asked for",
             LossKind::ZeroDate => "a date without month or day, which the target does not have",
             LossKind::OutOfRange => "a value outside of the target's range",
+            LossKind::NumericScale => {
+                "a number with more digits after the point than were asked for"
+            }
+            LossKind::InvalidUtf8 => "bytes that are no UTF-8, where text was asked for",
         }
     }
 }
 
 impl Policies {
     /// The action for a kind.
-    pub fn action(&self, kind: LossKind) -> Action {
-        self.0.get(&kind).copied().unwrap_or(Action::Fail)
+    pub fn action(&self, kind: LossKind, on_reject: OnReject) -> Action {
+        self.0.get(&kind).copied().unwrap_or(match on_reject {
+            OnReject::Fail => Action::Fail,
+            OnReject::Divert => Action::Divert,
+        })
     }
 
     /// Refuses actions that make no sense for their kind.
@@ -139,6 +175,8 @@ impl fmt::Display for LossKind {
             LossKind::InvalidCast => "invalid-cast",
             LossKind::ZeroDate => "zero-date",
             LossKind::OutOfRange => "out-of-range",
+            LossKind::NumericScale => "numeric-scale",
+            LossKind::InvalidUtf8 => "invalid-utf8",
         })
     }
 }
@@ -150,6 +188,9 @@ impl fmt::Display for Action {
             Action::Null => "null",
             Action::Zero => "zero",
             Action::Strip => "strip",
+            Action::Round => "round",
+            Action::Replace => "replace",
+            Action::Divert => "divert",
         })
     }
 }

@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::catalog::{NotMoved, Table, TableName};
 use crate::logical::LogicalType;
-use crate::loss::{Action, LossKind};
-use crate::spec::{Existing, Limits, Mask, VerifyLevel};
+use crate::loss::{Action, LossKind, OnReject};
+use crate::spec::{Existing, Keys, Limits, Mask, VerifyLevel, is_default};
 use crate::{Code, Error, Result};
 
 /// The version that this build writes.
@@ -45,6 +45,12 @@ pub struct MovePlan {
     pub to: String,
     /// What happens to data that the target holds already.
     pub existing: Existing,
+    /// What happens to rows that cannot be written.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_reject: OnReject,
+    /// How the keys of rows are shown in reports.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub keys: Keys,
     /// The state of the source that was studied.
     pub position: Position,
     /// The patterns that select tables of the source; empty for all.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::logical::LogicalType;
-use crate::loss::Policies;
+use crate::loss::{OnReject, Policies};
 use crate::{Code, Error, Result};
 
 /// A migration: which data moves from where to where, under which rules.
@@ -25,6 +25,12 @@ pub struct Spec {
     /// What happens to values that the target cannot hold exactly; everything not named fails.
     #[serde(default, skip_serializing_if = "is_default")]
     pub policies: Policies,
+    /// What happens to rows that cannot be written.
+    #[serde(default, rename = "on-reject", skip_serializing_if = "is_default")]
+    pub on_reject: OnReject,
+    /// How the keys of rows are shown in reports.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub keys: Keys,
     /// Bounds on what a run may use.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
@@ -99,6 +105,17 @@ pub enum Mask {
     Null,
     /// The text `***`.
     Redact,
+}
+
+/// How the keys of rows are shown in reports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keys {
+    /// As they are.
+    #[default]
+    Plain,
+    /// As the SHA-256 of each value's canonical text, in hex.
+    Sha256,
 }
 
 /// What to do with data that the target holds already.
@@ -312,6 +329,8 @@ impl Spec {
                 existing: Existing::Refuse,
             }],
             policies: Policies::default(),
+            on_reject: OnReject::Fail,
+            keys: Keys::Plain,
             limits: Limits::default(),
             verify: VerifyLevel::Full,
         }
@@ -351,7 +370,7 @@ fn default_version() -> String {
     "0.1.0".to_string()
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

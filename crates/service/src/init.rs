@@ -86,7 +86,9 @@ const FURTHER: &str = r#"    # More rules, each optional:
     # where: { orders: "created_at >= '2024-01-01'" }    # the source's SQL
     # types: { "orders.created_at": timestamp, "users.active": boolean }
 # Values that the target cannot hold fail the run, unless a policy says otherwise:
-# policies: { nan: "null", negative-zero: zero, invalid-cast: "null" }
+# policies: { nan: "null", negative-zero: zero, invalid-cast: "null", nul-text: strip, zero-date: divert }
+# on-reject: divert    # rows that cannot be written go to reject files
+# keys: sha256    # keys in reports are hashed
 # limits: { workers: auto, memory: 512MiB, source-rate: 100MiB/s, chunk: 64MiB }
 verify: full    # full, sample or count
 "#;

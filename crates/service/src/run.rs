@@ -98,6 +98,7 @@ impl Service {
             cancel: order.cancel,
             verify: order.verify,
             started: rfc3339(order.machine.now),
+            rejects: store.rejects(),
         })
         .await;
         self.ended(folder, &log, end)
@@ -119,6 +120,7 @@ impl Service {
             events,
             cancel: order.cancel,
             started: rfc3339(order.machine.now),
+            rejects: store.rejects(),
         })
         .await;
         self.ended(folder, &log, end)

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use longshore_model::loss::OnReject;
 use longshore_model::plan::Plan;
 use longshore_model::spec::{Existing, Rate, Size, Spec, VerifyLevel, Workers};
 use longshore_model::{Code, Error, Result};
@@ -11,6 +12,8 @@ use longshore_model::{Code, Error, Result};
 pub struct Overrides {
     /// What to do with data that the target holds already.
     pub existing: Option<Existing>,
+    /// What to do with rows that cannot be written.
+    pub on_reject: Option<OnReject>,
     /// Chunks at work at the same time.
     pub workers: Option<Workers>,
     /// Memory for batches in flight.
@@ -26,6 +29,9 @@ impl Overrides {
     pub fn apply(&self, spec: &mut Spec) {
         if let Some(existing) = self.existing {
             spec.moves.iter_mut().for_each(|one| one.existing = existing);
+        }
+        if let Some(on_reject) = self.on_reject {
+            spec.on_reject = on_reject;
         }
         if let Some(workers) = self.workers {
             spec.limits.workers = workers;

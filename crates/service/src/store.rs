@@ -1,4 +1,5 @@
-//! The store of runs: `<state>/runs/<run>/`, one folder for each run.
+//! The store of runs: `<state>/runs/<run>/`, one folder for each run, and `<state>/rejects/<run>/` for
+//! the rows that it could not write.
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use longshore_model::{Code, Error, Result};
 #[derive(Debug, Clone)]
 pub struct Store {
     runs: PathBuf,
+    rejects: PathBuf,
 }
 
 /// One run's folder: `spec.yaml`, `plan.json`, `events.jsonl`, `report.json`, `report.html`.
@@ -25,7 +27,12 @@ pub struct RunFolder {
 impl Store {
     /// The runs in a state folder, which need not be there yet.
     pub fn new(state: &Path) -> Self {
-        Self { runs: state.join("runs") }
+        Self { runs: state.join("runs"), rejects: state.join("rejects") }
+    }
+
+    /// The folder with the reject files of all runs.
+    pub fn rejects(&self) -> PathBuf {
+        self.rejects.clone()
     }
 
     /// Makes the folder of a new run. Ids sort by time: `YYYYMMDD-HHMMSS-mmmxx`, in UTC,

@@ -354,6 +354,11 @@ impl Writer for Behind<dyn Writer> {
         self.inner.write(batch).await
     }
 
+    async fn offer(&mut self, batch: RecordBatch) -> Result<()> {
+        self.script.pass(Step::Write).await?;
+        self.inner.offer(batch).await
+    }
+
     async fn commit(self: Box<Self>, entry: Entry) -> Result<()> {
         self.script.pass(Step::Commit).await?;
         self.inner.commit(entry).await?;

@@ -10,6 +10,7 @@ mod migrate;
 mod mysql;
 mod postgres;
 mod reference;
+mod rejects;
 mod restart;
 mod soak;
 mod stage;

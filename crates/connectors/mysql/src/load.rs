@@ -126,7 +126,7 @@ impl Load for MysqlLoad {
         }
         let layout = Layout::of(request.table, &columns)?;
         // A line of no fields is none.
-        let lines = self.lines && !request.table.columns.is_empty();
+        let lines = self.lines && !request.offers && !request.table.columns.is_empty();
         Ok(Box::new(MysqlWriter::new(loan, self.token, layout, lines)))
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use longshore_model::connector::Writer;
 use longshore_model::ledger::Entry;
 use longshore_model::plan::TablePlan;
-use longshore_model::{Batch, Code, ColumnView, Error, LogicalType, Result, failpoint};
+use longshore_model::{Batch, Code, ColumnView, Error, Kind, LogicalType, Result, failpoint};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -18,6 +18,7 @@ use crate::encode::{Column, Form};
 use crate::failure::refusal;
 use crate::infile::Infile;
 use crate::ledger;
+use crate::session::run;
 use crate::sql::quote;
 
 /// The size of a statement, about.
@@ -224,6 +225,27 @@ impl Writer for MysqlWriter {
             Way::Statements(loan, pending) => layout.insert(&mut loan.conn, &batch, pending).await,
             Way::Lines(infile) => layout.lines(infile, &batch).await,
         }
+    }
+
+    async fn offer(&mut self, batch: RecordBatch) -> Result<()> {
+        const DOING: &str = "offer rows";
+        let Way::Statements(loan, pending) = &mut self.way else {
+            return Err(Error::new(Code::Internal, "rows are offered to a writer of lines"));
+        };
+        run(&mut loan.conn, DOING, "SAVEPOINT offered").await?;
+        let inserted = self.layout.insert(&mut loan.conn, &batch, pending).await;
+        let stored = match inserted {
+            Ok(()) => self.layout.send(&mut loan.conn, pending).await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = stored else {
+            return run(&mut loan.conn, DOING, "RELEASE SAVEPOINT offered").await;
+        };
+        if error.kind() == Kind::Data {
+            *pending = Pending::default();
+            run(&mut loan.conn, DOING, "ROLLBACK TO SAVEPOINT offered").await?;
+        }
+        Err(error)
     }
 
     async fn commit(self: Box<Self>, entry: Entry) -> Result<()> {

@@ -161,6 +161,11 @@ impl Writer for ChunkWriter {
         Ok(())
     }
 
+    /// A file refuses no row.
+    async fn offer(&mut self, batch: RecordBatch) -> Result<()> {
+        self.write(Batch::Rows(batch)).await
+    }
+
     async fn commit(mut self: Box<Self>, entry: Entry) -> Result<()> {
         self.send(Message::End).await?;
         let file = self.ended().await?;

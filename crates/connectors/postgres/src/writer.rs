@@ -3,12 +3,13 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use longshore_model::connector::Writer;
 use longshore_model::ledger::Entry;
-use longshore_model::{Batch, Code, Error, Result, failpoint};
+use longshore_model::{Batch, Code, Error, Kind, Result, failpoint};
 use tokio_postgres::CopyInSink;
 
 use crate::binary::Encoder;
@@ -103,6 +104,10 @@ impl PostgresWriter {
             .hint("A trigger or a rule of the target's table may be in the way."))
     }
 
+    async fn savepoint(&self, sql: &str) -> Result<()> {
+        self.loan.client().batch_execute(sql).await.map_err(|error| self.told(error))
+    }
+
     fn told(&self, error: tokio_postgres::Error) -> Error {
         refusal("write a chunk", error).with("table", self.table.clone())
     }
@@ -136,6 +141,24 @@ impl Writer for PostgresWriter {
         }
         self.rows += rows;
         Ok(())
+    }
+
+    async fn offer(&mut self, batch: RecordBatch) -> Result<()> {
+        self.savepoint("SAVEPOINT offered").await?;
+        self.rows = 0;
+        let stored = match self.write(Batch::Rows(batch)).await {
+            Ok(()) => self.end_copy().await,
+            Err(error) => Err(error),
+        };
+        let refused = match stored {
+            Ok(()) => return self.savepoint("RELEASE SAVEPOINT offered").await,
+            Err(error) if error.kind() == Kind::Data => error,
+            Err(error) => return Err(error),
+        };
+        // A COPY that is dropped before its end fails.
+        self.copy = None;
+        self.savepoint("ROLLBACK TO SAVEPOINT offered").await?;
+        Err(refused)
     }
 
     async fn commit(mut self: Box<Self>, entry: Entry) -> Result<()> {

@@ -35,6 +35,8 @@ pub(crate) struct SqliteWriter {
 enum Command {
     /// Rows, and whom to tell when they are stored.
     Rows(RecordBatch, Option<oneshot::Sender<()>>),
+    /// Rows of which all are stored or none, and whom to tell.
+    Offer(RecordBatch, oneshot::Sender<Result<()>>),
     Commit(Box<Entry>),
 }
 
@@ -104,6 +106,17 @@ impl Writer for SqliteWriter {
         Ok(())
     }
 
+    async fn offer(&mut self, batch: RecordBatch) -> Result<()> {
+        let (sender, answer) = oneshot::channel();
+        if self.commands.send(Command::Offer(batch, sender)).await.is_err() {
+            return Err(self.failure().await);
+        }
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.failure().await),
+        }
+    }
+
     async fn commit(mut self: Box<Self>, entry: Entry) -> Result<()> {
         if self.commands.send(Command::Commit(Box::new(entry))).await.is_err() {
             return Err(self.failure().await);
@@ -147,6 +160,23 @@ fn write_chunk(
                 drop(batch);
                 // Nobody waits after a writer was dropped.
                 let _ = stored.map(|stored| stored.send(()));
+            }
+            Command::Offer(batch, answer) => {
+                let before = span;
+                connection.execute_batch("SAVEPOINT offered").map_err(database)?;
+                let stored = insert_rows(connection, &mut insert, &types, &batch, |rowid| {
+                    if !shape.without_rowid {
+                        span = Span::with(span, rowid);
+                    }
+                })
+                .map_err(|error| error.with("table", table.clone()));
+                if stored.is_err() {
+                    span = before;
+                    connection.execute_batch("ROLLBACK TO offered").map_err(database)?;
+                }
+                connection.execute_batch("RELEASE offered").map_err(database)?;
+                // Nobody waits after a writer was dropped.
+                let _ = answer.send(stored);
             }
             Command::Commit(mut entry) => {
                 entry.range = span.map(Span::to_range).transpose()?;

@@ -2,9 +2,9 @@
 
 use longshore_model::catalog::Column;
 use longshore_model::connector::Target;
-use longshore_model::loss::{LossKind, Policies};
+use longshore_model::loss::LossKind;
 use longshore_model::plan::{ColumnPlan, Guard};
-use longshore_model::spec::Mask;
+use longshore_model::spec::{Mask, Spec};
 use longshore_model::{Code, Error, LogicalType, Result};
 
 use super::ColumnDraft;
@@ -17,7 +17,7 @@ pub(super) fn column_plan(
     column: &ColumnDraft,
     from: LogicalType,
     target: &dyn Target,
-    policies: &Policies,
+    spec: &Spec,
 ) -> Result<ColumnPlan> {
     let original = draft.table.column(&column.source).ok_or_else(|| {
         Error::new(Code::Internal, "a planned column is not in its table")
@@ -52,7 +52,7 @@ pub(super) fn column_plan(
         mask: column.mask,
         guards: kinds
             .into_iter()
-            .map(|kind| Guard { kind, action: policies.action(kind) })
+            .map(|kind| Guard { kind, action: spec.policies.action(kind, spec.on_reject) })
             .collect(),
     })
 }
@@ -64,6 +64,13 @@ fn losses_of_casts(
     to: &LogicalType,
 ) -> impl Iterator<Item = LossKind> {
     let zero_date = tightens(from, to).then_some(LossKind::ZeroDate);
-    let invalid = asked.is_some_and(|asked| asked != from).then_some(LossKind::InvalidCast);
-    zero_date.into_iter().chain(invalid)
+    let asked = asked.filter(|asked| *asked != from);
+    let nearest = asked.and_then(|asked| match asked {
+        LogicalType::Decimal { .. } => Some(LossKind::NumericScale),
+        LogicalType::Text if matches!(from, LogicalType::Bytes | LogicalType::Variant) => {
+            Some(LossKind::InvalidUtf8)
+        }
+        _ => None,
+    });
+    zero_date.into_iter().chain(asked.map(|_| LossKind::InvalidCast)).chain(nearest)
 }

@@ -30,7 +30,8 @@ pub(crate) async fn forecast(
         let losses = count(snapshot, table, guarded.clone()).await?;
         for column in guarded {
             for guard in &column.guards {
-                let count = losses.get(&column.source).and_then(|counts| counts.get(&guard.kind));
+                let count =
+                    losses.counts.get(&column.source).and_then(|counts| counts.get(&guard.kind));
                 if let Some(&count) = count {
                     forecasts.push(LossForecast {
                         table: table.source.clone(),
@@ -79,7 +80,7 @@ async fn count(
     columns: Vec<ColumnPlan>,
 ) -> Result<Losses> {
     let transform = Transform::of_columns(table, columns, OnFail::Count);
-    let mut losses = Losses::new();
+    let mut losses = Losses::default();
     for chunk in &table.chunks {
         let mut reader = snapshot
             .read(&ReadRequest {

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use longshore_model::catalog::{Catalog, NotMoved, Program, Table};
 use longshore_model::connector::{Source, StudyRequest, Target};
-use longshore_model::loss::{Action, Policies};
+use longshore_model::loss::{Action, OnReject};
 use longshore_model::plan::{ColumnPlan, FORMAT, MovePlan, Plan, TablePlan, digest};
 use longshore_model::spec::{Existing, Limits, Move, Spec};
 use longshore_model::{Code, Error, Result};
@@ -102,7 +102,11 @@ async fn plan_move(
         return Err(Error::new(Code::Unsupported, "the source cannot evaluate conditions")
             .with("source", link.from.to_string()));
     }
-    let wires = if same_dialect { to.wires } else { &[] };
+    // A row that is refused is looked at, and wire bytes cannot be.
+    let wires = match spec.on_reject {
+        OnReject::Fail if same_dialect => to.wires,
+        _ => &[],
+    };
     let studied = study_all(source.as_ref(), drafts, wires, spec.limits.chunk.0, events).await?;
     let mut not_moved = catalog.not_moved.clone();
     let mut risks = Vec::new();
@@ -110,7 +114,7 @@ async fn plan_move(
     for (draft, study) in studied {
         not_moved.extend(draft.not_moved.iter().cloned());
         risks.extend(study.notes.iter().map(|note| format!("{}: {note}", draft.table.name)));
-        tables.push(table_plan(&draft, study, target.as_ref(), wires, &spec.policies)?);
+        tables.push(table_plan(&draft, study, target.as_ref(), wires, spec)?);
     }
     tables.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.target.cmp(&b.target)));
 
@@ -127,6 +131,8 @@ async fn plan_move(
         from: link.from.to_string(),
         to: link.to.to_string(),
         existing: one.existing,
+        on_reject: spec.on_reject,
+        keys: spec.keys,
         position: snapshot.position().clone(),
         selects: one.tables.clone(),
         tables,
@@ -202,13 +208,13 @@ fn table_plan(
     study: longshore_model::connector::Study,
     target: &dyn Target,
     wires: &[&str],
-    policies: &Policies,
+    spec: &Spec,
 ) -> Result<TablePlan> {
     let mut structure = draft.structure.clone();
     let mut columns = Vec::with_capacity(draft.columns.len());
     let mut converted = false;
     for (column, from) in draft.columns.iter().zip(study.types) {
-        let plan = column::column_plan(draft, column, from, target, policies)?;
+        let plan = column::column_plan(draft, column, from, target, spec)?;
         let slot =
             structure.columns.iter_mut().find(|c| c.name == column.target).ok_or_else(|| {
                 Error::new(Code::Internal, "a planned column is not in its table")

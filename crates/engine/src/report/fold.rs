@@ -1,10 +1,15 @@
 //! Ledger, plan and proof folded into a report.
 
+use std::path::Path;
+
 use longshore_model::ledger::Ledger;
 use longshore_model::plan::MovePlan;
 use longshore_model::{Code, Error};
 
 use super::{Fidelity, MoveReport, Recorder, TableReport, Verification};
+
+/// Keys that are shown for one kind of loss in one column.
+const KEYS: usize = 10;
 
 impl MoveReport {
     /// What a ledger and a plan say of a move.
@@ -20,6 +25,7 @@ impl MoveReport {
                 bytes: entries.iter().map(|entry| entry.bytes).sum(),
                 chunks: entries.len(),
                 seconds: 0.0,
+                rejected: entries.iter().map(|entry| entry.rejected).sum(),
             }
         });
         Self {
@@ -30,6 +36,7 @@ impl MoveReport {
             tables: tables.collect(),
             fidelity: fidelity(plan, ledger),
             not_moved: plan.not_moved.clone(),
+            rejects: None,
             verification: None,
         }
     }
@@ -45,6 +52,17 @@ impl MoveReport {
         self.verification = Some(proof);
     }
 
+    /// Rows that went to reject files.
+    pub fn rejected(&self) -> u64 {
+        self.tables.iter().map(|table| table.rejected).sum()
+    }
+
+    /// Adds where reject files are, if there are any.
+    pub(crate) fn with_rejects(self, folder: &Path) -> Self {
+        let rejects = (self.rejected() > 0).then(|| folder.display().to_string());
+        Self { rejects, ..self }
+    }
+
     /// Adds how long the workers were at each table.
     pub(crate) fn with_seconds(mut self, recorder: &Recorder) -> Self {
         for table in &mut self.tables {
@@ -52,6 +70,23 @@ impl MoveReport {
         }
         self
     }
+}
+
+/// The error of moves of which rows are in reject files.
+pub(crate) fn rejection(moves: &[MoveReport]) -> Option<Error> {
+    let rows: u64 = moves.iter().map(MoveReport::rejected).sum();
+    let tables = moves.iter().flat_map(|one| &one.tables).filter(|table| table.rejected > 0);
+    let tables: Vec<_> = tables.map(|table| table.target.clone()).collect();
+    let folder = moves.iter().find_map(|one| one.rejects.clone());
+    (rows > 0).then(|| {
+        let error = Error::new(Code::RowsRejected, "rows are in reject files, not in the target")
+            .with("rows", rows.to_string())
+            .with("tables", tables.join(", "));
+        match folder {
+            Some(folder) => error.with("folder", folder),
+            None => error,
+        }
+    })
 }
 
 /// The error of moves whose proof failed, or whose losses were not as predicted.
@@ -85,12 +120,13 @@ fn fidelity(plan: &MovePlan, ledger: &Ledger) -> Vec<Fidelity> {
     for (index, table) in plan.tables.iter().enumerate() {
         for column in &table.columns {
             for guard in &column.guards {
-                let counted = ledger
-                    .entries
-                    .iter()
-                    .filter(|entry| entry.table == index)
+                let entries = || ledger.entries.iter().filter(|entry| entry.table == index);
+                let counted = entries()
                     .filter_map(|entry| entry.losses.get(&column.source)?.get(&guard.kind))
                     .sum();
+                let keys = entries()
+                    .filter_map(|entry| entry.samples.get(&column.source)?.get(&guard.kind))
+                    .flatten();
                 let predicted = plan
                     .losses
                     .iter()
@@ -109,6 +145,7 @@ fn fidelity(plan: &MovePlan, ledger: &Ledger) -> Vec<Fidelity> {
                         predicted,
                         counted,
                         verified: None,
+                        keys: keys.take(KEYS).cloned().collect(),
                     });
                 }
             }

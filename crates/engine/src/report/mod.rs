@@ -13,7 +13,7 @@ use longshore_model::catalog::NotMoved;
 use longshore_model::loss::{Action, LossKind};
 use longshore_model::spec::VerifyLevel;
 
-pub(crate) use fold::difference;
+pub(crate) use fold::{difference, rejection};
 pub use html::render as render_html;
 pub use recorder::Recorder;
 
@@ -62,6 +62,8 @@ pub enum Outcome {
     Verified,
     /// Everything is in; nobody has read it back.
     Copied,
+    /// Rows are in reject files instead of the target; everything else is in.
+    Rejected,
     /// Source and target differ.
     Different,
     /// It ended with an error; the same command goes on from there.
@@ -134,6 +136,9 @@ pub struct MoveReport {
     pub fidelity: Vec<Fidelity>,
     /// What stays behind.
     pub not_moved: Vec<NotMoved>,
+    /// The folder with the reject files, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejects: Option<String>,
     /// The proof, when the target was read back.
     pub verification: Option<Verification>,
 }
@@ -155,6 +160,9 @@ pub struct TableReport {
     pub chunks: usize,
     /// Seconds of workers in this attempt.
     pub seconds: f64,
+    /// Rows that went to reject files.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected: u64,
 }
 
 /// One kind of loss in one column: the loop of prediction, count and proof.
@@ -175,6 +183,9 @@ pub struct Fidelity {
     /// Whether the target, read back, holds the rows as they were after this conversion; `None`
     /// when it was not read.
     pub verified: Option<bool>,
+    /// Keys of the first rows with such values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
 }
 
 /// The proof of a move.
@@ -248,6 +259,10 @@ pub enum DifferenceKind {
     Extra,
     /// Both have the key, with other values.
     Different,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Waits {

@@ -33,7 +33,16 @@ fn retry(rows: u64) -> Event {
 
 fn done(seconds: f64, waits: Waits) -> Event {
     let (rows, bytes) = (1, 10);
-    Event::ChunkDone { table: "t".to_string(), chunk: 0, worker: 0, rows, bytes, seconds, waits }
+    Event::ChunkDone {
+        table: "t".to_string(),
+        chunk: 0,
+        worker: 0,
+        rows,
+        rejected: 0,
+        bytes,
+        seconds,
+        waits,
+    }
 }
 
 fn started() -> Event {
@@ -179,6 +188,7 @@ fn report(outcome: Outcome, level: VerifyLevel, matches: bool, hostile: bool) ->
         bytes: 98_765_432,
         chunks: 2,
         seconds: 3.5,
+        rejected: if outcome == Outcome::Rejected { 17 } else { 0 },
     };
     let difference = Difference {
         kind: DifferenceKind::Different,
@@ -236,12 +246,14 @@ fn report(outcome: Outcome, level: VerifyLevel, matches: bool, hostile: bool) ->
                 predicted: 3,
                 counted: 4,
                 verified: Some(false),
+                keys: vec![text("id=9")],
             }],
             not_moved: vec![NotMoved {
                 kind: text("trigger"),
                 name: text("t1"),
                 reason: text("no"),
             }],
+            rejects: Some(text("state/rejects/run-1")),
             verification: Some(verification),
         }],
     }
@@ -273,6 +285,17 @@ fn the_page_is_whole_and_nothing_leaves_it() {
 }
 
 #[test]
+fn losses_are_shown_with_their_first_rows_and_rejects_with_their_folder() {
+    let page = render_html(&report(Outcome::Rejected, VerifyLevel::Full, true, false));
+    for part in ["id=9", "state/rejects/run-1", "Rejected", "becomes NULL"] {
+        assert!(page.contains(part), "{part} is not in the page");
+    }
+    assert_balanced(&page);
+    let page = render_html(&report(Outcome::Verified, VerifyLevel::Full, true, false));
+    assert!(!page.contains("reject files"), "a run without rejects speaks of none");
+}
+
+#[test]
 fn names_from_a_system_cannot_become_markup() {
     let page = render_html(&report(Outcome::Failed, VerifyLevel::Full, false, true));
     assert!(!page.contains("<script") && !page.contains('\0') && !page.contains("'1'"));
@@ -289,6 +312,7 @@ fn the_headline_says_no_more_than_is_proven() {
         (Outcome::Verified, VerifyLevel::Full, false, "Incomplete:"),
         (Outcome::Different, VerifyLevel::Full, false, "Different: 1 of 1\u{a0}table"),
         (Outcome::Copied, VerifyLevel::Full, true, "Copied:"),
+        (Outcome::Rejected, VerifyLevel::Full, true, "17\u{a0}rows are in reject files"),
         (Outcome::Failed, VerifyLevel::Full, true, "Failed:"),
         (Outcome::Cancelled, VerifyLevel::Full, true, "Stopped on request"),
     ];

@@ -63,7 +63,7 @@ fn apply(
         }
         builder.end_row();
     }
-    let mut losses = Losses::new();
+    let mut losses = Losses::default();
     let transform = Transform::new(&table(column), on_fail);
     let Batch::Rows(rows) = transform.apply(Batch::Rows(builder.finish()?), &mut losses)? else {
         panic!("rows came back as wire bytes");
@@ -94,13 +94,13 @@ fn guards_replace_and_count() {
     let (texts, losses) =
         apply(guarded.clone(), &["NaN", "-0.0", "1.5", "-"], OnFail::Stop).expect("allowed");
     assert_eq!(texts, ["-", "0.0", "1.5", "-"]);
-    assert_eq!(losses["c"], [(LossKind::Nan, 1), (LossKind::NegativeZero, 1)].into());
+    assert_eq!(losses.counts["c"], [(LossKind::Nan, 1), (LossKind::NegativeZero, 1)].into());
 
     guarded.guards[0].action = Action::Fail;
     let error = apply(guarded.clone(), &["NaN"], OnFail::Stop).expect_err("refused");
     assert_eq!(error.code(), Code::ValueRefused);
     let (_, losses) = apply(guarded, &["NaN", "NaN"], OnFail::Count).expect("counted");
-    assert_eq!(losses["c"], [(LossKind::Nan, 2)].into());
+    assert_eq!(losses.counts["c"], [(LossKind::Nan, 2)].into());
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn casts_are_exact_or_lost_by_policy() {
     let (texts, losses) =
         apply(lossy, &["1", "'2'", "3.0", "'x'", "x'00'"], OnFail::Stop).expect("allowed");
     assert_eq!(texts, ["1", "2", "3", "-", "-"]);
-    assert_eq!(losses["c"], [(LossKind::InvalidCast, 2)].into());
+    assert_eq!(losses.counts["c"], [(LossKind::InvalidCast, 2)].into());
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn values_out_of_range_are_caught_at_the_edge() {
         let (texts, losses) = apply(guarded, &values, OnFail::Stop).expect("allowed");
         assert_eq!(texts, expected, "{logical}");
         let caught = expected.iter().filter(|text| **text == "-").count() as u64;
-        let counted = losses.get("c").map_or(0, |counts| counts[&LossKind::OutOfRange]);
+        let counted = losses.counts.get("c").map_or(0, |counts| counts[&LossKind::OutOfRange]);
         assert_eq!(counted, caught, "{logical}");
     }
 }
@@ -192,7 +192,7 @@ fn dates_that_are_no_days_are_a_loss_of_their_own() {
         ];
         let (texts, losses) = apply(lossy.clone(), values, OnFail::Stop).expect("allowed");
         assert_eq!(texts, expected, "{from} as {to}");
-        let counted = losses.get("c").map_or(0, |counts| counts[&LossKind::ZeroDate]);
+        let counted = losses.counts.get("c").map_or(0, |counts| counts[&LossKind::ZeroDate]);
         assert_eq!(counted, lost, "{from} as {to}");
 
         lossy.guards.clear();
@@ -206,7 +206,7 @@ fn dates_that_are_no_days_are_a_loss_of_their_own() {
         OnFail::Count,
     );
     let expected = [(LossKind::InvalidCast, 1), (LossKind::ZeroDate, 1)].into();
-    assert_eq!(with_time.expect("counted").1["c"], expected);
+    assert_eq!(with_time.expect("counted").1.counts["c"], expected);
 }
 
 #[test]
@@ -228,5 +228,75 @@ fn masks_hide_values_and_keep_null() {
         masked.mask = Some(mask);
         let (texts, _) = apply(masked, &["1", "2", "-"], OnFail::Stop).expect("masked");
         assert_eq!(texts, expected);
+    }
+}
+
+#[test]
+fn rows_are_diverted_and_the_others_stay_in_order() {
+    let mut guarded = column("float64", "float64");
+    guarded.guards = vec![Guard { kind: LossKind::Nan, action: Action::Divert }];
+    let values = ["1.0", "NaN", "2.0", "-", "NaN"];
+    let (texts, losses) = apply(guarded, &values, OnFail::Stop).expect("allowed");
+    assert_eq!(texts, ["1.0", "2.0", "-"]);
+    assert_eq!(losses.counts["c"], [(LossKind::Nan, 2)].into());
+    let rows: Vec<usize> = losses.diverted.iter().map(|one| one.row).collect();
+    assert_eq!(rows, [1, 4]);
+    assert_eq!(losses.samples["c"][&LossKind::Nan], ["row 2", "row 5"]);
+}
+
+#[test]
+fn decimals_are_rounded_half_away_from_zero_where_a_policy_says_so() {
+    let rounding = |from: &str, action| {
+        let mut lossy = column(from, "decimal(5,2)");
+        lossy.guards = vec![
+            Guard { kind: LossKind::InvalidCast, action: Action::Null },
+            Guard { kind: LossKind::NumericScale, action },
+        ];
+        lossy
+    };
+    for (from, value, expected, kind) in [
+        ("text", "1.005", "1.01", Some(LossKind::NumericScale)),
+        ("text", "-1.005", "-1.01", Some(LossKind::NumericScale)),
+        ("text", "1.0049", "1.00", Some(LossKind::NumericScale)),
+        ("text", "0.001", "0.00", Some(LossKind::NumericScale)),
+        ("text", "1e-90", "0.00", Some(LossKind::NumericScale)),
+        ("text", "999.995", "-", Some(LossKind::InvalidCast)),
+        ("text", "1000", "-", Some(LossKind::InvalidCast)),
+        ("text", "many", "-", Some(LossKind::InvalidCast)),
+        ("text", "1.50", "1.50", None),
+        ("float64", "2.675", "2.68", Some(LossKind::NumericScale)),
+        ("decimal(9,4)", "12.3456", "12.35", Some(LossKind::NumericScale)),
+        ("variant", "1.239", "1.24", Some(LossKind::NumericScale)),
+        ("variant", "'1.239'", "1.24", Some(LossKind::NumericScale)),
+    ] {
+        let (texts, losses) =
+            apply(rounding(from, Action::Round), &[value], OnFail::Stop).expect(value);
+        assert_eq!(texts, [expected], "{from} {value}");
+        let counted: Vec<_> = losses.counts.get("c").into_iter().flatten().collect();
+        assert_eq!(counted, kind.iter().map(|kind| (kind, &1)).collect::<Vec<_>>(), "{value}");
+    }
+    let error = apply(rounding("text", Action::Fail), &["1.005"], OnFail::Stop);
+    assert!(error.expect_err("refused").to_string().contains("more digits after the point"));
+    let (texts, _) = apply(rounding("text", Action::Null), &["1.005"], OnFail::Stop).expect("null");
+    assert_eq!(texts, ["-"]);
+}
+
+#[test]
+fn bytes_that_are_no_text_follow_their_policy() {
+    for (from, value, action, expected) in [
+        ("bytes", "\\x61ff62", Action::Replace, "a\u{fffd}b"),
+        ("bytes", "\\x61ff62", Action::Null, "-"),
+        ("bytes", "\\x6162", Action::Fail, "ab"),
+        ("variant", "CAST(x'61ff' AS TEXT)", Action::Replace, "a\u{fffd}"),
+    ] {
+        let mut lossy = column(from, "text");
+        lossy.guards = vec![
+            Guard { kind: LossKind::InvalidCast, action: Action::Fail },
+            Guard { kind: LossKind::InvalidUtf8, action },
+        ];
+        let (texts, losses) = apply(lossy, &[value], OnFail::Stop).expect(value);
+        assert_eq!(texts, [expected], "{from} {value}");
+        let lost = losses.counts.get("c").and_then(|kinds| kinds.get(&LossKind::InvalidUtf8));
+        assert_eq!(lost.is_some(), action != Action::Fail);
     }
 }

@@ -290,7 +290,9 @@ async fn expected_chunks(
     let mut expected = BTreeMap::new();
     if check.mode.independent {
         for chunk in 0..table.chunks.len() {
-            expected.insert(chunk, fingerprint_source(&check.job, table, Some(chunk)).await?);
+            let source = fingerprint_source(&check.job, table, Some(chunk)).await?;
+            let refused = check.ledger.entry(index, chunk).map(|entry| entry.refused);
+            expected.insert(chunk, source.minus(refused.unwrap_or_default()));
         }
     } else {
         let entries = check.ledger.entries.iter().filter(|entry| entry.table == index);

@@ -10,14 +10,15 @@ use arrow_array::{RecordBatch, UInt64Array};
 use arrow_select::take::take_record_batch;
 use longshore_model::connector::{ReadRequest, Snapshot};
 use longshore_model::plan::TablePlan;
+use longshore_model::spec::Keys;
 use longshore_model::{
     Batch, Cell, Code, ColumnView, Error, Fingerprint, LogicalType, Result, row_hashes,
 };
 
 use super::{Check, is_damage, loose, parts, target_request};
-use crate::copy;
 use crate::report::{Difference, DifferenceKind, TableVerification};
 use crate::transform::{Losses, OnFail, Transform};
+use crate::{copy, key};
 
 const BUCKETS: usize = 1 << 16;
 /// Rows kept at a time, of both sides together.
@@ -104,7 +105,7 @@ async fn source_is_same(check: &Check, index: usize, table: &TablePlan) -> Resul
         return Ok(true);
     }
     let entries = check.ledger.entries.iter().filter(|entry| entry.table == index);
-    let copied = entries.fold(Fingerprint::default(), |sum, entry| sum.plus(entry.fingerprint));
+    let copied = entries.fold(Fingerprint::default(), |sum, entry| sum.plus(entry.of_source()));
     Ok(copy::fingerprint_source(&check.job, table, None).await? == copied)
 }
 
@@ -186,7 +187,7 @@ async fn compare_group(
     proof: &mut TableVerification,
 ) -> Result<(RecordBatch, RecordBatch)> {
     let mut source = keep(check, target, index, table, Side::Source, group).await?;
-    let loose = target.loose;
+    let shown = (target.loose, check.job.plan.keys);
     let mut target = keep(check, target, index, table, Side::Target, group).await?;
     let mut keys: Vec<u128> = source.by_key.keys().chain(target.by_key.keys()).copied().collect();
     keys.sort_unstable();
@@ -204,20 +205,20 @@ async fn compare_group(
                 let columns =
                     differing(table, &source.batches[s.1], s.2, &target.batches[t.1], t.2)?;
                 let made =
-                    difference(table, DifferenceKind::Different, &source.batches[s.1], s, loose)?;
+                    difference(table, DifferenceKind::Different, &source.batches[s.1], s, shown)?;
                 Ok(Difference { columns, ..made })
             })?;
         }
         for row in &here[pairs..] {
             proof.missing += 1;
             show(proof, || {
-                difference(table, DifferenceKind::Missing, &source.batches[row.1], *row, loose)
+                difference(table, DifferenceKind::Missing, &source.batches[row.1], *row, shown)
             })?;
         }
         for row in &there[pairs..] {
             proof.extra += 1;
             show(proof, || {
-                difference(table, DifferenceKind::Extra, &target.batches[row.1], *row, loose)
+                difference(table, DifferenceKind::Extra, &target.batches[row.1], *row, shown)
             })?;
         }
         remove.extend(there.iter().map(|row| (row.1, row.2)));
@@ -273,7 +274,7 @@ fn difference(
     kind: DifferenceKind,
     batch: &RecordBatch,
     row: (u128, usize, usize),
-    loose: bool,
+    (loose, keys): (bool, Keys),
 ) -> Result<Difference> {
     let key = match key_columns(table) {
         None => format!("row {:032x}", row.0),
@@ -282,12 +283,13 @@ fn difference(
             for index in indexes {
                 let column = &table.columns[index];
                 let logical = if loose { &LogicalType::Text } else { &column.to };
-                let mut text = format!("{}=", column.target);
-                match (ColumnView::new(logical, batch.column(index))?.cell(row.2), loose) {
-                    (Cell::Text(literal), true) => text.push_str(literal),
-                    (cell, _) => cell.write_literal(&mut text),
-                }
-                parts.push(text);
+                let value = ColumnView::new(logical, batch.column(index))?.cell(row.2);
+                parts.push(match (value, loose) {
+                    (Cell::Text(literal), true) => {
+                        key::part_of_literal(&column.target, literal, keys)
+                    }
+                    (value, _) => key::part(&column.target, value, keys),
+                });
             }
             parts.join(", ")
         }
@@ -325,7 +327,7 @@ async fn scan(
 ) -> Result<()> {
     if side == Side::Source {
         let transform = Transform::new(table, OnFail::Stop);
-        let mut losses = Losses::new();
+        let mut losses = Losses::default();
         for chunk in &table.chunks {
             let range = Some(chunk.range.clone());
             let mut request = check.job.source_request(table, &transform, range);

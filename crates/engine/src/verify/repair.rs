@@ -37,7 +37,7 @@ pub(crate) async fn repair(
             let chunks: Vec<usize> =
                 if proof.chunks.is_empty() { whole() } else { proof.chunks.clone() };
             let queue: VecDeque<_> = chunks.into_iter().map(|chunk| (index, chunk)).collect();
-            copy_chunks(&check.job, queue).await?;
+            copy_chunks(&check.job, queue, &check.ledger.header).await?;
         }
     }
     let mended = proof.missing + proof.extra + proof.different;

@@ -1,5 +1,6 @@
 //! Verification as a task of its own, apart from a run.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -47,6 +48,8 @@ pub struct VerifyRequest {
     pub cancel: Cancel,
     /// When it began, RFC 3339.
     pub started: String,
+    /// The folder in which runs have left reject files.
+    pub rejects: PathBuf,
 }
 
 /// Verifies a migration that has run. With `independent`, one that something else has run, too.
@@ -142,6 +145,7 @@ async fn open(
         load,
         events: events.clone(),
         cancel: request.cancel.clone(),
+        rejects: Arc::from(request.rejects.as_path()),
         pace,
     })
 }

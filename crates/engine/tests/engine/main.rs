@@ -81,6 +81,7 @@ impl Scene {
             cancel: self.cancel.clone(),
             verify: Some(VerifyLevel::Full),
             started: "2026-01-01T00:00:00Z".to_string(),
+            rejects: std::env::temp_dir().join("longshore-engine-rejects"),
         })
         .await
     }
@@ -95,6 +96,7 @@ impl Scene {
             events: Events::ignored(),
             cancel: self.cancel.clone(),
             started: "2026-01-01T00:00:00Z".to_string(),
+            rejects: std::env::temp_dir().join("longshore-engine-rejects"),
         })
         .await
     }

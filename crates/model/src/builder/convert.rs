@@ -175,6 +175,30 @@ impl ColumnBuilder {
     }
 }
 
+impl ColumnBuilder {
+    /// Appends a number to a column of decimals, rounded half away from zero to the digits that the
+    /// column keeps.
+    pub fn round(&mut self, cell: Cell<'_>) -> Result<(), Misfit> {
+        let mut text = String::new();
+        cell.write_text(&mut text);
+        let (precision, scale) = match &self.values {
+            Values::Decimal(_, precision, scale) | Values::WideDecimal(_, precision, scale) => {
+                (*precision, *scale)
+            }
+            _ => return Err(Misfit::Kind(cell.kind())),
+        };
+        let read = read_decimal(text.trim())?;
+        let rounded = read.signed(round(read.value, read.scale, precision, scale)?);
+        match &mut self.values {
+            Values::Decimal(v, ..) => v.append_value(rounded.to_i128().ok_or(Misfit::Range)?),
+            Values::WideDecimal(v, ..) => v.append_value(rounded),
+            _ => return Err(Misfit::Kind(cell.kind())),
+        }
+        self.bytes += 16;
+        Ok(())
+    }
+}
+
 /// The text of a value as a textual type has it; `None` when the type has no such value.
 fn in_form<'a>(logical: &LogicalType, text: &'a str) -> Option<&'a str> {
     match logical {
@@ -212,14 +236,57 @@ pub(super) fn rescale(value: i256, from: i32, precision: u8, to: i8) -> Result<i
             value = value.checked_div(ten).ok_or(Misfit::Range)?;
         }
     }
-    let limit = ten.checked_pow(u32::from(precision)).ok_or(Misfit::Range)?;
+    within(value, precision)
+}
+
+/// A value of at least zero at another scale, half of a unit rounded up.
+fn round(value: i256, from: i32, precision: u8, to: i8) -> Result<i256, Misfit> {
+    let ten = i256::from_i128(10);
+    let dropped = u32::try_from(from.saturating_sub(i32::from(to))).unwrap_or(0);
+    if dropped == 0 {
+        return rescale(value, from, precision, to);
+    }
+    // What has more digits to drop than a number holds is less than half of a unit.
+    let Some(half) =
+        ten.checked_pow(dropped - 1).and_then(|unit| unit.checked_mul(i256::from_i128(5)))
+    else {
+        return Ok(i256::ZERO);
+    };
+    let unit = half.checked_mul(i256::from_i128(2)).ok_or(Misfit::Range)?;
+    let rounded = value.checked_add(half).and_then(|sum| sum.checked_div(unit));
+    within(rounded.ok_or(Misfit::Range)?, precision)
+}
+
+fn within(value: i256, precision: u8) -> Result<i256, Misfit> {
+    let limit = i256::from_i128(10).checked_pow(u32::from(precision)).ok_or(Misfit::Range)?;
     let magnitude = value.checked_abs().ok_or(Misfit::Range)?;
     if magnitude < limit { Ok(value) } else { Err(Misfit::Range) }
 }
 
+/// The number of a text, apart from its sign: `value × 10⁻ˢᶜᵃˡᵉ`.
+struct Number {
+    negative: bool,
+    value: i256,
+    scale: i32,
+}
+
+impl Number {
+    fn signed(&self, value: i256) -> i256 {
+        if self.negative { value.wrapping_neg() } else { value }
+    }
+}
+
+fn parse_decimal(text: &str, precision: u8, scale: i8) -> Result<i256, Misfit> {
+    let number = read_decimal(text)?;
+    if number.value == i256::ZERO {
+        return Ok(i256::ZERO);
+    }
+    Ok(number.signed(rescale(number.value, number.scale, precision, scale)?))
+}
+
 /// Reads `[-]digits[.digits][e±n]` exactly. Zeros at either end count for nothing, however many
 /// there are: the canonical text of a decimal of negative scale has more than 256 bits hold.
-fn parse_decimal(text: &str, precision: u8, scale: i8) -> Result<i256, Misfit> {
+fn read_decimal(text: &str) -> Result<Number, Misfit> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => {
             (mantissa, exponent.parse::<i32>().map_err(|_| Misfit::Text)?)
@@ -251,13 +318,9 @@ fn parse_decimal(text: &str, precision: u8, scale: i8) -> Result<i256, Misfit> {
             .and_then(|value| value.checked_add(i256::from_i128(i128::from(digit - b'0'))))
             .ok_or(Misfit::Range)?;
     }
-    if value == i256::ZERO {
-        return Ok(value);
-    }
     let count = |length: usize| i32::try_from(length).map_err(|_| Misfit::Range);
-    let from = count(fraction.len())?.saturating_sub(count(zeros)?).saturating_sub(exponent);
-    let value = rescale(value, from, precision, scale)?;
-    Ok(if negative { value.wrapping_neg() } else { value })
+    let scale = count(fraction.len())?.saturating_sub(count(zeros)?).saturating_sub(exponent);
+    Ok(Number { negative, value, scale })
 }
 
 /// The unscaled value of `[-]digits[.digits]` with at most 18 digits; `None` leaves a text to the

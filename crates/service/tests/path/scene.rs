@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -55,6 +56,7 @@ pub(crate) async fn migrate(spec: &Spec) -> Result<RunEnd> {
         cancel,
         verify: Some(VerifyLevel::Full),
         started: "2026-01-01T00:00:00Z".to_string(),
+        rejects: rejects(),
     };
     Ok(longshore_engine::run(request).await)
 }
@@ -70,8 +72,14 @@ pub(crate) async fn verify(spec: &Spec, repair: bool, independent: bool) -> RunE
         events: Events::ignored(),
         cancel: Cancel::default(),
         started: "2026-01-01T00:00:00Z".to_string(),
+        rejects: rejects(),
     })
     .await
+}
+
+/// The folder for the reject files of this process, which is there once there is one.
+pub(crate) fn rejects() -> PathBuf {
+    std::env::temp_dir().join(format!("longshore-rejects-{}", std::process::id()))
 }
 
 /// The proof of each table.

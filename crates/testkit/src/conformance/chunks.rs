@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use longshore_model::connector::{Preparation, WriteRequest};
 use longshore_model::ledger::{Entry, Stage};
-use longshore_model::{Batch, Code};
+use longshore_model::{Batch, Code, Kind};
 
 use super::System;
 use super::harness::{
-    Job, fingerprint, holder, numbered, numbered_from, ok, open, read, request, same_rows,
+    Job, columns_of, fingerprint, holder, numbered, numbered_from, ok, open, read, request,
+    same_rows,
 };
+use crate::corpus::{self, Value};
 
 /// A committed chunk has its entry, as it was given and with a range, and a target opened anew has
 /// it too; so has the header.
@@ -76,6 +78,7 @@ pub async fn a_chunk_of_many_batches_is_whole(system: Arc<System>) {
             table: &job.plan.tables[0],
             chunk_index: chunk,
             memory: 1,
+            offers: false,
         };
         let mut writer = ok(load.writer(&request).await, "writer");
         for batch in &job.chunks[0][chunk] {
@@ -86,6 +89,44 @@ pub async fn a_chunk_of_many_batches_is_whole(system: Arc<System>) {
     job.finish(&*load).await;
     drop(load);
     job.check(&system, "batches").await;
+}
+
+/// A batch that is offered is in with all of its rows or with none, and the writer goes on after a
+/// refusal; a database refuses NULL where it is not allowed.
+pub async fn an_offer_is_taken_whole_or_not_at_all(system: Arc<System>) {
+    let mut seed = numbered("t", &[40]);
+    seed.table.columns[1].nullable = false;
+    let columns = columns_of(&seed.table);
+    let job = Job::open(&system, "offers", vec![seed]).await;
+    let load = job.claim().await;
+    job.begin(&*load, Preparation::Create).await;
+    let request = WriteRequest {
+        table_index: 0,
+        table: &job.plan.tables[0],
+        chunk_index: 0,
+        memory: 1 << 20,
+        offers: true,
+    };
+    let mut writer = ok(load.writer(&request).await, "writer");
+    let whole = &job.chunks[0][0][0];
+    ok(writer.offer(whole.slice(0, 10)).await, "offer");
+    if !system.connector.about().target.dialect.is_empty() {
+        let row = |id: usize| {
+            let name = if id == 57 { Value::Null } else { Value::Text("a name".to_string()) };
+            vec![Value::Text(id.to_string()), name]
+        };
+        let wrong = corpus::build(&columns, (50..60).map(row));
+        for part in [wrong.clone(), wrong.slice(7, 1), wrong.slice(5, 5)] {
+            let error = writer.offer(part).await.expect_err("NULL is refused");
+            assert_eq!(error.kind(), Kind::Data, "{error:?}");
+        }
+    }
+    ok(writer.offer(whole.slice(10, 1)).await, "offer after a refusal");
+    ok(writer.offer(whole.slice(11, 29)).await, "offer");
+    ok(writer.commit(job.entry(0, 0)).await, "commit");
+    job.finish(&*load).await;
+    drop(load);
+    job.check(&system, "offers").await;
 }
 
 /// As many writers as are declared work at the same time, and commit in any order.

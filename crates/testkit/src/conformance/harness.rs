@@ -113,6 +113,8 @@ impl Job {
             from: "testkit:seeds".to_string(),
             to: endpoint.to_string(),
             existing: Existing::Refuse,
+            on_reject: Default::default(),
+            keys: Default::default(),
             position: Position("the first".to_string()),
             tables,
             prepare: design.prepare,
@@ -158,6 +160,7 @@ impl Job {
             table: &self.plan.tables[table],
             chunk_index: chunk,
             memory: 8 << 20,
+            offers: false,
         };
         let mut writer = ok(load.writer(&request).await, "writer");
         for batch in &self.chunks[table][chunk] {
@@ -173,7 +176,9 @@ impl Job {
             fingerprint: fingerprint(&self.chunks[table][chunk]),
             bytes: 12,
             losses: [("v".to_string(), [(LossKind::Nan, 3)].into())].into(),
-            range: None,
+            samples: [("v".to_string(), [(LossKind::Nan, vec!["id=1".to_string()])].into())].into(),
+            rejected: 2,
+            ..Entry::default()
         }
     }
 

@@ -120,6 +120,7 @@ macro_rules! conformance_tests {
             entries_are_in_the_ledger_and_survive
             a_dropped_writer_leaves_nothing
             a_chunk_of_many_batches_is_whole
+            an_offer_is_taken_whole_or_not_at_all
             writers_work_at_the_same_time
             a_second_claim_is_refused_with_the_holder
             begin_starts_over

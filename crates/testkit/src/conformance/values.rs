@@ -49,6 +49,7 @@ pub async fn values_that_the_system_lacks_are_refused(system: Arc<System>) {
                 table: &job.plan.tables[0],
                 chunk_index: 0,
                 memory: 8 << 20,
+                offers: false,
             };
             let mut writer = ok(load.writer(&request).await, "writer");
             let written = match writer.write(Batch::Rows(job.chunks[0][0][0].clone())).await {

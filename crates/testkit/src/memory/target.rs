@@ -243,6 +243,16 @@ impl Writer for MemoryWriter {
         Ok(())
     }
 
+    async fn offer(&mut self, batch: RecordBatch) -> Result<()> {
+        for (planned, array) in self.plan.columns.iter().zip(batch.columns()) {
+            let column = self.plan.structure.column(&planned.target);
+            if array.null_count() > 0 && column.is_some_and(|column| !column.nullable) {
+                return Err(Error::new(Code::RowRefused, "a column must not be NULL"));
+            }
+        }
+        self.write(Batch::Rows(batch)).await
+    }
+
     async fn commit(mut self: Box<Self>, mut entry: Entry) -> Result<()> {
         failpoint::hit("memory.before-commit")?;
         let mut state = self.store.lock();

@@ -145,6 +145,8 @@ pub(crate) fn plan(target: &dyn Target, chunks: usize) -> MovePlan {
         from: "test:".to_string(),
         to: "file:".to_string(),
         existing: Default::default(),
+        on_reject: Default::default(),
+        keys: Default::default(),
         position: Position("p".to_string()),
         tables: vec![table],
         prepare: design.prepare,
@@ -192,11 +194,11 @@ pub(crate) async fn copy(load: &dyn Load, plan: &MovePlan, chunk: usize, number:
         table: &plan.tables[0],
         chunk_index: chunk,
         memory: 1 << 20,
+        offers: false,
     };
     let mut writer = load.writer(&request).await.expect("a writer");
     writer.write(batch).await.expect("write");
-    let entry =
-        Entry { table: 0, chunk, fingerprint, bytes: 8, losses: Default::default(), range: None };
+    let entry = Entry { chunk, fingerprint, bytes: 8, ..Entry::default() };
     writer.commit(entry).await.expect("commit");
 }
 

@@ -98,6 +98,8 @@ impl Pair {
             from: String::new(),
             to: String::new(),
             existing: Existing::Refuse,
+            on_reject: Default::default(),
+            keys: Default::default(),
             position: Position(String::new()),
             tables,
             prepare: design.prepare,
@@ -195,7 +197,13 @@ pub(crate) async fn copy_chunk(
     chunk: usize,
 ) -> Result<()> {
     let mut reader = snapshot.read(&request(table, chunk)).await?;
-    let write = WriteRequest { table_index: index, table, chunk_index: chunk, memory: 8 << 20 };
+    let write = WriteRequest {
+        table_index: index,
+        table,
+        chunk_index: chunk,
+        memory: 8 << 20,
+        offers: false,
+    };
     let mut writer = load.writer(&write).await?;
     let mut sum = Fingerprint::default();
     while let Some(batch) = reader.next().await? {
@@ -207,7 +215,7 @@ pub(crate) async fn copy_chunk(
 }
 
 pub(crate) fn entry(table: usize, chunk: usize, fingerprint: Fingerprint) -> Entry {
-    Entry { table, chunk, fingerprint, bytes: 0, losses: Default::default(), range: None }
+    Entry { table, chunk, fingerprint, ..Entry::default() }
 }
 
 pub(crate) fn request(table: &TablePlan, chunk: usize) -> ReadRequest {

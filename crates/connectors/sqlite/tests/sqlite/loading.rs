@@ -19,7 +19,8 @@ async fn a_load_that_died_goes_on_where_it_was() {
     let load = pair.claim().await.expect("a claim");
     load.begin(&header(), &plan, &[Preparation::Create]).await.expect("a beginning");
     copy_chunk(&*snapshot, &*load, 0, table, 1).await.expect("a chunk");
-    let write = WriteRequest { table_index: 0, table, chunk_index: 2, memory: 1 << 20 };
+    let write =
+        WriteRequest { table_index: 0, table, chunk_index: 2, memory: 1 << 20, offers: false };
     let mut writer = load.writer(&write).await.expect("a writer");
     let mut reader = snapshot.read(&request(table, 2)).await.expect("a reader");
     writer.write(reader.next().await.expect("a batch").expect("rows")).await.expect("a write");
@@ -161,8 +162,13 @@ async fn a_value_that_sqlite_cannot_hold_is_refused() {
     let plan = pair.plan(1 << 20, |_| {}, |_| true).await.expect("a plan").plan;
     let load = pair.claim().await.expect("a claim");
     load.begin(&header(), &plan, &[Preparation::Create]).await.expect("a beginning");
-    let write =
-        WriteRequest { table_index: 0, table: &plan.tables[0], chunk_index: 0, memory: 1 << 20 };
+    let write = WriteRequest {
+        table_index: 0,
+        table: &plan.tables[0],
+        chunk_index: 0,
+        memory: 1 << 20,
+        offers: false,
+    };
     let mut writer = load.writer(&write).await.expect("a writer");
     let mut builder = BatchBuilder::new([("r", &LogicalType::FLOAT64)]);
     builder.columns()[0].append(Cell::Float(f64::NAN)).expect("a float");

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use longshore_model::loss::Action;
 use longshore_model::spec::VerifyLevel;
 
 use super::format::{count, counted, escape, name};
@@ -32,6 +33,7 @@ pub(super) fn headline(report: &Report) -> Headline {
             format!("Copied: {} of {tables} are in", counted(rows, "row")),
             "The target was not read back. longshore verify proves that it is equal.".to_string(),
         ),
+        Outcome::Rejected => return rejected(report, rows, &tables),
         Outcome::Different => return different(report, &tables),
         Outcome::Failed => (
             "failed",
@@ -91,6 +93,35 @@ fn verified(report: &Report, rows: u64, tables: &str) -> Headline {
     }
     let (class, mark) = if word == "verified" { ("good", "✓") } else { ("neutral", "≈") };
     Headline { word, class, mark, title, detail }
+}
+
+/// A run of which rows are in reject files.
+fn rejected(report: &Report, rows: u64, tables: &str) -> Headline {
+    let number: u64 = report.moves.iter().map(MoveReport::rejected).sum();
+    let is_verified = report.moves.iter().all(|one| one.verification.is_some());
+    let detail = match is_verified {
+        true => format!(
+            "The other {} of {tables} are in, were read back and are equal. Each reject has its \
+             cause in its file.",
+            counted(rows, "row")
+        ),
+        false => format!(
+            "The other {} of {tables} are in; nobody has read them back. Each reject has its cause \
+             in its file.",
+            counted(rows, "row")
+        ),
+    };
+    Headline {
+        word: "rejected",
+        class: "bad",
+        mark: "!",
+        title: format!("Incomplete: {} in reject files, not in the target", are(number, "row")),
+        detail,
+    }
+}
+
+fn are(number: u64, noun: &str) -> String {
+    format!("{} {}", counted(number, noun), if number == 1 { "is" } else { "are" })
 }
 
 fn were(number: u64, noun: &str) -> String {
@@ -228,6 +259,10 @@ fn differences(table: &TableVerification) -> String {
 
 /// Losses: predicted, counted, verified.
 pub(super) fn fidelity(one: &MoveReport) -> String {
+    let rejects = rejects(one);
+    if one.fidelity.is_empty() && !rejects.is_empty() {
+        return format!("<section><h2>Fidelity</h2>{rejects}</section>\n");
+    }
     if one.fidelity.is_empty() {
         return "<section><h2>Fidelity</h2><p>Every value is kept exactly: no loss was predicted, \
                 and none was counted.</p></section>\n"
@@ -246,10 +281,11 @@ pub(super) fn fidelity(one: &MoveReport) -> String {
         vec![
             format!("{}.{}", name(&loss.table), name(&loss.column)),
             escape(loss.kind.describe()),
-            format!("becomes {}", escape(&loss.action.to_string())),
+            escape(&policy(loss.action)),
             count(loss.predicted),
             count(loss.counted),
             format!("{agrees} {verified}"),
+            loss.keys.iter().map(|key| name(key)).collect::<Vec<_>>().join("<br>"),
         ]
     });
     let columns = [
@@ -259,11 +295,51 @@ pub(super) fn fidelity(one: &MoveReport) -> String {
         ("Predicted", Align::Right),
         ("Counted", Align::Right),
         ("Verified", Align::Left),
+        ("First rows", Align::Left),
     ];
     format!(
-        "<section><h2>Fidelity</h2>{}</section>\n",
+        "<section><h2>Fidelity</h2>{rejects}{}</section>\n",
         table("Values that were not kept exactly, as the policies allow", &columns, rows)
     )
+}
+
+/// What a policy makes of a value, in words.
+fn policy(action: Action) -> String {
+    match action {
+        Action::Fail => "ends the run".to_string(),
+        Action::Divert => "its row goes to a reject file".to_string(),
+        Action::Strip => "is stripped".to_string(),
+        Action::Round => "is rounded".to_string(),
+        Action::Replace => "becomes U+FFFD where it is wrong".to_string(),
+        Action::Null => "becomes NULL".to_string(),
+        Action::Zero => "becomes 0.0".to_string(),
+    }
+}
+
+/// The tables of which rows are in reject files, and where these are.
+fn rejects(one: &MoveReport) -> String {
+    if one.rejected() == 0 {
+        return String::new();
+    }
+    let tables = one.tables.iter().filter(|table| table.rejected > 0);
+    let rows = tables.map(|table| {
+        vec![
+            name(&table.source),
+            count(table.planned_rows),
+            count(table.rows),
+            count(table.rejected),
+        ]
+    });
+    let columns = [
+        ("Table", Align::Left),
+        ("Rows planned", Align::Right),
+        ("Rows in", Align::Right),
+        ("Rejected", Align::Right),
+    ];
+    let folder = one.rejects.as_deref().map_or(String::new(), |folder| {
+        format!("<p><span class=\"tag bad\">! reject files</span> {}</p>", super::code(folder))
+    });
+    format!("{folder}{}", table("Rows that are in reject files, not in the target", &columns, rows))
 }
 
 /// What stays behind.
