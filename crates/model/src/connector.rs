@@ -23,6 +23,7 @@ use crate::endpoint::Endpoint;
 use crate::ledger::{Entry, Header, Holder, Ledger, Stage};
 use crate::logical::LogicalType;
 use crate::loss::LossKind;
+use crate::names::Names;
 use crate::plan::{Chunk, MovePlan, Position, Range, Statement, TablePlan};
 
 /// One system.
@@ -86,6 +87,8 @@ pub struct TargetCapabilities {
     pub wires: &'static [&'static str],
     /// Whether names of tables have a namespace.
     pub namespaces: bool,
+    /// Which names it tells apart.
+    pub names: Names,
 }
 
 /// How differences between source and target are mended.

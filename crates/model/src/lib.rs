@@ -18,6 +18,7 @@ mod fingerprint;
 pub mod ledger;
 mod logical;
 pub mod loss;
+pub mod names;
 pub mod pattern;
 pub mod plan;
 pub mod spec;

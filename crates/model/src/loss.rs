@@ -32,6 +32,9 @@ pub enum LossKind {
     NumericScale,
     /// Bytes that `types` asks to convert to text and that are not UTF-8.
     InvalidUtf8,
+    /// A name of a table or a column that the target would take for another's, or that is too long
+    /// for it. No value is lost.
+    DuplicateName,
 }
 
 /// What happens to a value of a [`LossKind`].
@@ -52,6 +55,8 @@ pub enum Action {
     Replace,
     /// The row goes to a reject file instead of the target, and is counted.
     Divert,
+    /// The name gets a number behind it.
+    Rename,
 }
 
 /// What happens to a row that cannot be written.
@@ -91,6 +96,7 @@ impl LossKind {
         LossKind::OutOfRange,
         LossKind::NumericScale,
         LossKind::InvalidUtf8,
+        LossKind::DuplicateName,
     ];
 
     /// The actions that make sense for it; the first is the default.
@@ -102,6 +108,7 @@ impl LossKind {
             LossKind::NegativeZero => &[Action::Fail, Action::Zero, Action::Divert],
             LossKind::NulText => &[Action::Fail, Action::Strip, Action::Null, Action::Divert],
             LossKind::NumericScale => &[Action::Fail, Action::Round, Action::Null, Action::Divert],
+            LossKind::DuplicateName => &[Action::Fail, Action::Rename],
             LossKind::InvalidUtf8 => &[Action::Fail, Action::Replace, Action::Null, Action::Divert],
         }
     }
@@ -136,6 +143,9 @@ impl LossKind {
             LossKind::NumericScale => {
                 "a number with more digits after the point than were asked for"
             }
+            LossKind::DuplicateName => {
+                "a name that the target takes for another's, or that is too long for it"
+            }
             LossKind::InvalidUtf8 => "bytes that are no UTF-8, where text was asked for",
         }
     }
@@ -144,10 +154,9 @@ impl LossKind {
 impl Policies {
     /// The action for a kind.
     pub fn action(&self, kind: LossKind, on_reject: OnReject) -> Action {
-        self.0.get(&kind).copied().unwrap_or(match on_reject {
-            OnReject::Fail => Action::Fail,
-            OnReject::Divert => Action::Divert,
-        })
+        let diverts = on_reject == OnReject::Divert && kind.actions().contains(&Action::Divert);
+        let default = if diverts { Action::Divert } else { Action::Fail };
+        self.0.get(&kind).copied().unwrap_or(default)
     }
 
     /// Refuses actions that make no sense for their kind.
@@ -177,6 +186,7 @@ impl fmt::Display for LossKind {
             LossKind::OutOfRange => "out-of-range",
             LossKind::NumericScale => "numeric-scale",
             LossKind::InvalidUtf8 => "invalid-utf8",
+            LossKind::DuplicateName => "duplicate-name",
         })
     }
 }
@@ -191,6 +201,7 @@ impl fmt::Display for Action {
             Action::Round => "round",
             Action::Replace => "replace",
             Action::Divert => "divert",
+            Action::Rename => "rename",
         })
     }
 }

@@ -10,6 +10,7 @@ use longshore_model::connector::{
     About, Connector, ReadRequest, Reader, Repair, Snapshot, Source, SourceCapabilities, Study,
     StudyRequest, Target, TargetCapabilities,
 };
+use longshore_model::names::Names;
 use longshore_model::plan::{Chunk, Position};
 use longshore_model::{
     Batch, BatchBuilder, Cell, Code, ColumnBuilder, Endpoint, Error, LogicalType, Misfit, Result,
@@ -42,6 +43,7 @@ static ABOUT: About = About {
         dialect: "",
         wires: &[],
         namespaces: true,
+        names: Names::EXACT,
     },
 };
 

@@ -14,6 +14,7 @@ use longshore_model::connector::{
     WriteRequest, Writer,
 };
 use longshore_model::ledger::{Entry, Header, Holder, Ledger, Stage};
+use longshore_model::names::Names;
 use longshore_model::plan::{MovePlan, Position, TablePlan};
 use longshore_model::{Batch, Code, Endpoint, Error, Result};
 
@@ -100,6 +101,7 @@ static ABOUT: About = About {
         dialect: "memory",
         wires: &[crate::memory::WIRE],
         namespaces: true,
+        names: Names::EXACT,
     },
 };
 

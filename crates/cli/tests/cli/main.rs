@@ -8,6 +8,7 @@ mod lives;
 mod memory;
 mod migrate;
 mod mysql;
+mod names;
 mod postgres;
 mod reference;
 mod rejects;

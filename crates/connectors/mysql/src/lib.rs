@@ -34,6 +34,7 @@ use async_trait::async_trait;
 use longshore_model::connector::{
     About, Connector, Repair, Source, SourceCapabilities, Target, TargetCapabilities,
 };
+use longshore_model::names::{Case, Longest, Names};
 use longshore_model::{Endpoint, Result};
 
 use address::Address;
@@ -68,6 +69,11 @@ const fn about(
             dialect: name,
             wires: &[],
             namespaces: false,
+            names: Names {
+                table_case: Case::Told,
+                column_case: Case::Folded,
+                longest: Longest::Characters(64),
+            },
         },
     }
 }

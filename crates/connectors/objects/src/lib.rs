@@ -30,6 +30,7 @@ use async_trait::async_trait;
 use longshore_model::connector::{
     About, Connector, Repair, Source, SourceCapabilities, Target, TargetCapabilities,
 };
+use longshore_model::names::Names;
 use longshore_model::{Endpoint, Error, Result};
 
 /// Folders of files in the local file system.
@@ -76,6 +77,7 @@ static ABOUT: About = About {
         dialect: "",
         wires: &[],
         namespaces: true,
+        names: Names::EXACT,
     },
 };
 

@@ -36,6 +36,7 @@ use async_trait::async_trait;
 use longshore_model::connector::{
     About, Connector, Repair, Source, SourceCapabilities, Target, TargetCapabilities,
 };
+use longshore_model::names::{Longest, Names};
 use longshore_model::{Endpoint, Result};
 
 use address::Address;
@@ -64,6 +65,7 @@ static ABOUT: About = About {
         dialect: DIALECT,
         wires: &[wire::BINARY, wire::TEXT],
         namespaces: true,
+        names: Names { longest: Longest::Bytes(63), ..Names::EXACT },
     },
 };
 

@@ -27,6 +27,7 @@ use async_trait::async_trait;
 use longshore_model::connector::{
     About, Connector, Repair, Source, SourceCapabilities, Target, TargetCapabilities,
 };
+use longshore_model::names::{Case, Longest, Names};
 use longshore_model::{Endpoint, Result};
 
 /// The dialect of this system's native definitions.
@@ -52,6 +53,11 @@ static ABOUT: About = About {
         dialect: DIALECT,
         wires: &[],
         namespaces: false,
+        names: Names {
+            table_case: Case::Folded,
+            column_case: Case::FoldedAscii,
+            longest: Longest::Unbounded,
+        },
     },
 };
 

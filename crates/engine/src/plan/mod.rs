@@ -3,6 +3,7 @@
 mod column;
 pub(crate) mod drift;
 mod losses;
+mod names;
 mod rules;
 mod text;
 
@@ -20,6 +21,7 @@ use longshore_model::{Code, Error, Result};
 use crate::cancel::Cancel;
 use crate::connectors::Link;
 use crate::event::{Event, Events};
+use names::Naming;
 use rules::{Draft, Ends};
 pub use text::describe;
 
@@ -97,7 +99,8 @@ async fn plan_move(
     let same_dialect = !catalog.dialect.is_empty() && catalog.dialect == to.dialect;
     let other_dialect = !to.dialect.is_empty() && !same_dialect;
     let ends = Ends { same_dialect, other_dialect, namespaces: to.namespaces };
-    let drafts = rules::apply(one, &catalog, ends)?;
+    let naming = Naming::of(to.names, spec);
+    let (drafts, renamed) = rules::apply(one, &catalog, ends, &naming)?;
     if !link.source.about().source.filter && drafts.iter().any(|draft| draft.filter.is_some()) {
         return Err(Error::new(Code::Unsupported, "the source cannot evaluate conditions")
             .with("source", link.from.to_string()));
@@ -109,7 +112,7 @@ async fn plan_move(
     };
     let studied = study_all(source.as_ref(), drafts, wires, spec.limits.chunk.0, events).await?;
     let mut not_moved = catalog.not_moved.clone();
-    let mut risks = Vec::new();
+    let mut risks = renamed;
     let mut tables = Vec::with_capacity(studied.len());
     for (draft, study) in studied {
         not_moved.extend(draft.not_moved.iter().cloned());

@@ -1,11 +1,12 @@
 //! The rules of a migration, applied to the catalog of its source.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use longshore_model::catalog::{Catalog, Column, ForeignKey, NotMoved, Table, TableName};
 use longshore_model::spec::{ColumnRules, Move};
 use longshore_model::{Code, Error, LogicalType, Result, pattern};
 
+use super::names::Naming;
 use super::{ColumnDraft, left_out};
 
 /// A table that moves, with the rules applied, before its values are studied.
@@ -51,7 +52,12 @@ pub(crate) fn selects(one: &Move, catalog: &Catalog, table: &Table) -> bool {
 /// Selects tables and applies every rule. A rule that matches nothing is an error. Where source and
 /// target speak the same dialect, generated columns are computed by the target; else their values
 /// move.
-pub(crate) fn apply(one: &Move, catalog: &Catalog, ends: Ends) -> Result<Vec<Draft>> {
+pub(crate) fn apply(
+    one: &Move,
+    catalog: &Catalog,
+    ends: Ends,
+    naming: &Naming,
+) -> Result<(Vec<Draft>, Vec<String>)> {
     check_patterns(one, catalog)?;
     let selected: Vec<&Table> =
         catalog.tables.iter().filter(|table| selects(one, catalog, table)).collect();
@@ -67,19 +73,13 @@ pub(crate) fn apply(one: &Move, catalog: &Catalog, ends: Ends) -> Result<Vec<Dra
     }
     // A partitioned table is one in a target of the same dialect only.
     let there = |table: &&&Table| ends.same_dialect || !table.rows_elsewhere;
-    let places = Places::of(selected.iter().filter(there));
-    let drafts: Vec<Draft> = with_rows()
-        .map(|table| draft(one, table, &places, catalog, ends))
+    let made: Vec<&Table> = selected.iter().filter(there).copied().collect();
+    let settled = naming.settle(one, catalog, &made, ends)?;
+    let places = Places::of(made.iter());
+    let drafts = with_rows()
+        .map(|table| draft(&settled.one, table, &places, catalog, ends))
         .collect::<Result<_>>()?;
-    let mut names = BTreeSet::new();
-    for draft in &drafts {
-        if !names.insert(&draft.structure.name) {
-            return Err(Error::new(Code::SpecInvalid, "two tables get the same name")
-                .with("table", draft.structure.name.to_string())
-                .hint("Change one of them under `rename`."));
-        }
-    }
-    Ok(drafts)
+    Ok((drafts, settled.notes))
 }
 
 fn draft(
@@ -113,12 +113,6 @@ fn draft(
     }
     let names = Names { one, catalog, ends };
     let (structure, not_moved) = structure(&names, table, &rules, selected);
-    let mut seen = BTreeSet::new();
-    if let Some(twice) = columns.iter().find(|column| !seen.insert(&column.target)) {
-        return Err(Error::new(Code::SpecInvalid, "two columns get the same name")
-            .with("table", name)
-            .with("column", twice.target.clone()));
-    }
     if columns.is_empty() && !table.columns.is_empty() {
         return Err(Error::new(Code::SpecInvalid, "no column of a table is left")
             .with("table", name)
@@ -233,7 +227,7 @@ fn structure(
     (structure, not_moved)
 }
 
-fn rules_of<'a>(one: &'a Move, called: &[String]) -> Vec<&'a ColumnRules> {
+pub(super) fn rules_of<'a>(one: &'a Move, called: &[String]) -> Vec<&'a ColumnRules> {
     one.columns
         .iter()
         .filter(|(wanted, _)| pattern::matches_any(wanted, called))
@@ -275,33 +269,37 @@ struct Names<'a> {
 }
 
 impl Names<'_> {
-    /// The name in the target: as `rename` says, else the same. Where the target has no namespaces,
-    /// other namespaces than the source's default one become part of the name.
     fn target(&self, name: &TableName) -> TableName {
-        let new = self.catalog.called(name).iter().find_map(|called| self.one.rename.get(called));
-        let own = new.unwrap_or(&name.name);
-        match &name.namespace {
-            Some(namespace) if self.ends.namespaces => {
-                TableName { namespace: Some(namespace.clone()), name: own.clone() }
-            }
-            Some(namespace)
-                if new.is_none() && self.catalog.default_namespace.as_ref() != Some(namespace) =>
-            {
-                TableName::plain(format!("{namespace}.{own}"))
-            }
-            _ => TableName::plain(own.clone()),
-        }
+        new_name(self.one, self.catalog, self.ends, name)
     }
 }
 
-fn keeps(rules: &[&ColumnRules], column: &str) -> bool {
+/// The name of a table in the target: as `rename` says, else the same. Where the target has no
+/// namespaces, other namespaces than the source's default one become part of the name.
+pub(super) fn new_name(one: &Move, catalog: &Catalog, ends: Ends, name: &TableName) -> TableName {
+    let new = catalog.called(name).iter().find_map(|called| one.rename.get(called));
+    let own = new.unwrap_or(&name.name);
+    match &name.namespace {
+        Some(namespace) if ends.namespaces => {
+            TableName { namespace: Some(namespace.clone()), name: own.clone() }
+        }
+        Some(namespace)
+            if new.is_none() && catalog.default_namespace.as_ref() != Some(namespace) =>
+        {
+            TableName::plain(format!("{namespace}.{own}"))
+        }
+        _ => TableName::plain(own.clone()),
+    }
+}
+
+pub(super) fn keeps(rules: &[&ColumnRules], column: &str) -> bool {
     rules.iter().all(|rules| {
         (rules.keep.is_empty() || rules.keep.iter().any(|kept| kept == column))
             && !rules.drop.iter().any(|dropped| dropped == column)
     })
 }
 
-fn renamed(rules: &[&ColumnRules], column: &str) -> String {
+pub(super) fn renamed(rules: &[&ColumnRules], column: &str) -> String {
     let new = rules.iter().find_map(|rules| rules.rename.get(column));
     new.cloned().unwrap_or_else(|| column.to_string())
 }

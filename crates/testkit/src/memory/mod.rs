@@ -17,6 +17,7 @@ use longshore_model::connector::{
     About, Connector, Repair, Source, SourceCapabilities, Target, TargetCapabilities,
 };
 use longshore_model::ledger::{Holder, Ledger};
+use longshore_model::names::Names;
 use longshore_model::{Code, Endpoint, Error, Result};
 
 pub use wire::WIRE;
@@ -90,6 +91,7 @@ static ABOUT: About = About {
         dialect: "memory",
         wires: &[WIRE],
         namespaces: true,
+        names: Names::EXACT,
     },
 };
 

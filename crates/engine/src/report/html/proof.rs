@@ -281,7 +281,7 @@ pub(super) fn fidelity(one: &MoveReport) -> String {
         vec![
             format!("{}.{}", name(&loss.table), name(&loss.column)),
             escape(loss.kind.describe()),
-            escape(&policy(loss.action)),
+            escape(policy(loss.action)),
             count(loss.predicted),
             count(loss.counted),
             format!("{agrees} {verified}"),
@@ -304,15 +304,16 @@ pub(super) fn fidelity(one: &MoveReport) -> String {
 }
 
 /// What a policy makes of a value, in words.
-fn policy(action: Action) -> String {
+fn policy(action: Action) -> &'static str {
     match action {
-        Action::Fail => "ends the run".to_string(),
-        Action::Divert => "its row goes to a reject file".to_string(),
-        Action::Strip => "is stripped".to_string(),
-        Action::Round => "is rounded".to_string(),
-        Action::Replace => "becomes U+FFFD where it is wrong".to_string(),
-        Action::Null => "becomes NULL".to_string(),
-        Action::Zero => "becomes 0.0".to_string(),
+        Action::Fail => "ends the run",
+        Action::Divert => "its row goes to a reject file",
+        Action::Strip => "is stripped",
+        Action::Round => "is rounded",
+        Action::Replace => "becomes U+FFFD where it is wrong",
+        Action::Null => "becomes NULL",
+        Action::Zero => "becomes 0.0",
+        Action::Rename => "gets another name",
     }
 }
 
