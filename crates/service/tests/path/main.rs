@@ -1,5 +1,6 @@
 //! The whole path, in this process: the engine with every connector of the build, over real files.
 
+mod crossing;
 mod damage;
 mod dump;
 mod near;
