@@ -1,4 +1,4 @@
-//! The steps with MariaDB: ours, the same rows through text pipes, and other tools where they are.
+//! The steps with MariaDB and MySQL: ours, the same rows through text pipes, and other tools where they are.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,59 +12,90 @@ use crate::postgres::{good, in_streams};
 use crate::{Failure, servers, steps};
 
 /// Every step, in the order of a turn.
-pub(crate) const NAMES: &[&str] =
-    &["mariadb-pipes", "mariadb-pg", "mariadb-pgloader", "mariadb-mariadb", "myloader"];
+pub(crate) const NAMES: &[&str] = &[
+    "mariadb-pipes",
+    "mariadb-pg",
+    "mariadb-pgloader",
+    "mariadb-mariadb",
+    "mariadb-myloader",
+    "mysql-pipes",
+    "mysql-pg",
+    "mysql-mysql",
+    "mysql-myloader",
+];
 
 /// The steps that run other tools.
-pub(crate) const PEERS: &[&str] = &["mariadb-pgloader", "myloader"];
+pub(crate) const PEERS: &[&str] = &["mariadb-pgloader", "mariadb-myloader", "mysql-myloader"];
 
 /// Nothing waits for a disk.
-const SETTINGS: &[&str] =
-    &["innodb_buffer_pool_size=2G", "innodb_log_file_size=1G", "skip_log_bin"];
+const SETTINGS: &[&str] = &["innodb_buffer_pool_size=2G", "skip_log_bin"];
 
 /// Fills a server for as long as this lives.
 pub(crate) struct Server {
-    _mariadb: Mysql,
+    _server: Mysql,
 }
 
 impl Server {
-    pub(crate) fn start(dir: &Path) -> Result<Self, Failure> {
-        let mariadb = Mysql::with(Flavor::MariaDb, SETTINGS);
-        std::fs::write(list(dir), json!({ "port": mariadb.port() }).to_string())?;
-        let there = There::find(dir)?;
+    /// The servers that some steps need.
+    pub(crate) fn for_steps(steps: &[&str], dir: &Path) -> Result<Vec<Self>, Failure> {
+        let flavors = [Flavor::MariaDb, Flavor::MySql];
+        let needed = |flavor: &Flavor| {
+            let prefix = format!("{}-", word(*flavor));
+            steps.iter().any(|step| NAMES.contains(step) && step.starts_with(&prefix))
+        };
+        flavors.into_iter().filter(needed).map(|flavor| Self::start(flavor, dir)).collect()
+    }
+
+    fn start(flavor: Flavor, dir: &Path) -> Result<Self, Failure> {
+        let log = match flavor {
+            Flavor::MariaDb => "innodb_log_file_size=1G",
+            Flavor::MySql => "innodb_redo_log_capacity=2G",
+        };
+        let server = Mysql::with(flavor, &[SETTINGS, &[log]].concat());
+        std::fs::write(list(flavor, dir), json!({ "port": server.port() }).to_string())?;
+        let there = There::find(flavor, dir)?;
         for database in ["staged", "bare", "keyed"] {
-            mariadb.sql("mysql", &format!("CREATE DATABASE {database}"));
+            server.sql("mysql", &format!("CREATE DATABASE {database}"));
         }
         let runtime = tokio::runtime::Runtime::new()?;
         runtime.block_on(steps::copy(&steps::sqlite(dir), &there.url("staged")))?;
-        mariadb.sql("bare", BARE);
-        mariadb.sql("keyed", KEYED);
-        mariadb.sql("mysql", "DROP DATABASE staged");
-        Ok(Self { _mariadb: mariadb })
+        server.sql("bare", BARE);
+        server.sql("keyed", KEYED);
+        server.sql("mysql", "DROP DATABASE staged");
+        Ok(Self { _server: server })
+    }
+}
+
+/// The scheme of addresses, and the start of the names of steps.
+fn word(flavor: Flavor) -> &'static str {
+    match flavor {
+        Flavor::MariaDb => "mariadb",
+        Flavor::MySql => "mysql",
     }
 }
 
 /// The server as a step sees it.
 struct There {
+    flavor: Flavor,
     port: u64,
 }
 
 impl There {
-    fn find(dir: &Path) -> Result<Self, Failure> {
-        let file: Value = serde_json::from_slice(&std::fs::read(list(dir))?)?;
-        Ok(Self { port: file["port"].as_u64().ok_or("a damaged list of servers")? })
+    fn find(flavor: Flavor, dir: &Path) -> Result<Self, Failure> {
+        let file: Value = serde_json::from_slice(&std::fs::read(list(flavor, dir))?)?;
+        Ok(Self { flavor, port: file["port"].as_u64().ok_or("a damaged list of servers")? })
     }
 
     fn url(&self, database: &str) -> String {
-        format!("mariadb://root:root@127.0.0.1:{}/{database}", self.port)
+        format!("{}://root:root@127.0.0.1:{}/{database}", word(self.flavor), self.port)
     }
 
     /// The server's own client.
     fn client(&self, database: &str) -> Command {
-        let settings = longshore_services::mysql_settings(Flavor::MariaDb);
+        let settings = longshore_services::mysql_settings(self.flavor);
         let sets = settings.into_iter().find(|setting| setting.starts_with("character_sets_dir="));
         let sets = sets.unwrap_or_default().replace('_', "-");
-        let program = longshore_services::mysql_programs(Flavor::MariaDb).join("mysql");
+        let program = longshore_services::mysql_programs(self.flavor).join("mysql");
         let mut client = Command::new(program);
         client.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "-uroot", "-proot"]);
         client.arg(format!("--port={}", self.port)).arg(format!("--{sets}"));
@@ -88,15 +119,17 @@ impl There {
 
 /// Runs a step; `None` when the tool that it runs is not there.
 pub(crate) async fn run(name: &str, dir: &Path) -> Result<Option<Value>, Failure> {
-    let there = There::find(dir)?;
-    match name {
-        "mariadb-pg" => {
+    let (start, step) = name.split_once('-').ok_or("a step without a system")?;
+    let flavor = if start == word(Flavor::MySql) { Flavor::MySql } else { Flavor::MariaDb };
+    let there = There::find(flavor, dir)?;
+    match step {
+        "pg" => {
             let (_, target) = servers::find(dir)?;
             target.fresh("other")?;
             steps::measured_copy(dir, &there.url("bare"), &target.url("other")).await.map(Some)
         }
-        "mariadb-pipes" => pipes(dir, &there).map(Some),
-        "mariadb-pgloader" => {
+        "pipes" => pipes(dir, &there).map(Some),
+        "pgloader" => {
             let Some(program) = installed("pgloader") else { return Ok(None) };
             let (_, target) = servers::find(dir)?;
             target.fresh("other")?;
@@ -104,7 +137,7 @@ pub(crate) async fn run(name: &str, dir: &Path) -> Result<Option<Value>, Failure
             let to = target.url("other").replace("postgres://", "pgsql://");
             measured(dir, Command::new(program).arg(from).arg(to))
         }
-        "mariadb-mariadb" => {
+        "mariadb" | "mysql" => {
             there.fresh("copy")?;
             steps::measured_copy(dir, &there.url("keyed"), &there.url("copy")).await.map(Some)
         }
@@ -154,8 +187,8 @@ fn pipes(dir: &Path, from: &There) -> Result<Value, Failure> {
     meter.read()
 }
 
-fn list(dir: &Path) -> PathBuf {
-    dir.join("mariadb.json")
+fn list(flavor: Flavor, dir: &Path) -> PathBuf {
+    dir.join(format!("{}.json", word(flavor)))
 }
 
 const TABLES: [(&str, &str); 3] =
