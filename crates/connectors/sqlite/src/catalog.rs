@@ -58,6 +58,7 @@ fn settings(connection: &Connection) -> rusqlite::Result<Vec<Program>> {
                 name: name.to_string(),
                 table: name.to_string(),
                 native: format!("PRAGMA {name} = {number}"),
+                common: None,
                 needs: Vec::new(),
                 described: false,
             });
@@ -109,6 +110,7 @@ fn table(connection: &Connection, listed: &Listed, definitions: &Definitions) ->
         primary_key: shape.primary_key(),
         indexes: indexes(connection, name, definitions).map_err(database)?,
         foreign_keys: foreign_keys(connection, name, native.as_deref()).map_err(database)?,
+        checks: Vec::new(),
         native,
         rows_elsewhere: false,
         comment: None,
@@ -207,11 +209,12 @@ fn indexes(
                 "SELECT name, \"desc\", cid FROM pragma_index_xinfo(?1) WHERE key = 1
                  ORDER BY seqno",
                 [&name],
-                |row| Ok(IndexPart { column: row.get(0)?, descending: row.get(1)? }),
+                |row| Ok(IndexPart { column: row.get(0)?, descending: row.get(1)?, common: None }),
             )?;
             Ok(Index {
                 condition: native.as_deref().and_then(condition),
                 name,
+                common: None,
                 parts,
                 unique,
                 constraint: origin == "u",
@@ -289,6 +292,7 @@ fn programs(connection: &Connection) -> rusqlite::Result<Vec<Program>> {
                 name: row.get(1)?,
                 table: row.get(2)?,
                 native: row.get(3)?,
+                common: None,
                 needs: Vec::new(),
                 described: false,
             })

@@ -225,6 +225,7 @@ fn structure(
         primary_key,
         indexes,
         foreign_keys,
+        checks: table.checks.clone(),
         native: table.native.clone().filter(|_| untouched && all_keys),
         rows_elsewhere: false,
         comment: table.comment.clone(),

@@ -77,10 +77,11 @@ fn index(name: String, unique: bool, rows: &[Row]) -> Index {
     let part = |row: &Row| IndexPart {
         column: cell(row, 3),
         descending: cell(row, 4).as_deref() == Some("D"),
+        common: None,
     };
     let parts: Vec<IndexPart> = rows.iter().map(part).collect();
     let constraint = unique && parts.iter().all(|part| part.column.is_some());
-    Index { name, parts, unique, constraint, condition: None, native: None }
+    Index { name, parts, unique, constraint, condition: None, common: None, native: None }
 }
 
 /// The foreign keys of every table.

@@ -59,6 +59,7 @@ pub(crate) async fn read(conn: &mut Conn, address: &Address) -> Result<Catalog> 
             primary_key: keys.primary,
             indexes: keys.indexes,
             foreign_keys: foreign.remove(&name).unwrap_or_default(),
+            checks: Vec::new(),
             rows_elsewhere: false,
             comment: cell(row, 3).filter(|text| !text.is_empty()),
             native: Some(definition(conn, &name).await?),
@@ -87,6 +88,7 @@ fn part(kind: &str, name: &str, table: &str, native: &str) -> Program {
         name: name.to_string(),
         table: table.to_string(),
         native: native.to_string(),
+        common: None,
         needs: Vec::new(),
         described: false,
     }

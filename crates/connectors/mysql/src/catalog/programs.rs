@@ -75,7 +75,15 @@ pub(super) async fn read(conn: &mut Conn, flavor: Flavor, catalog: &mut Catalog)
         if !json && columns.is_some() {
             let kind = "check".to_string();
             let needs = Vec::new();
-            catalog.programs.push(Program { kind, name, table, native, needs, described: false });
+            catalog.programs.push(Program {
+                kind,
+                name,
+                table,
+                native,
+                common: None,
+                needs,
+                described: false,
+            });
         }
     }
     Ok(())
@@ -111,6 +119,7 @@ async fn one(conn: &mut Conn, kind: &Kind, row: &Row, catalog: &mut Catalog) -> 
             name,
             table,
             native,
+            common: None,
             needs: Vec::new(),
             described: false,
         }),

@@ -64,6 +64,7 @@ impl Index {
         let parts = self.parts.iter().enumerate().map(|(at, column)| IndexPart {
             column: Some(column.clone()).filter(|column| !column.is_empty()),
             descending: self.options.get(at).is_some_and(|bits| bits & 1 == 1),
+            common: None,
         });
         Some(ModelIndex {
             name: self.name.clone(),
@@ -71,6 +72,7 @@ impl Index {
             unique: self.unique,
             constraint: self.constraint,
             condition: self.condition.clone(),
+            common: None,
             native: Some(self.definition.clone()),
         })
     }

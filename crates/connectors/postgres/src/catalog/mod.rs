@@ -231,6 +231,7 @@ impl All {
                 .filter(|one| one.own)
                 .filter_map(|one| Some(one.foreign_key(reading.names.get(&one.references?)?)))
                 .collect(),
+            checks: Vec::new(),
             rows_elsewhere: facts.partitioned,
             comment: facts.comment.clone(),
             native: None,
@@ -413,5 +414,5 @@ fn program(kind: &str, name: &str, table: &str, native: String) -> Program {
         "key" => !native.contains(" EXCLUDE "),
         _ => false,
     };
-    Program { kind, name, table, native, needs: Vec::new(), described }
+    Program { kind, name, table, native, common: None, needs: Vec::new(), described }
 }
