@@ -83,6 +83,7 @@ impl Kind {
                 Self::Exact { .. } | Self::Digits { .. },
             ) => true,
             (Self::Opaque(_), Self::Opaque(_)) => true,
+            (Self::Date | Self::Timestamp | Self::Instant, Self::Mark) => true,
             (one, other) => one == other,
         }
     }

@@ -23,7 +23,7 @@ mod tests;
 pub use dialect::{Cast, Dialect, Function, Same};
 pub use kind::Kind;
 pub use relation::{Column, Relation};
-pub use views::{View, read_views, write_views};
+pub use views::{Names, View, read_views, write_views};
 
 use longshore_model::catalog::{Common, TableName};
 

@@ -1,6 +1,7 @@
 //! Tables and views as SQL sees them.
 
-use longshore_model::catalog::TableName;
+use longshore_model::catalog::{self, TableName};
+use longshore_model::plan::{ColumnPlan, TablePlan};
 
 use crate::Kind;
 
@@ -37,6 +38,26 @@ impl Relation {
         Self { name, written, columns }
     }
 
+    /// A table of a plan as the target has it. `stored` says of what kind a column is there; one that
+    /// a rule has made of another kind, or masked, means something else.
+    pub fn planned(
+        table: &TablePlan,
+        written: String,
+        stored: impl Fn(&ColumnPlan) -> Kind,
+    ) -> Self {
+        let columns = table.columns.iter().map(|column| {
+            let described = table.structure.column(&column.target);
+            Column {
+                name: column.source.clone(),
+                written: column.target.clone(),
+                kind: planned(column, described, stored(column)),
+                nullable: described.is_none_or(|described| described.nullable),
+                named: None,
+            }
+        });
+        Self { name: table.source.clone(), written, columns: columns.collect() }
+    }
+
     /// The column of a name; one that is written the same wins over one in another case.
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         let same = self.columns.iter().find(|column| column.name == name);
@@ -49,6 +70,26 @@ impl Column {
     pub fn of(name: &str, kind: Kind, nullable: bool) -> Self {
         let (name, written) = (name.to_string(), name.to_string());
         Self { name, written, kind, nullable, named: None }
+    }
+}
+
+/// The kind of a column in the target.
+fn planned(column: &ColumnPlan, described: Option<&catalog::Column>, stored: Kind) -> Kind {
+    let limited = described.is_some_and(|described| !described.values.is_empty());
+    let is_text = |kind: &Kind| limited && matches!(kind, Kind::Opaque(_));
+    let (before, stored) = match (Kind::of(&column.from), stored) {
+        (before, stored) if is_text(&before) && is_text(&stored) => (Kind::Text, Kind::Text),
+        (before, Kind::Text) if is_text(&before) => (Kind::Text, Kind::Text),
+        // Moments are kept as the clock of UTC where there is no type for them.
+        (Kind::Instant, Kind::Timestamp) => (Kind::Instant, Kind::Instant),
+        both => both,
+    };
+    if column.mask.is_some() {
+        return Kind::Opaque("its values are masked".to_string());
+    }
+    match before.is_like(&stored) {
+        true => stored,
+        false => Kind::Opaque(format!("it becomes {}", column.to)),
     }
 }
 

@@ -3,7 +3,7 @@ use longshore_model::catalog::{Common, TableName};
 
 use crate::dialect::{Cast, Dialect, Function, Same};
 use crate::{
-    Column, Kind, Relation, View, columns, read_condition, read_expression, read_views,
+    Column, Kind, Names, Relation, View, columns, read_condition, read_expression, read_views,
     write_condition, write_expression, write_views,
 };
 
@@ -267,6 +267,7 @@ fn what_a_server_of_numbers_shows_is_read() {
         ("(`qty` <=> `id`)", r#""qty" IS NOT DISTINCT FROM "id""#),
         ("(ifnull(`qty`,0) < 5)", r#"coalesce("qty", 0) < 5"#),
         ("((`qty` % 2) = 0)", r#""qty" % 2 = 0"#),
+        ("`qty` MOD 5 = 0", r#""qty" % 5 = 0"#),
         ("(concat(`name`,' ',`status`) <> '')", r#"("name" || ' ' || "status") <> ''"#),
         ("(`born` > DATE'1900-01-01')", r#""born" > DATE '1900-01-01'"#),
         ("(`born` > _utf8mb4'1900-01-01')", r#""born" > DATE '1900-01-01'"#),
@@ -477,12 +478,10 @@ fn views_are_read_and_written_in_the_order_of_their_needs() {
             "no: it needs fourth, which does not move as it is",
         ]
     );
-    let common: Vec<View> = read[..3]
-        .iter()
-        .zip(&texts)
-        .map(|(text, (name, _))| View { name: TableName::plain(*name), text: Ok(text.clone()) })
-        .collect();
-    let written = write_views(&TICKED, orders(), &common, &|name| ticked(&name.name));
+    let common: Vec<Common> = read[..3].iter().cloned().map(Common::Sql).collect();
+    let common: Vec<&Common> = common.iter().collect();
+    let names = Names { view: &|name| ticked(&name.name), fits: &|name| name.len() < 64 };
+    let written = write_views(&TICKED, orders(), &common, &names);
     let order: Vec<usize> = written.iter().map(|(at, _)| *at).collect();
     assert_eq!(order, [1, 2, 0]);
     assert_eq!(

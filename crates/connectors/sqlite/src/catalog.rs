@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use longshore_dialect::read_condition;
 use longshore_model::Result;
 use longshore_model::catalog::{
-    Catalog, Column, ForeignKey, Generated, Index, IndexPart, NotMoved, Program, Table, TableName,
+    Catalog, Check, Column, ForeignKey, Generated, Index, IndexPart, NotMoved, Program, Table,
+    TableName,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use crate::dialect::SQL;
 use crate::open::failure;
 use crate::shape::{Generation, Listed, Shape};
 use crate::sql::{Definition, definition};
-use crate::{DIALECT, ledger, types};
+use crate::{DIALECT, dialect, ledger, types};
 
 type Definitions = BTreeMap<String, String>;
 
@@ -101,10 +104,7 @@ fn table(connection: &Connection, listed: &Listed, definitions: &Definitions) ->
     if text.autoincrement {
         attributes.insert("autoincrement".to_string(), sequence(connection, name)?.to_string());
     }
-    if text.checks {
-        attributes.insert("checks".to_string(), "true".to_string());
-    }
-    Ok(Table {
+    let mut table = Table {
         name: TableName::plain(name),
         columns: columns(&shape, &text),
         primary_key: shape.primary_key(),
@@ -115,7 +115,17 @@ fn table(connection: &Connection, listed: &Listed, definitions: &Definitions) ->
         rows_elsewhere: false,
         comment: None,
         attributes,
-    })
+    };
+    let relation = dialect::source(&table);
+    table.checks = text
+        .checks
+        .iter()
+        .map(|check| Check {
+            name: check.name.clone(),
+            common: read_condition(&SQL, &relation, &check.condition),
+        })
+        .collect();
+    Ok(table)
 }
 
 fn attributes(shape: &Shape) -> BTreeMap<String, String> {

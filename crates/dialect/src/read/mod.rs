@@ -10,14 +10,14 @@ use sqlparser::ast::{BinaryOperator, Expr, Ident, ObjectName, UnaryOperator, Val
 use sqlparser::dialect::dialect_from_str;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
-use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
+use sqlparser::tokenizer::{Token, Tokenizer, Whitespace, Word};
 
 use crate::dialect::Dialect;
 use crate::term::{Comparison, Operation, Term};
 use crate::{Result, refuse};
 
 pub(crate) use cast::moment;
-pub(crate) use select::view;
+pub(crate) use select::{query, view};
 
 /// The longest text that is read, and the deepest: a longer one is nobody's, and terms are walked by
 /// recursion.
@@ -47,31 +47,44 @@ fn parsed<T>(
         return refuse("its text is of an unknown grammar");
     };
     let tokens = Tokenizer::new(&*grammar, text).tokenize();
-    let parsed = tokens.ok().and_then(|tokens| {
-        parse(&mut Parser::new(&*grammar).with_tokens(with_spaces(tokens))).ok()
-    });
+    let parsed = tokens
+        .ok()
+        .and_then(|tokens| parse(&mut Parser::new(&*grammar).with_tokens(mended(tokens))).ok());
     match parsed {
         Some(parsed) => Ok(parsed),
         None => refuse("its text has words that are not understood"),
     }
 }
 
-/// Says what `TRIM(BOTH FROM …)` takes away, which the parser wants to be told.
-fn with_spaces(tokens: Vec<Token>) -> Vec<Token> {
+/// Says what `TRIM(BOTH FROM …)` takes away, which the parser wants to be told, and writes the operator
+/// MOD as it knows it.
+fn mended(tokens: Vec<Token>) -> Vec<Token> {
     let mut made: Vec<Token> = Vec::with_capacity(tokens.len());
     for token in tokens {
-        let is = |token: &Token, word: Keyword| matches!(token, Token::Word(one) if one.keyword == word && one.quote_style.is_none());
         let before = made.iter().rev().find(|one| !matches!(one, Token::Whitespace(_)));
         let ends = [Keyword::BOTH, Keyword::LEADING, Keyword::TRAILING];
-        if is(&token, Keyword::FROM)
-            && before.is_some_and(|one| ends.iter().any(|end| is(one, *end)))
-        {
+        let is_trim = is_word(&token, |word| word.keyword == Keyword::FROM)
+            && before.is_some_and(|one| is_word(one, |word| ends.contains(&word.keyword)));
+        let is_mod = is_word(&token, |word| word.value.eq_ignore_ascii_case("mod"))
+            && before.is_some_and(is_end_of_value);
+        if is_trim {
             made.push(Token::SingleQuotedString(" ".to_string()));
             made.push(Token::Whitespace(Whitespace::Space));
         }
-        made.push(token);
+        made.push(if is_mod { Token::Mod } else { token });
     }
     made
+}
+
+fn is_word(token: &Token, is: impl Fn(&Word) -> bool) -> bool {
+    matches!(token, Token::Word(word) if word.quote_style.is_none() && is(word))
+}
+
+fn is_end_of_value(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => word.quote_style.is_some(),
+        other => matches!(other, Token::Number(..) | Token::RParen),
+    }
 }
 
 pub(crate) struct Reader<'a> {

@@ -14,8 +14,21 @@ use crate::dialect::Dialect;
 use crate::query::{Body, From, Item, Join, On, Order, Select};
 use crate::{Result, refuse};
 
-/// Reads `CREATE VIEW … AS SELECT …` or the query alone; names of columns go to the select's.
-pub(crate) fn view(dialect: &Dialect, text: &str) -> Result<Body> {
+/// Reads the query of a view: of `CREATE VIEW … AS SELECT …`, or alone.
+pub(crate) fn query(dialect: &Dialect, text: &str) -> Result<Body> {
+    Ok(either(dialect, text)?.1)
+}
+
+/// Reads `CREATE VIEW … AS SELECT …`: its name and its query.
+pub(crate) fn view(dialect: &Dialect, text: &str) -> Result<(TableName, Body)> {
+    match either(dialect, text)? {
+        (Some(name), body) => Ok((name, body)),
+        (None, _) => refuse("its text has words that are not understood"),
+    }
+}
+
+/// Names of a view's columns go to those of its query.
+fn either(dialect: &Dialect, text: &str) -> Result<(Option<TableName>, Body)> {
     let text = text.trim().trim_end_matches(';').trim_end();
     if text.to_ascii_uppercase().ends_with("CHECK OPTION") {
         return refuse("it checks what is written through it (CHECK OPTION)");
@@ -27,14 +40,14 @@ pub(crate) fn view(dialect: &Dialect, text: &str) -> Result<Body> {
     })?;
     let reader = Reader::new(dialect);
     match &statement {
-        Statement::Query(query) => reader.body(query),
+        Statement::Query(query) => Ok((None, reader.body(query)?)),
         Statement::CreateView(view) if !view.materialized && view.params.is_none() => {
             let mut body = reader.body(&view.query)?;
             if !view.columns.is_empty() {
                 let names = view.columns.iter().map(|column| column.name.value.clone());
                 name_columns(&mut body, names.collect())?;
             }
-            Ok(body)
+            Ok((Some(table_name(&view.name)?), body))
         }
         _ => refuse("its text has words that are not understood"),
     }

@@ -182,7 +182,11 @@ impl<'a> Settler<'a> {
     }
 
     fn compare(&self, left: &mut Term, right: &mut Term, ordered: bool) -> Result<Found> {
-        let (mut one, mut two) = (self.kind(left)?, self.kind(right)?);
+        let mut one = self.kind(left)?;
+        if let Kind::Opaque(reason) = one.kind {
+            return refuse(reason);
+        }
+        let mut two = self.kind(right)?;
         as_moment(&one.kind, right, &mut two.kind)?;
         as_moment(&two.kind, left, &mut one.kind)?;
         let is_float = |kind: &Kind, other: &Term| *kind == Kind::Float && other.is_number();

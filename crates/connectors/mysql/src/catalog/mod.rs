@@ -131,15 +131,15 @@ fn is_json_check(check: &str, column: &str) -> bool {
     check.eq_ignore_ascii_case(&format!("json_valid({})", quote(column)))
 }
 
-/// The checks of a database: table, name, condition.
+/// The checks of a database: table, name, condition, whether rows have to meet it.
 fn checks(flavor: Flavor) -> &'static str {
     match flavor {
         Flavor::MariaDb => {
-            "SELECT TABLE_NAME, CONSTRAINT_NAME, CHECK_CLAUSE FROM \
+            "SELECT TABLE_NAME, CONSTRAINT_NAME, CHECK_CLAUSE, 'YES' FROM \
              information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE()"
         }
         Flavor::MySql => {
-            "SELECT t.TABLE_NAME, c.CONSTRAINT_NAME, c.CHECK_CLAUSE FROM \
+            "SELECT t.TABLE_NAME, c.CONSTRAINT_NAME, c.CHECK_CLAUSE, t.ENFORCED FROM \
              information_schema.CHECK_CONSTRAINTS c JOIN information_schema.TABLE_CONSTRAINTS t \
              USING (CONSTRAINT_SCHEMA, CONSTRAINT_NAME) \
              WHERE c.CONSTRAINT_SCHEMA = DATABASE() AND t.CONSTRAINT_TYPE = 'CHECK'"

@@ -1,15 +1,17 @@
 //! What stands beside the tables: views, triggers, routines, events, checks.
 
+use longshore_dialect::read_condition;
 use longshore_model::Result;
-use longshore_model::catalog::{Catalog, NotMoved, Program};
+use longshore_model::catalog::{Catalog, Check, Common, NotMoved, Program};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
 use super::{DOING, checks, is_json_check};
+use crate::dialect::{self, SQL};
 use crate::failure::failure;
 use crate::flavor::Flavor;
 use crate::session::{cell, rows};
-use crate::sql::{literal, quote};
+use crate::sql::{literal, quote, unescaped};
 
 /// A kind of thing with a definition of its own.
 struct Kind {
@@ -68,23 +70,22 @@ pub(super) async fn read(conn: &mut Conn, flavor: Flavor, catalog: &mut Catalog)
     for row in rows(conn, DOING, checks(flavor)).await? {
         let text = |at: usize| cell(&row, at).unwrap_or_default();
         let (table, name, native) = (text(0), text(1), text(2));
-        let columns = catalog.tables.iter().find(|one| one.name.name == table);
-        let json = columns.is_some_and(|table| {
-            table.columns.iter().any(|column| is_json_check(&native, &column.name))
-        });
-        if !json && columns.is_some() {
-            let kind = "check".to_string();
-            let needs = Vec::new();
-            catalog.programs.push(Program {
-                kind,
-                name,
-                table,
-                native,
-                common: None,
-                needs,
-                described: false,
-            });
+        let Some(owner) = catalog.tables.iter_mut().find(|one| one.name.name == table) else {
+            continue;
+        };
+        if owner.columns.iter().any(|column| is_json_check(&native, &column.name)) {
+            continue;
         }
+        // MySQL shows the text as a literal would have it.
+        let condition = match flavor {
+            Flavor::MySql => unescaped(&native),
+            Flavor::MariaDb => native,
+        };
+        let common = match text(3).as_str() {
+            "YES" => read_condition(&SQL, &dialect::source(owner), &condition),
+            _ => Common::Refused("the source does not enforce it".to_string()),
+        };
+        owner.checks.push(Check { name, common });
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! What comes from the same system and moves as it is keeps its own definition ([`native`]);
 //! everything else is made from the plan's columns ([`portable`]).
 
+mod checks;
 mod foreign;
 mod native;
 mod portable;
@@ -24,6 +25,7 @@ const LONGEST_NAME: usize = 64;
 pub(crate) mod step {
     pub(crate) const KEYS: u32 = 1;
     pub(crate) const FOREIGN_KEYS: u32 = 2;
+    pub(super) const CHECKS: u32 = FOREIGN_KEYS;
     /// Queries for rows that violate a foreign key.
     pub(crate) const FOREIGN_KEY_CHECKS: u32 = 3;
     pub(super) const STATISTICS: u32 = 4;
@@ -41,6 +43,7 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, flavor: Flavor) ->
     let mut design = Design::default();
     // Foreign keys in a definition name tables as the source does.
     let renamed = tables.iter().any(|table| table.source.name != table.target.name);
+    let names = checks::names(tables);
     let mut verbatim = BTreeSet::new();
     for (number, table) in tables.iter().enumerate() {
         // A definition declares columns as they were, also those that are converted.
@@ -52,7 +55,10 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, flavor: Flavor) ->
         let made = native.and_then(|text| native::make(number, table, text, &mut design));
         match made {
             Some(()) => drop(verbatim.insert(table.target.name.as_str())),
-            None => portable::make(number, table, tables, flavor, same, &mut design),
+            None => {
+                portable::make(number, table, tables, flavor, same, &mut design);
+                checks::make(number, table, flavor, &names, &mut design);
+            }
         }
     }
     for (number, table) in tables.iter().enumerate() {

@@ -17,7 +17,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::failure::failure;
 use crate::types::NativeType;
-use crate::{DIALECT, session, sql};
+use crate::{DIALECT, dialect, session, sql};
 use column::{Column, NotNull};
 use constraint::Constraint;
 use index::Index;
@@ -215,7 +215,7 @@ impl All {
         ];
         let attributes =
             attributes.into_iter().filter_map(|(name, text)| Some((name.into(), text?)));
-        Table {
+        let mut table = Table {
             name: facts.name.clone(),
             columns: of(&self.columns, facts.oid)
                 .iter()
@@ -236,7 +236,10 @@ impl All {
             comment: facts.comment.clone(),
             native: None,
             attributes: attributes.collect(),
-        }
+        };
+        let relation = dialect::source(&table);
+        table.checks = kind("c").map(|one| one.check(&relation)).collect();
+        table
     }
 
     fn parents(&self, reading: &Reading<'_>, facts: &Facts) -> Vec<String> {
@@ -306,6 +309,8 @@ impl All {
                 continue;
             }
             let mut made = program(kind, &one.name, &bound, format!("{add} {}", one.definition));
+            // Other systems have the checks of tables from their descriptions.
+            made.described |= kind == "check";
             if kind == "foreign key" {
                 let references = one.references.and_then(|oid| reading.names.get(&oid));
                 made.needs = references.map(key).into_iter().collect();

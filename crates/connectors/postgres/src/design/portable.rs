@@ -1,11 +1,13 @@
 //! Tables from the plan's columns: what any system's structure becomes.
 
-use longshore_model::catalog::NotMoved;
+use longshore_dialect::{Relation, write_condition};
+use longshore_model::catalog::{Check, Common, NotMoved};
 use longshore_model::connector::Design;
 use longshore_model::plan::{Statement, TablePlan};
 
 use super::column::Column;
 use super::{LONGEST_NAME, Turns, step};
+use crate::dialect::{self, SQL};
 use crate::sql::{self, quote};
 
 /// The statement that makes a table, without what follows the load.
@@ -101,6 +103,21 @@ pub(super) fn finish(
             add(step::COMMENTS, format!("comment of {}", table.target), sql);
         }
     }
+    let relation = dialect::target(table, schema);
+    for (at, check) in structure.checks.iter().enumerate() {
+        match condition(check, &relation) {
+            Ok(condition) => {
+                let called = called(check, table, at);
+                let sql = format!("ALTER TABLE {name} ADD {called}CHECK ({condition})");
+                add(step::MARKS, format!("check of {}", table.target), sql);
+            }
+            Err(reason) => left.push(NotMoved {
+                kind: "check".to_string(),
+                name: format!("{}.{}", table.target, check.name),
+                reason: format!("{reason}; write it anew for PostgreSQL"),
+            }),
+        }
+    }
     for foreign in &structure.foreign_keys {
         let to = sql::table(&foreign.references, schema);
         let referenced = match foreign.referenced.is_empty() {
@@ -122,6 +139,25 @@ pub(super) fn finish(
         add(turns.next(&[&name, &to]), format!("foreign key of {}", table.target), sql);
     }
     design.not_moved.extend(left);
+}
+
+/// What a check says here, or why it does not mean the same.
+fn condition(check: &Check, table: &Relation) -> Result<String, String> {
+    match &check.common {
+        Common::Sql(common) => {
+            write_condition(&SQL, table, common).map_err(|refusal| refusal.to_string())
+        }
+        Common::Refused(reason) => Err(reason.clone()),
+    }
+}
+
+/// The name of a check, where the server keeps it.
+fn called(check: &Check, table: &TablePlan, at: usize) -> String {
+    let name = match check.name.is_empty() {
+        true => format!("{}_check_{}", table.target.name, at + 1),
+        false => check.name.clone(),
+    };
+    if name.len() > LONGEST_NAME { String::new() } else { format!("CONSTRAINT {} ", quote(&name)) }
 }
 
 /// What people say of a table and of its columns.
