@@ -2,7 +2,7 @@
 
 use longshore_dialect::{Column, Dialect, Function, Kind, Relation, Same};
 use longshore_model::LogicalType;
-use longshore_model::catalog;
+use longshore_model::catalog::{self, TableName};
 use longshore_model::plan::TablePlan;
 
 use crate::{sql, types};
@@ -50,9 +50,9 @@ pub(crate) const SQL: Dialect = Dialect {
 };
 
 /// A table of a source.
-pub(crate) fn source(table: &catalog::Table) -> Relation {
+pub(crate) fn source(table: &str, columns: &[catalog::Column]) -> Relation {
     let column = |column: &catalog::Column| Column::of(&column.name, kind(column), column.nullable);
-    Relation::of(table.name.clone(), table.columns.iter().map(column).collect())
+    Relation::of(TableName::plain(table), columns.iter().map(column).collect())
 }
 
 /// A table of a plan, as the target has it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use longshore_dialect::read_condition;
+use longshore_dialect::{Relation, View, read_condition, read_expression, read_views};
 use longshore_model::Result;
 use longshore_model::catalog::{
     Catalog, Check, Column, ForeignKey, Generated, Index, IndexPart, NotMoved, Program, Table,
@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::dialect::SQL;
 use crate::open::failure;
 use crate::shape::{Generation, Listed, Shape};
+use crate::sql::index_parts;
 use crate::sql::{Definition, definition};
 use crate::{DIALECT, dialect, ledger, types};
 
@@ -46,8 +47,24 @@ pub(crate) fn read(connection: &Connection) -> Result<Catalog> {
         }
     }
     catalog.programs = programs(connection).map_err(database)?;
+    views(&mut catalog);
     catalog.programs.extend(settings(connection).map_err(database)?);
     Ok(catalog)
+}
+
+/// Reads views for other systems.
+fn views(catalog: &mut Catalog) {
+    let mut programs: Vec<&mut Program> =
+        catalog.programs.iter_mut().filter(|program| program.kind == "view").collect();
+    let view = |program: &&mut Program| View {
+        name: TableName::plain(program.name.clone()),
+        text: Ok(program.native.clone()),
+    };
+    let views: Vec<View> = programs.iter().map(view).collect();
+    let tables = catalog.tables.iter().map(dialect::source).collect();
+    for (program, common) in programs.iter_mut().zip(read_views(&SQL, tables, &views)) {
+        program.common = Some(common);
+    }
 }
 
 /// The numbers that applications keep in the file itself.
@@ -108,7 +125,7 @@ fn table(connection: &Connection, listed: &Listed, definitions: &Definitions) ->
         name: TableName::plain(name),
         columns: columns(&shape, &text),
         primary_key: shape.primary_key(),
-        indexes: indexes(connection, name, definitions).map_err(database)?,
+        indexes: Vec::new(),
         foreign_keys: foreign_keys(connection, name, native.as_deref()).map_err(database)?,
         checks: Vec::new(),
         native,
@@ -117,6 +134,7 @@ fn table(connection: &Connection, listed: &Listed, definitions: &Definitions) ->
         attributes,
     };
     let relation = dialect::source(&table);
+    table.indexes = indexes(connection, name, &relation, definitions).map_err(database)?;
     table.checks = text
         .checks
         .iter()
@@ -201,6 +219,7 @@ fn without_generated(declared: &str) -> String {
 fn indexes(
     connection: &Connection,
     table: &str,
+    relation: &Relation,
     definitions: &Definitions,
 ) -> rusqlite::Result<Vec<Index>> {
     let found: Vec<(String, bool, String)> = collect(
@@ -214,17 +233,24 @@ fn indexes(
         .into_iter()
         .map(|(name, unique, origin)| {
             let native = definitions.get(&name).cloned();
-            let parts = collect(
+            let mut parts: Vec<IndexPart> = collect(
                 connection,
                 "SELECT name, \"desc\", cid FROM pragma_index_xinfo(?1) WHERE key = 1
                  ORDER BY seqno",
                 [&name],
                 |row| Ok(IndexPart { column: row.get(0)?, descending: row.get(1)?, common: None }),
             )?;
+            let written = native.as_deref().map(index_parts).unwrap_or_default();
+            for (part, text) in parts.iter_mut().zip(written) {
+                if part.column.is_none() {
+                    part.common = Some(read_expression(&SQL, relation, &text, !unique));
+                }
+            }
+            let condition = native.as_deref().and_then(condition);
             Ok(Index {
-                condition: native.as_deref().and_then(condition),
+                common: condition.as_ref().map(|text| read_condition(&SQL, relation, text)),
+                condition,
                 name,
-                common: None,
                 parts,
                 unique,
                 constraint: origin == "u",

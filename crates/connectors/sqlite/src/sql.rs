@@ -174,6 +174,29 @@ fn checks(sql: &str, item: &[Token]) -> Vec<CheckText> {
     found
 }
 
+/// The columns and expressions of a `CREATE INDEX`, each without its order.
+pub(crate) fn index_parts(sql: &str) -> Vec<String> {
+    let all = tokens(sql);
+    let on = all.iter().position(|token| token.is("ON")).unwrap_or(all.len());
+    let Some(open) = all.iter().skip(on).position(|token| token.is("(")) else {
+        return Vec::new();
+    };
+    let parts = items(&all[on + open + 1..]);
+    parts.into_iter().map(|part| without_order(sql, part)).collect()
+}
+
+fn without_order(sql: &str, part: &[Token]) -> String {
+    let ends = |token: &&Token| token.is("ASC") || token.is("DESC");
+    let part = match part.last().filter(ends) {
+        Some(_) => &part[..part.len() - 1],
+        None => part,
+    };
+    match (part.first(), part.last()) {
+        (Some(first), Some(last)) => sql[first.span.start..last.span.end].to_string(),
+        _ => String::new(),
+    }
+}
+
 /// The parts between commas up to the parenthesis that closes the list.
 fn items(tokens: &[Token]) -> Vec<&[Token]> {
     let mut found = Vec::new();
@@ -233,7 +256,7 @@ fn closing(tokens: &[Token]) -> Option<&Token> {
 
 #[cfg(test)]
 mod tests {
-    use super::{definition, quote, tokens};
+    use super::{definition, index_parts, quote, tokens};
 
     #[test]
     fn names_survive_quoting() {
@@ -267,6 +290,13 @@ mod tests {
         assert_eq!(checks, [("p q", "f(a) > ')'"), ("", "a<9"), ("", "b IN (1)")]);
         let plain = definition("CREATE TABLE t(a /* CHECK AUTOINCREMENT */, b 'x)')");
         assert!(!plain.autoincrement && plain.checks.is_empty());
+    }
+
+    #[test]
+    fn parts_of_indexes_lose_their_order() {
+        let sql = "CREATE INDEX i ON \"t (\" (a, lower(b, ',') DESC, \"desc\" ASC) WHERE c > (1)";
+        assert_eq!(index_parts(sql), ["a", "lower(b, ',')", "\"desc\""]);
+        assert!(index_parts("CREATE INDEX").is_empty());
     }
 
     #[test]

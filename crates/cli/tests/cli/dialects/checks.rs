@@ -101,7 +101,12 @@ fn checks_that_mean_something_else_are_named_with_their_reason() {
             Sqlite,
             "differ in spaces at the end",
         ),
-        (MariaDb, "a varchar(9), CONSTRAINT c CHECK (length(a) < 5)", MySql, "the function octet_length"),
+        (
+            MariaDb,
+            "a varchar(9), CONSTRAINT c CHECK (length(a) < 5)",
+            MySql,
+            "the function octet_length",
+        ),
         (MySql, "a int, CONSTRAINT c CHECK (a > 0) NOT ENFORCED", MariaDb, "does not enforce"),
         (Sqlite, "a text COLLATE NOCASE, CONSTRAINT c CHECK (a <> 'x')", Pg, "by NOCASE"),
         (Sqlite, "a text, CONSTRAINT c CHECK (a LIKE 'x%')", MariaDb, "upper and lower case"),

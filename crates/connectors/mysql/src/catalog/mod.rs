@@ -27,7 +27,7 @@ pub(crate) async fn read(conn: &mut Conn, address: &Address) -> Result<Catalog> 
     let flavor = address.flavor;
     let listed = rows(conn, DOING, TABLES).await?;
     let (mut columns, own) = column::all(conn, flavor).await?;
-    let mut keys = keys::all(conn, flavor).await?;
+    let mut keys = keys::all(conn, flavor, &columns).await?;
     let mut foreign = keys::foreign(conn, &address.database).await?;
     let mut catalog = Catalog { dialect: flavor.dialect().to_string(), ..Catalog::default() };
     catalog.programs.extend(own);

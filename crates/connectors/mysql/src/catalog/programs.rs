@@ -1,8 +1,8 @@
 //! What stands beside the tables: views, triggers, routines, events, checks.
 
-use longshore_dialect::read_condition;
+use longshore_dialect::{View, read_condition, read_views};
 use longshore_model::Result;
-use longshore_model::catalog::{Catalog, Check, Common, NotMoved, Program};
+use longshore_model::catalog::{Catalog, Check, Common, NotMoved, Program, TableName};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
@@ -64,6 +64,7 @@ pub(super) async fn read(conn: &mut Conn, flavor: Flavor, catalog: &mut Catalog)
             one(conn, kind, &row, catalog).await?;
         }
     }
+    views(catalog);
     if flavor == Flavor::MySql && !has_checks(conn).await? {
         return Ok(());
     }
@@ -82,12 +83,33 @@ pub(super) async fn read(conn: &mut Conn, flavor: Flavor, catalog: &mut Catalog)
             Flavor::MariaDb => native,
         };
         let common = match text(3).as_str() {
-            "YES" => read_condition(&SQL, &dialect::source(owner), &condition),
+            "YES" => read_condition(&SQL, &dialect::source(&table, &owner.columns), &condition),
             _ => Common::Refused("the source does not enforce it".to_string()),
         };
         owner.checks.push(Check { name, common });
     }
     Ok(())
+}
+
+/// Reads views for other systems.
+fn views(catalog: &mut Catalog) {
+    let mut programs: Vec<&mut Program> =
+        catalog.programs.iter_mut().filter(|program| program.kind == "view").collect();
+    // Between CREATE and VIEW stands how the server runs it.
+    let text = |native: &str| match native.find(" VIEW `") {
+        Some(at) => format!("CREATE{}", &native[at..]),
+        None => native.to_string(),
+    };
+    let view = |program: &&mut Program| View {
+        name: TableName::plain(program.name.clone()),
+        text: Ok(text(&program.native)),
+    };
+    let views: Vec<View> = programs.iter().map(view).collect();
+    let tables = catalog.tables.iter();
+    let tables = tables.map(|table| dialect::source(&table.name.name, &table.columns)).collect();
+    for (program, common) in programs.iter_mut().zip(read_views(&SQL, tables, &views)) {
+        program.common = Some(common);
+    }
 }
 
 async fn has_checks(conn: &mut Conn) -> Result<bool> {

@@ -10,11 +10,13 @@ mod portable;
 
 use std::collections::BTreeSet;
 
-use longshore_model::catalog::{Catalog, NotMoved, Program};
+use longshore_dialect::{Names, write_views};
+use longshore_model::catalog::{Catalog, Common, NotMoved, Program, TableName};
 use longshore_model::connector::Design;
 use longshore_model::plan::{Statement, TablePlan};
 use longshore_model::{Code, Error, Result};
 
+use crate::dialect::{self, SQL};
 use crate::flavor::Flavor;
 use crate::sql::quote;
 
@@ -70,9 +72,39 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, flavor: Flavor) ->
             sql: format!("ANALYZE TABLE {}", quote(&table.target.name)),
         });
     }
+    if !same {
+        views(tables, catalog, flavor, &mut design);
+    }
     programs(catalog, same, flavor, &verbatim, &mut design);
     design.finish.sort_by_key(|one| (one.step, one.table.unwrap_or(usize::MAX)));
     Ok(design)
+}
+
+/// Views of another system, in the order in which they can be made.
+fn views(tables: &[TablePlan], catalog: &Catalog, flavor: Flavor, design: &mut Design) {
+    let views = catalog.programs.iter();
+    let views: Vec<(&Program, &Common)> =
+        views.filter_map(|program| Some((program, program.common.as_ref()?))).collect();
+    let texts: Vec<&Common> = views.iter().map(|(_, common)| *common).collect();
+    let known = tables.iter().map(dialect::target).collect();
+    let name = |name: &TableName| quote(&catalog.plain_name(name));
+    let fits = |name: &str| name.chars().count() <= LONGEST_NAME && is_name(name);
+    let written = write_views(&SQL, known, &texts, &Names { view: &name, fits: &fits });
+    for (at, outcome) in written {
+        let program = views[at].0;
+        match outcome {
+            Ok(sql) => design.finish.push(Statement {
+                table: None,
+                step: step::PROGRAMS,
+                purpose: format!("view {}", program.name),
+                sql,
+            }),
+            Err(refusal) => {
+                let reason = format!("{refusal}; write it anew for {}", flavor.title());
+                design.not_moved.push(not_moved(program, &reason));
+            }
+        }
+    }
 }
 
 /// Views, routines, triggers and events.
@@ -84,6 +116,9 @@ fn programs(
     design: &mut Design,
 ) {
     for program in catalog.programs.iter().filter(|program| !program.described) {
+        if !same && program.common.is_some() {
+            continue;
+        }
         if !same {
             let title = flavor.title();
             let reason = format!("its text is of another system; write it anew for {title}");

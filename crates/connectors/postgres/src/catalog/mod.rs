@@ -59,6 +59,10 @@ pub(crate) async fn read(client: &Client) -> Result<Catalog> {
         Ok(NotMoved { kind: row.try_get(0)?, name: row.try_get(1)?, reason: row.try_get(2)? })
     };
     let not_moved = reading.rows(queries::LEFT, not_moved).await?;
+    let mut common = things::common(&views, tables.values());
+    for program in programs.iter_mut().filter(|program| program.kind.ends_with("view")) {
+        program.common = common.remove(&program.table);
+    }
     let mut tables: Vec<Table> = tables.into_values().collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Catalog {
@@ -222,11 +226,7 @@ impl All {
                 .map(|column| column.model(not_null(column)))
                 .collect(),
             primary_key: kind("p").next().map(|one| one.columns.clone()).unwrap_or_default(),
-            indexes: indexes
-                .into_iter()
-                .flatten()
-                .filter_map(|index| index.model(constraints))
-                .collect(),
+            indexes: Vec::new(),
             foreign_keys: kind("f")
                 .filter(|one| one.own)
                 .filter_map(|one| Some(one.foreign_key(reading.names.get(&one.references?)?)))
@@ -238,6 +238,8 @@ impl All {
             attributes: attributes.collect(),
         };
         let relation = dialect::source(&table);
+        let indexes = indexes.into_iter().flatten();
+        table.indexes = indexes.filter_map(|one| one.model(constraints, &relation)).collect();
         table.checks = kind("c").map(|one| one.check(&relation)).collect();
         table
     }
