@@ -50,6 +50,9 @@ pub struct Table {
     /// Foreign keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign_keys: Vec<ForeignKey>,
+    /// The conditions that every row meets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
     /// Whether its rows are in other tables of the catalog, as those of a partitioned table are in its
     /// partitions: its structure moves, and nothing is read from it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -124,6 +127,9 @@ pub struct Index {
     /// The condition of a partial index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
+    /// The same for other dialects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common: Option<Common>,
     /// Its definition in the catalog's dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub native: Option<String>,
@@ -132,11 +138,34 @@ pub struct Index {
 /// A column or an expression of an index.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IndexPart {
-    /// The column; `None` for an expression, which only the index's native definition holds.
+    /// The column; `None` for an expression, which the index's native definition holds.
     pub column: Option<String>,
+    /// The expression for other dialects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common: Option<Common>,
     /// Whether the order is descending.
     #[serde(default)]
     pub descending: bool,
+}
+
+/// A condition that every row of a table meets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// The name; empty when it has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// What it says.
+    pub common: Common,
+}
+
+/// A condition, an expression or a view in the SQL that systems share, with the names of the source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Common {
+    /// The text.
+    Sql(String),
+    /// Why it has none: what in it does not mean the same elsewhere.
+    Refused(String),
 }
 
 /// A foreign key.
@@ -168,6 +197,9 @@ pub struct Program {
     pub table: String,
     /// Its definition.
     pub native: String,
+    /// A view for other dialects, as a whole `CREATE VIEW`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common: Option<Common>,
     /// The tables and views that must be there for it, beside its own, in the catalog's dialect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
@@ -196,6 +228,17 @@ impl Catalog {
             names.push(table.name.clone());
         }
         names
+    }
+
+    /// What a table or view is called where names have no namespace: others than the default one
+    /// become part of the name.
+    pub fn plain_name(&self, name: &TableName) -> String {
+        match &name.namespace {
+            Some(namespace) if self.default_namespace.as_ref() != Some(namespace) => {
+                name.to_string()
+            }
+            _ => name.name.clone(),
+        }
     }
 }
 

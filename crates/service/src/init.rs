@@ -179,6 +179,7 @@ mod tests {
             primary_key: Vec::new(),
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
+            checks: Vec::new(),
             native: None,
             rows_elsewhere: false,
             comment: None,

@@ -111,6 +111,7 @@ impl Source for NullSource {
             primary_key: Vec::new(),
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
+            checks: Vec::new(),
             native: None,
             rows_elsewhere: false,
             comment: None,

@@ -130,10 +130,32 @@ async fn make(conn: &mut Conn, statement: &str) -> Result<(), mysql_async::Error
         let one = format!("ALTER TABLE {} {change}", sql::quote(&table));
         match conn.query_drop(one).await {
             Err(error) if !is_there(&error) => return Err(error),
+            Err(error)
+                if number(&error) == Some(CHECK_NAME)
+                    && !has_check(conn, &table, change).await? =>
+            {
+                return Err(error);
+            }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// A check has the name of another, of any table.
+const CHECK_NAME: u16 = 3822;
+
+/// Whether a table has the check that a change would add to it.
+async fn has_check(conn: &mut Conn, table: &str, change: &str) -> Result<bool, mysql_async::Error> {
+    let name = change.strip_prefix("ADD CONSTRAINT ").and_then(sql::leading_name);
+    let Some((name, _)) = name else { return Ok(false) };
+    let query = format!(
+        "SELECT 1 FROM information_schema.TABLE_CONSTRAINTS WHERE TABLE_SCHEMA = DATABASE() AND \
+         CONSTRAINT_TYPE = 'CHECK' AND BINARY TABLE_NAME = {} AND CONSTRAINT_NAME = {}",
+        sql::literal(table),
+        sql::literal(&name)
+    );
+    Ok(conn.query_first::<mysql_async::Row, _>(query).await?.is_some())
 }
 
 /// Whether an error says that something is there already.
@@ -142,7 +164,7 @@ fn is_there(error: &mysql_async::Error) -> bool {
     // MariaDB has one number for whatever keeps a foreign key from being made; 121 in its words says
     // that another has its name.
     let same_name = server.code == 1005 && server.message.contains("errno: 121");
-    same_name || matches!(server.code, 1050 | 1061 | 1068 | 1304 | 1359 | 1537 | 1826 | 3822)
+    same_name || matches!(server.code, 1050 | 1061 | 1068 | 1304 | 1359 | 1537 | 1826 | CHECK_NAME)
 }
 
 /// Whether what a statement needs may come later.

@@ -9,6 +9,7 @@ mod columns;
 mod connections;
 mod decode;
 mod design;
+mod dialect;
 mod encode;
 mod failure;
 mod finishing;

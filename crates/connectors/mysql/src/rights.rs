@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use longshore_model::Result;
-use longshore_model::catalog::Catalog;
+use longshore_model::catalog::{Catalog, Common};
 use mysql_async::Conn;
 
 use crate::flavor::Flavor;
@@ -24,6 +24,10 @@ pub(crate) async fn missing(
 ) -> Result<Vec<String>> {
     let Some(held) = held(conn).await? else { return Ok(Vec::new()) };
     let mut wanted: BTreeSet<&str> = LOAD.iter().copied().collect();
+    let has_views = catalog.programs.iter().any(|one| matches!(one.common, Some(Common::Sql(_))));
+    if has_views {
+        wanted.insert("CREATE VIEW");
+    }
     if catalog.dialect == flavor.dialect() {
         for program in &catalog.programs {
             match program.kind.as_str() {

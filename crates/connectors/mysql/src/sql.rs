@@ -41,19 +41,36 @@ pub(crate) fn text_of(literal: &str) -> Option<String> {
         text.push(match letter {
             '\'' if letters.next() == Some('\'') => '\'',
             '\'' => return None,
-            '\\' => match letters.next()? {
-                '0' => '\0',
-                'b' => '\u{8}',
-                'n' => '\n',
-                'r' => '\r',
-                't' => '\t',
-                'Z' => '\u{1a}',
-                other => other,
-            },
+            '\\' => escaped(letters.next()?),
             other => other,
         });
     }
     Some(text)
+}
+
+/// A text without one level of escapes.
+pub(crate) fn unescaped(text: &str) -> String {
+    let (mut plain, mut letters) = (String::with_capacity(text.len()), text.chars());
+    while let Some(letter) = letters.next() {
+        plain.push(match letter {
+            '\\' => letters.next().map_or('\\', escaped),
+            other => other,
+        });
+    }
+    plain
+}
+
+/// What a letter after a backslash stands for.
+fn escaped(letter: char) -> char {
+    match letter {
+        '0' => '\0',
+        'b' => '\u{8}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'Z' => '\u{1a}',
+        other => other,
+    }
 }
 
 /// A text in quotes as the standard has it, where only quotes are doubled.

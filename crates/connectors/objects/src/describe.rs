@@ -93,6 +93,7 @@ fn found(shared: &Shared, listed: &Listed) -> Result<Table> {
         primary_key: Vec::new(),
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        checks: Vec::new(),
         native: None,
         rows_elsewhere: false,
         comment: None,

@@ -9,6 +9,7 @@ mod binary;
 mod catalog;
 mod connections;
 mod design;
+mod dialect;
 mod failure;
 mod finishing;
 mod ledger;

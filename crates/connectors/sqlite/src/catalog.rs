@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use longshore_dialect::{Relation, View, read_condition, read_expression, read_views};
 use longshore_model::Result;
 use longshore_model::catalog::{
-    Catalog, Column, ForeignKey, Generated, Index, IndexPart, NotMoved, Program, Table, TableName,
+    Catalog, Check, Column, ForeignKey, Generated, Index, IndexPart, NotMoved, Program, Table,
+    TableName,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use crate::dialect::SQL;
 use crate::open::failure;
 use crate::shape::{Generation, Listed, Shape};
+use crate::sql::index_parts;
 use crate::sql::{Definition, definition};
-use crate::{DIALECT, ledger, types};
+use crate::{DIALECT, dialect, ledger, types};
 
 type Definitions = BTreeMap<String, String>;
 
@@ -43,8 +47,24 @@ pub(crate) fn read(connection: &Connection) -> Result<Catalog> {
         }
     }
     catalog.programs = programs(connection).map_err(database)?;
+    views(&mut catalog);
     catalog.programs.extend(settings(connection).map_err(database)?);
     Ok(catalog)
+}
+
+/// Reads views for other systems.
+fn views(catalog: &mut Catalog) {
+    let mut programs: Vec<&mut Program> =
+        catalog.programs.iter_mut().filter(|program| program.kind == "view").collect();
+    let view = |program: &&mut Program| View {
+        name: TableName::plain(program.name.clone()),
+        text: Ok(program.native.clone()),
+    };
+    let views: Vec<View> = programs.iter().map(view).collect();
+    let tables = catalog.tables.iter().map(dialect::source).collect();
+    for (program, common) in programs.iter_mut().zip(read_views(&SQL, tables, &views)) {
+        program.common = Some(common);
+    }
 }
 
 /// The numbers that applications keep in the file itself.
@@ -58,6 +78,7 @@ fn settings(connection: &Connection) -> rusqlite::Result<Vec<Program>> {
                 name: name.to_string(),
                 table: name.to_string(),
                 native: format!("PRAGMA {name} = {number}"),
+                common: None,
                 needs: Vec::new(),
                 described: false,
             });
@@ -100,20 +121,29 @@ fn table(connection: &Connection, listed: &Listed, definitions: &Definitions) ->
     if text.autoincrement {
         attributes.insert("autoincrement".to_string(), sequence(connection, name)?.to_string());
     }
-    if text.checks {
-        attributes.insert("checks".to_string(), "true".to_string());
-    }
-    Ok(Table {
+    let mut table = Table {
         name: TableName::plain(name),
         columns: columns(&shape, &text),
         primary_key: shape.primary_key(),
-        indexes: indexes(connection, name, definitions).map_err(database)?,
+        indexes: Vec::new(),
         foreign_keys: foreign_keys(connection, name, native.as_deref()).map_err(database)?,
+        checks: Vec::new(),
         native,
         rows_elsewhere: false,
         comment: None,
         attributes,
-    })
+    };
+    let relation = dialect::source(&table);
+    table.indexes = indexes(connection, name, &relation, definitions).map_err(database)?;
+    table.checks = text
+        .checks
+        .iter()
+        .map(|check| Check {
+            name: check.name.clone(),
+            common: read_condition(&SQL, &relation, &check.condition),
+        })
+        .collect();
+    Ok(table)
 }
 
 fn attributes(shape: &Shape) -> BTreeMap<String, String> {
@@ -189,6 +219,7 @@ fn without_generated(declared: &str) -> String {
 fn indexes(
     connection: &Connection,
     table: &str,
+    relation: &Relation,
     definitions: &Definitions,
 ) -> rusqlite::Result<Vec<Index>> {
     let found: Vec<(String, bool, String)> = collect(
@@ -202,15 +233,23 @@ fn indexes(
         .into_iter()
         .map(|(name, unique, origin)| {
             let native = definitions.get(&name).cloned();
-            let parts = collect(
+            let mut parts: Vec<IndexPart> = collect(
                 connection,
                 "SELECT name, \"desc\", cid FROM pragma_index_xinfo(?1) WHERE key = 1
                  ORDER BY seqno",
                 [&name],
-                |row| Ok(IndexPart { column: row.get(0)?, descending: row.get(1)? }),
+                |row| Ok(IndexPart { column: row.get(0)?, descending: row.get(1)?, common: None }),
             )?;
+            let written = native.as_deref().map(index_parts).unwrap_or_default();
+            for (part, text) in parts.iter_mut().zip(written) {
+                if part.column.is_none() {
+                    part.common = Some(read_expression(&SQL, relation, &text, !unique));
+                }
+            }
+            let condition = native.as_deref().and_then(condition);
             Ok(Index {
-                condition: native.as_deref().and_then(condition),
+                common: condition.as_ref().map(|text| read_condition(&SQL, relation, text)),
+                condition,
                 name,
                 parts,
                 unique,
@@ -289,6 +328,7 @@ fn programs(connection: &Connection) -> rusqlite::Result<Vec<Program>> {
                 name: row.get(1)?,
                 table: row.get(2)?,
                 native: row.get(3)?,
+                common: None,
                 needs: Vec::new(),
                 described: false,
             })

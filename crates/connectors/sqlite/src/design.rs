@@ -7,7 +7,8 @@ mod table;
 
 use std::collections::BTreeSet;
 
-use longshore_model::catalog::{Catalog, NotMoved, Program};
+use longshore_dialect::{Names, write_views};
+use longshore_model::catalog::{Catalog, Common, NotMoved, Program, TableName};
 use longshore_model::connector::Design;
 use longshore_model::plan::{Statement, TablePlan};
 use longshore_model::{Code, Error, Result};
@@ -15,7 +16,8 @@ use longshore_model::{Code, Error, Result};
 use self::scratch::Scratch;
 use self::table::Making;
 use crate::DIALECT;
-use crate::sql::text_literal;
+use crate::dialect::{self, SQL};
+use crate::sql::{quote, text_literal};
 
 /// Designs the tables and what follows them.
 ///
@@ -93,7 +95,9 @@ fn programs(
     design: &mut Design,
 ) -> Result<()> {
     if catalog.dialect != DIALECT {
+        views(tables, catalog, scratch, design);
         let foreign = catalog.programs.iter().filter(|program| !program.described);
+        let foreign = foreign.filter(|program| program.common.is_none());
         design.not_moved.extend(foreign.map(|program| {
             not_moved(
                 &program.kind,
@@ -140,6 +144,33 @@ fn programs(
         }
     }
     Ok(())
+}
+
+/// Views of another system, in the order in which they can be made.
+fn views(tables: &[TablePlan], catalog: &Catalog, scratch: &Scratch, design: &mut Design) {
+    let views = catalog.programs.iter();
+    let views: Vec<(&Program, &Common)> =
+        views.filter_map(|program| Some((program, program.common.as_ref()?))).collect();
+    let texts: Vec<&Common> = views.iter().map(|(_, common)| *common).collect();
+    let known = tables.iter().map(dialect::target).collect();
+    let name = |name: &TableName| quote(&catalog.plain_name(name));
+    let names = Names { view: &name, fits: &|name| !name.is_empty() };
+    for (at, outcome) in write_views(&SQL, known, &texts, &names) {
+        let program = views[at].0;
+        let outcome = outcome.map_err(|refusal| refusal.to_string());
+        match outcome.and_then(|sql| scratch.run(&sql).map(|()| sql)) {
+            Ok(sql) => design.finish.push(Statement {
+                table: None,
+                step: 0,
+                purpose: format!("view {}", program.name),
+                sql,
+            }),
+            Err(reason) => {
+                let reason = format!("{reason}; write it anew for SQLite");
+                design.not_moved.push(not_moved(&program.kind, &program.name, reason));
+            }
+        }
+    }
 }
 
 fn statement(program: &Program, table: Option<usize>) -> Statement {

@@ -6,6 +6,7 @@
 
 mod catalog;
 mod design;
+mod dialect;
 mod held;
 mod ledger;
 mod load;

@@ -104,10 +104,19 @@ pub(crate) struct Definition {
     pub(crate) columns: Vec<ColumnText>,
     /// Whether it has the word AUTOINCREMENT.
     pub(crate) autoincrement: bool,
-    /// Whether it has CHECK constraints.
-    pub(crate) checks: bool,
+    /// Its CHECK constraints.
+    pub(crate) checks: Vec<CheckText>,
     /// Where the table's name is.
     pub(crate) name: Option<Range<usize>>,
+}
+
+/// A check of a `CREATE TABLE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CheckText {
+    /// Its name; empty when it has none.
+    pub(crate) name: String,
+    /// What stands in its parentheses.
+    pub(crate) condition: String,
 }
 
 /// One column of a `CREATE TABLE`.
@@ -127,19 +136,65 @@ pub(crate) fn definition(sql: &str) -> Definition {
     let mut made = Definition {
         name: all.get(2).map(|token| token.span.clone()),
         autoincrement: all.iter().any(|token| token.is("AUTOINCREMENT")),
-        checks: all.iter().any(|token| token.is("CHECK")),
         ..Definition::default()
     };
     let Some(open) = all.iter().position(|token| token.is("(")) else { return made };
+    let mut in_columns = true;
     for item in items(&all[open + 1..]) {
         let constraint = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"];
         let Some(first) = item.first() else { continue };
-        if constraint.iter().any(|word| first.is(word)) {
-            break;
+        in_columns &= !constraint.iter().any(|word| first.is(word));
+        if in_columns {
+            made.columns.push(column(sql, item));
         }
-        made.columns.push(column(sql, item));
+        made.checks.extend(checks(sql, item));
     }
     made
+}
+
+/// The checks of a column or of the table, each perhaps with a name before it.
+fn checks(sql: &str, item: &[Token]) -> Vec<CheckText> {
+    let (mut found, mut depth) = (Vec::new(), 0_usize);
+    for (at, token) in item.iter().enumerate() {
+        if token.is("(") {
+            depth += 1;
+        } else if token.is(")") {
+            depth = depth.saturating_sub(1);
+        } else if depth == 0
+            && token.is("CHECK")
+            && let Some(open) = item.get(at + 1).filter(|token| token.is("("))
+            && let Some(close) = closing(&item[at + 1..])
+        {
+            let named = at >= 2 && item[at - 2].is("CONSTRAINT");
+            let name = if named { item[at - 1].text.clone() } else { String::new() };
+            let condition = sql[open.span.end..close.span.start].trim().to_string();
+            found.push(CheckText { name, condition });
+        }
+    }
+    found
+}
+
+/// The columns and expressions of a `CREATE INDEX`, each without its order.
+pub(crate) fn index_parts(sql: &str) -> Vec<String> {
+    let all = tokens(sql);
+    let on = all.iter().position(|token| token.is("ON")).unwrap_or(all.len());
+    let Some(open) = all.iter().skip(on).position(|token| token.is("(")) else {
+        return Vec::new();
+    };
+    let parts = items(&all[on + open + 1..]);
+    parts.into_iter().map(|part| without_order(sql, part)).collect()
+}
+
+fn without_order(sql: &str, part: &[Token]) -> String {
+    let ends = |token: &&Token| token.is("ASC") || token.is("DESC");
+    let part = match part.last().filter(ends) {
+        Some(_) => &part[..part.len() - 1],
+        None => part,
+    };
+    match (part.first(), part.last()) {
+        (Some(first), Some(last)) => sql[first.span.start..last.span.end].to_string(),
+        _ => String::new(),
+    }
 }
 
 /// The parts between commas up to the parenthesis that closes the list.
@@ -201,7 +256,7 @@ fn closing(tokens: &[Token]) -> Option<&Token> {
 
 #[cfg(test)]
 mod tests {
-    use super::{definition, quote, tokens};
+    use super::{definition, index_parts, quote, tokens};
 
     #[test]
     fn names_survive_quoting() {
@@ -223,9 +278,25 @@ mod tests {
         assert_eq!(names, ["id", "a b", "g", "as"]);
         assert_eq!(read.columns[1].collation.as_deref(), Some("NOCASE"));
         assert_eq!(read.columns[2].generated.as_deref(), Some("f('x)', (1)) || `t`"));
-        assert!(read.autoincrement && read.checks);
+        assert!(read.autoincrement);
+        let checks: Vec<_> = read.checks.iter().map(|check| check.condition.as_str()).collect();
+        assert_eq!(checks, ["id > 0"]);
+        let read = definition(
+            "CREATE TABLE t (a INT CONSTRAINT \"p q\" CHECK (f(a) > ')') UNIQUE CHECK(a<9), \
+             PRIMARY KEY (a), CHECK (b IN (1)))",
+        );
+        let checks: Vec<_> =
+            read.checks.iter().map(|one| (one.name.as_str(), one.condition.as_str())).collect();
+        assert_eq!(checks, [("p q", "f(a) > ')'"), ("", "a<9"), ("", "b IN (1)")]);
         let plain = definition("CREATE TABLE t(a /* CHECK AUTOINCREMENT */, b 'x)')");
-        assert!(!plain.autoincrement && !plain.checks);
+        assert!(!plain.autoincrement && plain.checks.is_empty());
+    }
+
+    #[test]
+    fn parts_of_indexes_lose_their_order() {
+        let sql = "CREATE INDEX i ON \"t (\" (a, lower(b, ',') DESC, \"desc\" ASC) WHERE c > (1)";
+        assert_eq!(index_parts(sql), ["a", "lower(b, ',')", "\"desc\""]);
+        assert!(index_parts("CREATE INDEX").is_empty());
     }
 
     #[test]

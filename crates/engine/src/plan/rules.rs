@@ -212,6 +212,13 @@ fn structure(
             )),
         }
     }
+    // Conditions name the source's columns, which a file would no longer know.
+    let mut checks = table.checks.clone();
+    if !untouched && !names.ends.same_dialect && !names.ends.other_dialect {
+        not_moved.extend(checks.drain(..).map(|check| {
+            left_out("check", format!("{name}.{}", check.name), "its table was changed by a rule")
+        }));
+    }
     let all_keys = foreign_keys.len() == table.foreign_keys.len();
     let structure = Table {
         name: names.target(&table.name),
@@ -219,6 +226,7 @@ fn structure(
         primary_key,
         indexes,
         foreign_keys,
+        checks,
         native: table.native.clone().filter(|_| untouched && all_keys),
         rows_elsewhere: false,
         comment: table.comment.clone(),

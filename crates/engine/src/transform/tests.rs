@@ -37,6 +37,7 @@ fn table(column: ColumnPlan) -> TablePlan {
             primary_key: Vec::new(),
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
+            checks: Vec::new(),
             native: None,
             rows_elsewhere: false,
             comment: None,

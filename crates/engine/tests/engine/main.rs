@@ -123,6 +123,7 @@ fn people(name: &str, keyed: bool) -> Table {
         primary_key: if keyed { vec!["id".to_string()] } else { Vec::new() },
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        checks: Vec::new(),
         native: None,
         rows_elsewhere: false,
         comment: None,

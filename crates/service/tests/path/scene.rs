@@ -113,6 +113,7 @@ pub(crate) fn put(store: &Store, name: &str, key: Option<&str>, batch: RecordBat
         primary_key: key.into_iter().map(str::to_string).collect(),
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        checks: Vec::new(),
         native: None,
         rows_elsewhere: false,
         comment: None,

@@ -110,10 +110,12 @@ pub async fn finish_can_be_repeated(system: Arc<System>) {
         parts: vec![longshore_model::catalog::IndexPart {
             column: Some("name".to_string()),
             descending: true,
+            common: None,
         }],
         unique: false,
         constraint: false,
         condition: None,
+        common: None,
         native: None,
     };
     seed.table.indexes.push(index);

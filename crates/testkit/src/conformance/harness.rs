@@ -49,6 +49,7 @@ pub(super) fn table(name: &str, columns: &[(&str, LogicalType)]) -> Table {
         primary_key: Vec::new(),
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        checks: Vec::new(),
         native: None,
         rows_elsewhere: false,
         comment: None,

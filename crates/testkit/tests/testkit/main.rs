@@ -49,6 +49,7 @@ async fn a_script_fails_as_often_as_it_is_told() {
         primary_key: Vec::new(),
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        checks: Vec::new(),
         native: None,
         rows_elsewhere: false,
         comment: None,

@@ -7,6 +7,7 @@ use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Packag
 use super::root;
 
 const MODEL: &str = "longshore-model";
+const DIALECT: &str = "longshore-dialect";
 const ENGINE: &str = "longshore-engine";
 const CONNECTORS: &str = "longshore-connectors";
 const SERVICE: &str = "longshore-service";
@@ -18,9 +19,10 @@ const DECODERS: &str = "longshore-decoders";
 const BENCH: &str = "longshore-bench";
 
 /// What each crate may know of the others. `connectors/all` and the connectors are not listed: the
-/// one knows the model and every connector, the others the model and nothing else.
+/// one knows the model and every connector, the others the model, the dialect and nothing else.
 const ARROWS: &[(&str, &[&str])] = &[
     (MODEL, &[]),
+    (DIALECT, &[MODEL]),
     (ENGINE, &[MODEL]),
     (SERVICE, &[MODEL, ENGINE, CONNECTORS]),
     (CLI, &[MODEL, ENGINE, SERVICE]),
@@ -40,6 +42,7 @@ const QUARANTINES: &[(&str, &[&str])] = &[
     ("indicatif", &[CLI]),
     // Demo and tests make and compare databases without longshore's own eyes.
     ("rusqlite", &["longshore-sqlite", CLI, TESTKIT, BENCH]),
+    ("sqlparser", &[DIALECT, "longshore-objects"]),
     ("parquet", &["longshore-objects", BENCH]),
     ("proptest", &[TESTKIT]),
     ("rcgen", &[TESTKIT]),
@@ -66,7 +69,7 @@ fn allowed(packages: &[&Package]) -> BTreeMap<String, BTreeSet<String>> {
         ARROWS.iter().map(|(name, others)| (name.to_string(), set(others))).collect();
     let mut all = set(&[MODEL]);
     for package in packages.iter().filter(|package| is_connector(package)) {
-        allowed.insert(package.name.to_string(), set(&[MODEL]));
+        allowed.insert(package.name.to_string(), set(&[MODEL, DIALECT]));
         all.insert(package.name.to_string());
     }
     allowed.insert(CONNECTORS.to_string(), all);

@@ -69,7 +69,6 @@ fn postgres_gets_what_it_has_and_the_plan_names_the_rest() {
             "view film_list",
             "routine hello",
             "trigger ins_film",
-            "check positive",
         ] {
             assert!(told.contains(named), "{flavor:?}: {named}\n{}", plan.out);
         }

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
+use longshore_dialect::{Relation, read_expression};
 use longshore_model::Result;
-use longshore_model::catalog::{ForeignKey, Index, IndexPart, Program, TableName};
+use longshore_model::catalog::{Column, Common, ForeignKey, Index, IndexPart, Program, TableName};
 use mysql_async::{Conn, Row};
 
 use super::{DOING, by_table, part};
+use crate::dialect::{self, SQL};
 use crate::flavor::Flavor;
 use crate::session::{cell, number, rows};
+use crate::sql::unescaped;
 
 /// The keys of a table.
 #[derive(Default)]
@@ -22,7 +25,11 @@ pub(super) struct Keys {
 }
 
 /// The keys of every table.
-pub(super) async fn all(conn: &mut Conn, flavor: Flavor) -> Result<HashMap<String, Keys>> {
+pub(super) async fn all(
+    conn: &mut Conn,
+    flavor: Flavor,
+    columns: &HashMap<String, Vec<Column>>,
+) -> Result<HashMap<String, Keys>> {
     // Indexes over expressions exist in MySQL alone, since version 8.0.13.
     let expression = match flavor == Flavor::MySql && has_expressions(conn).await? {
         true => "EXPRESSION",
@@ -34,7 +41,10 @@ pub(super) async fn all(conn: &mut Conn, flavor: Flavor) -> Result<HashMap<Strin
          ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX"
     );
     let listed = by_table(rows(conn, DOING, &query).await?);
-    let of_table = |(table, rows): (String, Vec<Row>)| (table.clone(), of_table(&table, &rows));
+    let of_table = |(table, rows): (String, Vec<Row>)| {
+        let relation = columns.get(&table).map(|columns| dialect::source(&table, columns));
+        (table.clone(), of_table(&table, &rows, relation))
+    };
     Ok(listed.into_iter().map(of_table).collect())
 }
 
@@ -46,7 +56,7 @@ async fn has_expressions(conn: &mut Conn) -> Result<bool> {
     Ok(found.first().is_some_and(|row| number(row, 0) > 0))
 }
 
-fn of_table(table: &str, rows: &[Row]) -> Keys {
+fn of_table(table: &str, rows: &[Row], relation: Option<Relation>) -> Keys {
     let text = |row: &Row, at: usize| cell(row, at).unwrap_or_default();
     let mut keys = Keys::default();
     for rows in rows.chunk_by(|one, two| text(one, 1) == text(two, 1)) {
@@ -61,7 +71,7 @@ fn of_table(table: &str, rows: &[Row]) -> Keys {
             "BTREE" | "HASH" if prefix && unique => "unique index over beginnings of texts",
             "BTREE" | "HASH" if prefix => "index over beginnings of texts",
             "BTREE" | "HASH" => {
-                keys.indexes.push(index(name, unique, rows));
+                keys.indexes.push(index(name, unique, rows, relation.as_ref()));
                 continue;
             }
             "FULLTEXT" => "full-text index",
@@ -73,14 +83,19 @@ fn of_table(table: &str, rows: &[Row]) -> Keys {
     keys
 }
 
-fn index(name: String, unique: bool, rows: &[Row]) -> Index {
+fn index(name: String, unique: bool, rows: &[Row], table: Option<&Relation>) -> Index {
     let part = |row: &Row| IndexPart {
         column: cell(row, 3),
         descending: cell(row, 4).as_deref() == Some("D"),
+        // The server shows the text as a literal would have it.
+        common: cell(row, 7).map(|text| match table {
+            Some(table) => read_expression(&SQL, table, &unescaped(&text), !unique),
+            None => Common::Refused("it has an expression".to_string()),
+        }),
     };
     let parts: Vec<IndexPart> = rows.iter().map(part).collect();
     let constraint = unique && parts.iter().all(|part| part.column.is_some());
-    Index { name, parts, unique, constraint, condition: None, native: None }
+    Index { name, parts, unique, constraint, condition: None, common: None, native: None }
 }
 
 /// The foreign keys of every table.

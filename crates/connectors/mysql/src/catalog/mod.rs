@@ -27,7 +27,7 @@ pub(crate) async fn read(conn: &mut Conn, address: &Address) -> Result<Catalog> 
     let flavor = address.flavor;
     let listed = rows(conn, DOING, TABLES).await?;
     let (mut columns, own) = column::all(conn, flavor).await?;
-    let mut keys = keys::all(conn, flavor).await?;
+    let mut keys = keys::all(conn, flavor, &columns).await?;
     let mut foreign = keys::foreign(conn, &address.database).await?;
     let mut catalog = Catalog { dialect: flavor.dialect().to_string(), ..Catalog::default() };
     catalog.programs.extend(own);
@@ -59,6 +59,7 @@ pub(crate) async fn read(conn: &mut Conn, address: &Address) -> Result<Catalog> 
             primary_key: keys.primary,
             indexes: keys.indexes,
             foreign_keys: foreign.remove(&name).unwrap_or_default(),
+            checks: Vec::new(),
             rows_elsewhere: false,
             comment: cell(row, 3).filter(|text| !text.is_empty()),
             native: Some(definition(conn, &name).await?),
@@ -87,6 +88,7 @@ fn part(kind: &str, name: &str, table: &str, native: &str) -> Program {
         name: name.to_string(),
         table: table.to_string(),
         native: native.to_string(),
+        common: None,
         needs: Vec::new(),
         described: false,
     }
@@ -129,15 +131,15 @@ fn is_json_check(check: &str, column: &str) -> bool {
     check.eq_ignore_ascii_case(&format!("json_valid({})", quote(column)))
 }
 
-/// The checks of a database: table, name, condition.
+/// The checks of a database: table, name, condition, whether rows have to meet it.
 fn checks(flavor: Flavor) -> &'static str {
     match flavor {
         Flavor::MariaDb => {
-            "SELECT TABLE_NAME, CONSTRAINT_NAME, CHECK_CLAUSE FROM \
+            "SELECT TABLE_NAME, CONSTRAINT_NAME, CHECK_CLAUSE, 'YES' FROM \
              information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE()"
         }
         Flavor::MySql => {
-            "SELECT t.TABLE_NAME, c.CONSTRAINT_NAME, c.CHECK_CLAUSE FROM \
+            "SELECT t.TABLE_NAME, c.CONSTRAINT_NAME, c.CHECK_CLAUSE, t.ENFORCED FROM \
              information_schema.CHECK_CONSTRAINTS c JOIN information_schema.TABLE_CONSTRAINTS t \
              USING (CONSTRAINT_SCHEMA, CONSTRAINT_NAME) \
              WHERE c.CONSTRAINT_SCHEMA = DATABASE() AND t.CONSTRAINT_TYPE = 'CHECK'"

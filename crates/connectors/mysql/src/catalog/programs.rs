@@ -1,15 +1,17 @@
 //! What stands beside the tables: views, triggers, routines, events, checks.
 
+use longshore_dialect::{View, read_condition, read_views};
 use longshore_model::Result;
-use longshore_model::catalog::{Catalog, NotMoved, Program};
+use longshore_model::catalog::{Catalog, Check, Common, NotMoved, Program, TableName};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
 use super::{DOING, checks, is_json_check};
+use crate::dialect::{self, SQL};
 use crate::failure::failure;
 use crate::flavor::Flavor;
 use crate::session::{cell, rows};
-use crate::sql::{literal, quote};
+use crate::sql::{literal, quote, unescaped};
 
 /// A kind of thing with a definition of its own.
 struct Kind {
@@ -62,23 +64,52 @@ pub(super) async fn read(conn: &mut Conn, flavor: Flavor, catalog: &mut Catalog)
             one(conn, kind, &row, catalog).await?;
         }
     }
+    views(catalog);
     if flavor == Flavor::MySql && !has_checks(conn).await? {
         return Ok(());
     }
     for row in rows(conn, DOING, checks(flavor)).await? {
         let text = |at: usize| cell(&row, at).unwrap_or_default();
         let (table, name, native) = (text(0), text(1), text(2));
-        let columns = catalog.tables.iter().find(|one| one.name.name == table);
-        let json = columns.is_some_and(|table| {
-            table.columns.iter().any(|column| is_json_check(&native, &column.name))
-        });
-        if !json && columns.is_some() {
-            let kind = "check".to_string();
-            let needs = Vec::new();
-            catalog.programs.push(Program { kind, name, table, native, needs, described: false });
+        let Some(owner) = catalog.tables.iter_mut().find(|one| one.name.name == table) else {
+            continue;
+        };
+        if owner.columns.iter().any(|column| is_json_check(&native, &column.name)) {
+            continue;
         }
+        // MySQL shows the text as a literal would have it.
+        let condition = match flavor {
+            Flavor::MySql => unescaped(&native),
+            Flavor::MariaDb => native,
+        };
+        let common = match text(3).as_str() {
+            "YES" => read_condition(&SQL, &dialect::source(&table, &owner.columns), &condition),
+            _ => Common::Refused("the source does not enforce it".to_string()),
+        };
+        owner.checks.push(Check { name, common });
     }
     Ok(())
+}
+
+/// Reads views for other systems.
+fn views(catalog: &mut Catalog) {
+    let mut programs: Vec<&mut Program> =
+        catalog.programs.iter_mut().filter(|program| program.kind == "view").collect();
+    // Between CREATE and VIEW stands how the server runs it.
+    let text = |native: &str| match native.find(" VIEW `") {
+        Some(at) => format!("CREATE{}", &native[at..]),
+        None => native.to_string(),
+    };
+    let view = |program: &&mut Program| View {
+        name: TableName::plain(program.name.clone()),
+        text: Ok(text(&program.native)),
+    };
+    let views: Vec<View> = programs.iter().map(view).collect();
+    let tables = catalog.tables.iter();
+    let tables = tables.map(|table| dialect::source(&table.name.name, &table.columns)).collect();
+    for (program, common) in programs.iter_mut().zip(read_views(&SQL, tables, &views)) {
+        program.common = Some(common);
+    }
 }
 
 async fn has_checks(conn: &mut Conn) -> Result<bool> {
@@ -111,6 +142,7 @@ async fn one(conn: &mut Conn, kind: &Kind, row: &Row, catalog: &mut Catalog) -> 
             name,
             table,
             native,
+            common: None,
             needs: Vec::new(),
             described: false,
         }),

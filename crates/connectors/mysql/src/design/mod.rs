@@ -3,17 +3,20 @@
 //! What comes from the same system and moves as it is keeps its own definition ([`native`]);
 //! everything else is made from the plan's columns ([`portable`]).
 
+mod checks;
 mod foreign;
 mod native;
 mod portable;
 
 use std::collections::BTreeSet;
 
-use longshore_model::catalog::{Catalog, NotMoved, Program};
+use longshore_dialect::{Names, write_views};
+use longshore_model::catalog::{Catalog, Common, NotMoved, Program, TableName};
 use longshore_model::connector::Design;
 use longshore_model::plan::{Statement, TablePlan};
 use longshore_model::{Code, Error, Result};
 
+use crate::dialect::{self, SQL};
 use crate::flavor::Flavor;
 use crate::sql::quote;
 
@@ -24,6 +27,7 @@ const LONGEST_NAME: usize = 64;
 pub(crate) mod step {
     pub(crate) const KEYS: u32 = 1;
     pub(crate) const FOREIGN_KEYS: u32 = 2;
+    pub(super) const CHECKS: u32 = FOREIGN_KEYS;
     /// Queries for rows that violate a foreign key.
     pub(crate) const FOREIGN_KEY_CHECKS: u32 = 3;
     pub(super) const STATISTICS: u32 = 4;
@@ -41,6 +45,7 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, flavor: Flavor) ->
     let mut design = Design::default();
     // Foreign keys in a definition name tables as the source does.
     let renamed = tables.iter().any(|table| table.source.name != table.target.name);
+    let names = checks::names(tables);
     let mut verbatim = BTreeSet::new();
     for (number, table) in tables.iter().enumerate() {
         // A definition declares columns as they were, also those that are converted.
@@ -52,7 +57,10 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, flavor: Flavor) ->
         let made = native.and_then(|text| native::make(number, table, text, &mut design));
         match made {
             Some(()) => drop(verbatim.insert(table.target.name.as_str())),
-            None => portable::make(number, table, tables, flavor, same, &mut design),
+            None => {
+                portable::make(number, table, tables, flavor, same, &mut design);
+                checks::make(number, table, flavor, &names, &mut design);
+            }
         }
     }
     for (number, table) in tables.iter().enumerate() {
@@ -64,9 +72,39 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, flavor: Flavor) ->
             sql: format!("ANALYZE TABLE {}", quote(&table.target.name)),
         });
     }
+    if !same {
+        views(tables, catalog, flavor, &mut design);
+    }
     programs(catalog, same, flavor, &verbatim, &mut design);
     design.finish.sort_by_key(|one| (one.step, one.table.unwrap_or(usize::MAX)));
     Ok(design)
+}
+
+/// Views of another system, in the order in which they can be made.
+fn views(tables: &[TablePlan], catalog: &Catalog, flavor: Flavor, design: &mut Design) {
+    let views = catalog.programs.iter();
+    let views: Vec<(&Program, &Common)> =
+        views.filter_map(|program| Some((program, program.common.as_ref()?))).collect();
+    let texts: Vec<&Common> = views.iter().map(|(_, common)| *common).collect();
+    let known = tables.iter().map(dialect::target).collect();
+    let name = |name: &TableName| quote(&catalog.plain_name(name));
+    let fits = |name: &str| name.chars().count() <= LONGEST_NAME && is_name(name);
+    let written = write_views(&SQL, known, &texts, &Names { view: &name, fits: &fits });
+    for (at, outcome) in written {
+        let program = views[at].0;
+        match outcome {
+            Ok(sql) => design.finish.push(Statement {
+                table: None,
+                step: step::PROGRAMS,
+                purpose: format!("view {}", program.name),
+                sql,
+            }),
+            Err(refusal) => {
+                let reason = format!("{refusal}; write it anew for {}", flavor.title());
+                design.not_moved.push(not_moved(program, &reason));
+            }
+        }
+    }
 }
 
 /// Views, routines, triggers and events.
@@ -78,6 +116,9 @@ fn programs(
     design: &mut Design,
 ) {
     for program in catalog.programs.iter().filter(|program| !program.described) {
+        if !same && program.common.is_some() {
+            continue;
+        }
         if !same {
             let title = flavor.title();
             let reason = format!("its text is of another system; write it anew for {title}");

@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
-use longshore_model::catalog::{Column, Index, NotMoved, TableName};
+use longshore_dialect::{Kind, columns, write_expression};
+use longshore_model::catalog::{Column, Common, Index, IndexPart, NotMoved, TableName};
 use longshore_model::connector::Design;
 use longshore_model::loss::LossKind;
 use longshore_model::plan::{ColumnPlan, Statement, TablePlan};
 use longshore_model::{ColumnBuilder, ColumnView, DefaultValue, LogicalType};
 
 use super::{LONGEST_NAME, foreign, step};
+use crate::dialect::{self, SQL};
 use crate::flavor::Flavor;
 use crate::sql::{list, literal, quote};
 use crate::types;
@@ -75,10 +77,10 @@ pub(super) fn make(
     let keys: Vec<String> = structure
         .indexes
         .iter()
-        .filter_map(|index| match key(index, table, &keyed) {
+        .filter_map(|index| match key(index, table, &keyed, flavor) {
             Ok(key) => Some(format!("ADD {key}")),
             Err(reason) => {
-                design.not_moved.push(left("index", &index.name, reason));
+                design.not_moved.push(left("index", &index.name, &reason));
                 None
             }
         })
@@ -280,16 +282,20 @@ impl Keyed {
 }
 
 /// An index.
-fn key(index: &Index, table: &TablePlan, keyed: &Keyed) -> Result<String, &'static str> {
+fn key(index: &Index, table: &TablePlan, keyed: &Keyed, flavor: Flavor) -> Result<String, String> {
     if index.condition.is_some() {
-        return Err("it has a condition, which MySQL and MariaDB do not know");
+        return Err("it has a condition, which MySQL and MariaDB do not know".to_string());
     }
     let parts = index
         .parts
         .iter()
         .map(|part| {
-            let name = part.column.as_ref()?;
-            let column = table.columns.iter().find(|column| column.target == *name)?;
+            let Some(name) = part.column.as_ref() else {
+                return expression(part, index.unique, table, keyed, flavor);
+            };
+            let none = || format!("its column {name} does not move");
+            let column = table.columns.iter().find(|column| column.target == *name);
+            let column = column.ok_or_else(none)?;
             let declared = keyed.declare(column);
             let large = matches!(types::word(&declared), "longtext" | "longblob" | "json");
             let length = types::length(&declared).and_then(|length| usize::try_from(length).ok());
@@ -299,12 +305,42 @@ fn key(index: &Index, table: &TablePlan, keyed: &Keyed) -> Result<String, &'stat
             } else {
                 String::new()
             };
-            Some(format!("{}{length}{}", quote(name), if part.descending { " DESC" } else { "" }))
+            Ok(format!("{}{length}{}", quote(name), if part.descending { " DESC" } else { "" }))
         })
-        .collect::<Option<Vec<String>>>()
-        .ok_or("it has an expression of another system; make it anew")?;
+        .collect::<Result<Vec<String>, String>>()?;
     let unique = if index.unique { "UNIQUE " } else { "" };
     let own = !index.name.is_empty() && index.name.chars().count() <= LONGEST_NAME;
     let name = if own { quote(&index.name) + " " } else { String::new() };
     Ok(format!("{unique}INDEX {name}({})", parts.join(", ")))
+}
+
+/// An expression of an index, which MySQL alone has, and none whose result has no bound.
+fn expression(
+    part: &IndexPart,
+    unique: bool,
+    table: &TablePlan,
+    keyed: &Keyed,
+    flavor: Flavor,
+) -> Result<String, String> {
+    let common = match &part.common {
+        _ if flavor == Flavor::MariaDb => {
+            return Err("it has an expression, which indexes of MariaDB do not know".to_string());
+        }
+        Some(Common::Sql(common)) => common,
+        Some(Common::Refused(reason)) => return Err(format!("{reason}; make it anew")),
+        None => return Err("it has an expression of another system; make it anew".to_string()),
+    };
+    let written = write_expression(&SQL, &dialect::target(table), common, !unique);
+    let (text, kind) = written.map_err(|refusal| format!("{refusal}; make it anew"))?;
+    let bounded = |name: &String| {
+        let column = table.columns.iter().find(|column| column.source == *name);
+        let length = column.and_then(|column| types::length(&keyed.declare(column)));
+        length.is_some_and(|length| usize::try_from(length).is_ok_and(|n| n <= LONGEST_KEY_TEXT))
+    };
+    let is_text = matches!(kind, Kind::Text | Kind::Word);
+    // What is joined may be longer than its parts.
+    if is_text && (common.contains("||") || !columns(common).iter().all(bounded)) {
+        return Err("its expression is a text without a bound; make it anew".to_string());
+    }
+    Ok(format!("({text}){}", if part.descending { " DESC" } else { "" }))
 }

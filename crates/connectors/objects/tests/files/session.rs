@@ -110,6 +110,7 @@ pub(crate) fn plan(target: &dyn Target, chunks: usize) -> MovePlan {
         primary_key: vec!["n".to_string()],
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        checks: Vec::new(),
         native: Some("CREATE TABLE t (n INTEGER PRIMARY KEY)".to_string()),
         rows_elsewhere: false,
         comment: None,

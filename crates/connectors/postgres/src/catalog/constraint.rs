@@ -1,9 +1,11 @@
 //! Constraints of tables.
 
-use longshore_model::catalog::{ForeignKey, TableName};
+use longshore_dialect::{Relation, read_condition};
+use longshore_model::catalog::{Check, Common, ForeignKey, TableName};
 use tokio_postgres::Row;
 
 use super::Got;
+use crate::dialect::SQL;
 use crate::sql;
 
 pub(super) struct Constraint {
@@ -63,6 +65,20 @@ impl Constraint {
     /// Whether a foreign key can be made first and held against the rows later.
     pub(super) fn valid_later(&self) -> bool {
         self.valid && !self.definition.ends_with("NOT ENFORCED")
+    }
+
+    /// The check as other systems see it.
+    pub(super) fn check(&self, table: &Relation) -> Check {
+        let definition = self.definition.trim_end_matches(" NO INHERIT");
+        let condition = definition.strip_prefix("CHECK (").and_then(|text| text.strip_suffix(')'));
+        let common = match condition {
+            Some(condition) => read_condition(&SQL, table, condition),
+            None if definition.ends_with(" NOT VALID") => {
+                Common::Refused("rows that were there before it need not meet it".to_string())
+            }
+            None => Common::Refused("the source does not enforce it".to_string()),
+        };
+        Check { name: self.name.clone(), common }
     }
 
     /// The foreign key as other systems see it.

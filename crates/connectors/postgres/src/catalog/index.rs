@@ -1,10 +1,12 @@
 //! Indexes of tables and materialised views.
 
+use longshore_dialect::{Relation, read_condition, read_expression};
 use longshore_model::catalog::{Index as ModelIndex, IndexPart};
 use tokio_postgres::Row;
 
 use super::Got;
 use super::constraint::Constraint;
+use crate::dialect::SQL;
 
 pub(super) struct Index {
     pub(super) oid: u32,
@@ -22,6 +24,7 @@ pub(super) struct Index {
     pub(super) valid: bool,
     pub(super) qualified: String,
     settings: Vec<String>,
+    expressions: Vec<String>,
 }
 
 pub(super) fn index(row: &Row) -> Got<Index> {
@@ -41,6 +44,7 @@ pub(super) fn index(row: &Row) -> Got<Index> {
         valid: row.try_get(12)?,
         qualified: row.try_get(13)?,
         settings: row.try_get(14)?,
+        expressions: row.try_get(15)?,
     })
 }
 
@@ -56,7 +60,7 @@ impl Index {
 
     /// The index as other systems see it; `None` for the primary key's, and for what only this
     /// system has.
-    pub(super) fn model(&self, constraints: &[Constraint]) -> Option<ModelIndex> {
+    pub(super) fn model(&self, constraints: &[Constraint], table: &Relation) -> Option<ModelIndex> {
         let kind = constraints.iter().find(|one| self.constraint && one.name == self.name);
         if !self.valid || kind.is_some_and(|one| one.kind != "u") {
             return None;
@@ -64,13 +68,20 @@ impl Index {
         let parts = self.parts.iter().enumerate().map(|(at, column)| IndexPart {
             column: Some(column.clone()).filter(|column| !column.is_empty()),
             descending: self.options.get(at).is_some_and(|bits| bits & 1 == 1),
+            common: self
+                .expressions
+                .get(at)
+                .filter(|text| !text.is_empty())
+                .map(|text| read_expression(&SQL, table, text, !self.unique)),
         });
+        let condition = self.condition.as_ref();
         Some(ModelIndex {
             name: self.name.clone(),
             parts: parts.collect(),
             unique: self.unique,
             constraint: self.constraint,
             condition: self.condition.clone(),
+            common: condition.map(|text| read_condition(&SQL, table, text)),
             native: Some(self.definition.clone()),
         })
     }

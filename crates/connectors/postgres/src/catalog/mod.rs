@@ -17,7 +17,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::failure::failure;
 use crate::types::NativeType;
-use crate::{DIALECT, session, sql};
+use crate::{DIALECT, dialect, session, sql};
 use column::{Column, NotNull};
 use constraint::Constraint;
 use index::Index;
@@ -59,6 +59,10 @@ pub(crate) async fn read(client: &Client) -> Result<Catalog> {
         Ok(NotMoved { kind: row.try_get(0)?, name: row.try_get(1)?, reason: row.try_get(2)? })
     };
     let not_moved = reading.rows(queries::LEFT, not_moved).await?;
+    let mut common = things::common(&views, tables.values());
+    for program in programs.iter_mut().filter(|program| program.kind.ends_with("view")) {
+        program.common = common.remove(&program.table);
+    }
     let mut tables: Vec<Table> = tables.into_values().collect();
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Catalog {
@@ -215,27 +219,29 @@ impl All {
         ];
         let attributes =
             attributes.into_iter().filter_map(|(name, text)| Some((name.into(), text?)));
-        Table {
+        let mut table = Table {
             name: facts.name.clone(),
             columns: of(&self.columns, facts.oid)
                 .iter()
                 .map(|column| column.model(not_null(column)))
                 .collect(),
             primary_key: kind("p").next().map(|one| one.columns.clone()).unwrap_or_default(),
-            indexes: indexes
-                .into_iter()
-                .flatten()
-                .filter_map(|index| index.model(constraints))
-                .collect(),
+            indexes: Vec::new(),
             foreign_keys: kind("f")
                 .filter(|one| one.own)
                 .filter_map(|one| Some(one.foreign_key(reading.names.get(&one.references?)?)))
                 .collect(),
+            checks: Vec::new(),
             rows_elsewhere: facts.partitioned,
             comment: facts.comment.clone(),
             native: None,
             attributes: attributes.collect(),
-        }
+        };
+        let relation = dialect::source(&table);
+        let indexes = indexes.into_iter().flatten();
+        table.indexes = indexes.filter_map(|one| one.model(constraints, &relation)).collect();
+        table.checks = kind("c").map(|one| one.check(&relation)).collect();
+        table
     }
 
     fn parents(&self, reading: &Reading<'_>, facts: &Facts) -> Vec<String> {
@@ -305,6 +311,8 @@ impl All {
                 continue;
             }
             let mut made = program(kind, &one.name, &bound, format!("{add} {}", one.definition));
+            // Other systems have the checks of tables from their descriptions.
+            made.described |= kind == "check";
             if kind == "foreign key" {
                 let references = one.references.and_then(|oid| reading.names.get(&oid));
                 made.needs = references.map(key).into_iter().collect();
@@ -413,5 +421,5 @@ fn program(kind: &str, name: &str, table: &str, native: String) -> Program {
         "key" => !native.contains(" EXCLUDE "),
         _ => false,
     };
-    Program { kind, name, table, native, needs: Vec::new(), described }
+    Program { kind, name, table, native, common: None, needs: Vec::new(), described }
 }

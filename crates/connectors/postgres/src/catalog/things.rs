@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use longshore_dialect::{Refusal, read_views};
 use longshore_model::Result;
-use longshore_model::catalog::{Program, Table, TableName};
+use longshore_model::catalog::{Common, Program, Table, TableName};
 use tokio_postgres::Row;
 
 use super::order::{self, Id, Node};
 use super::sequence::Sequence;
 use super::{Got, PLACE, Reading, key, program, queries, told};
+use crate::dialect::{self, SQL};
 use crate::sql;
 
 /// The number of the server's class of relations.
@@ -50,6 +52,16 @@ pub(crate) fn identity(program: &Program) -> String {
         true => program.table.clone(),
         false => format!("{kind} {}", program.name),
     }
+}
+
+/// Views for other systems, by the names that programs have for them.
+pub(super) fn common<'a>(
+    views: &[View],
+    tables: impl Iterator<Item = &'a Table>,
+) -> HashMap<String, Common> {
+    let readable: Vec<longshore_dialect::View> = views.iter().map(View::readable).collect();
+    let read = read_views(&SQL, tables.map(dialect::source).collect(), &readable);
+    views.iter().map(|view| key(&view.name)).zip(read).collect()
 }
 
 fn thing(kind: &str, row: &Row) -> Got<Thing> {
@@ -182,6 +194,18 @@ impl Thing {
 }
 
 impl View {
+    /// What is read of it for other systems.
+    fn readable(&self) -> longshore_dialect::View {
+        let because = |reason: &str| Err(Refusal::Because(reason.to_string()));
+        let text = match &self.options {
+            _ if self.materialized => because("its rows are kept (a materialized view)"),
+            Some(_) => because("it has options of its own"),
+            None if !self.settings.is_empty() => because("its columns have defaults"),
+            None => Ok(self.definition.clone()),
+        };
+        longshore_dialect::View { name: self.name.clone(), text }
+    }
+
     fn program(&self) -> Program {
         let bound = key(&self.name);
         let options =

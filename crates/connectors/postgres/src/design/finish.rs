@@ -80,18 +80,20 @@ fn views(catalog: &Catalog, kept: &Kept, made: &mut Made, design: &mut Design) {
 
 /// Whether [`super::portable`] makes it, or says that it cannot.
 fn is_portable(program: &Program) -> bool {
-    matches!(
-        program.kind.as_str(),
-        "key"
-            | "index"
-            | PRIMARY_KEY_INDEX
-            | UNIQUE_KEY_INDEX
-            | "foreign key"
-            | "check of a foreign key"
-            | "sequence value"
-            | "owner of a sequence"
-            | "mark"
-    )
+    let of_table = program.kind == "check" && program.described;
+    of_table
+        || matches!(
+            program.kind.as_str(),
+            "key"
+                | "index"
+                | PRIMARY_KEY_INDEX
+                | UNIQUE_KEY_INDEX
+                | "foreign key"
+                | "check of a foreign key"
+                | "sequence value"
+                | "owner of a sequence"
+                | "mark"
+        )
 }
 
 fn step_of(program: &Program, kept: &Kept, depths: &HashMap<String, u32>) -> Option<u32> {

@@ -12,11 +12,13 @@ mod prepare;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use longshore_model::catalog::{Catalog, NotMoved, Program};
+use longshore_dialect::{Names, write_views};
+use longshore_model::catalog::{Catalog, Common, NotMoved, Program};
 use longshore_model::connector::Design;
 use longshore_model::plan::{Statement, TablePlan};
 use longshore_model::{Code, Error, Result};
 
+use crate::dialect::{self, SQL};
 use crate::{DIALECT, sql};
 use kept::Kept;
 
@@ -79,7 +81,9 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, schema: &str) -> R
     if same {
         finish::finish(catalog, &kept, made, &mut turns, &mut design);
     } else {
+        views(tables, catalog, schema, &mut design);
         let foreign = catalog.programs.iter().filter(|program| !program.described);
+        let foreign = foreign.filter(|program| program.common.is_none());
         design.not_moved.extend(foreign.map(|program| {
             not_moved(program, "its text is of another system; write it anew for PostgreSQL")
         }));
@@ -102,6 +106,35 @@ pub(crate) fn design(tables: &[TablePlan], catalog: &Catalog, schema: &str) -> R
         .finish
         .sort_by_key(|one| (step::phase(one.step), one.table.unwrap_or(usize::MAX), one.step));
     Ok(design)
+}
+
+/// Views of another system, each a step after what it selects from.
+fn views(tables: &[TablePlan], catalog: &Catalog, schema: &str, design: &mut Design) {
+    let views = catalog.programs.iter();
+    let views: Vec<(&Program, &Common)> =
+        views.filter_map(|program| Some((program, program.common.as_ref()?))).collect();
+    let texts: Vec<&Common> = views.iter().map(|(_, common)| *common).collect();
+    let known = tables.iter().map(|table| dialect::target(table, schema)).collect();
+    let names = Names {
+        view: &|name| sql::table(name, schema),
+        fits: &|name| name.len() <= LONGEST_NAME && !name.is_empty(),
+    };
+    let written = write_views(&SQL, known, &texts, &names);
+    for (number, (at, outcome)) in (0..).zip(written) {
+        let program = views[at].0;
+        match outcome {
+            Ok(sql) => design.finish.push(Statement {
+                table: None,
+                step: step::VIEWS + number,
+                purpose: format!("view {}", program.name),
+                sql,
+            }),
+            Err(refusal) => {
+                let reason = format!("{refusal}; write it anew for PostgreSQL");
+                design.not_moved.push(not_moved(program, &reason));
+            }
+        }
+    }
 }
 
 /// Whose turn it is among foreign keys: two that share a table lock it one after the other, and at

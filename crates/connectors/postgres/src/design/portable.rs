@@ -1,11 +1,13 @@
 //! Tables from the plan's columns: what any system's structure becomes.
 
-use longshore_model::catalog::NotMoved;
+use longshore_dialect::{Relation, write_condition, write_expression};
+use longshore_model::catalog::{Check, Common, Index, IndexPart, NotMoved};
 use longshore_model::connector::Design;
 use longshore_model::plan::{Statement, TablePlan};
 
 use super::column::Column;
 use super::{LONGEST_NAME, Turns, step};
+use crate::dialect::{self, SQL};
 use crate::sql::{self, quote};
 
 /// The statement that makes a table, without what follows the load.
@@ -53,22 +55,15 @@ pub(super) fn finish(
         }
     }
     let mut left = Vec::new();
+    let relation = dialect::target(table, schema);
     for index in &structure.indexes {
-        let plain: Option<Vec<String>> = index
-            .parts
-            .iter()
-            .map(|part| {
-                let column = quote(part.column.as_ref()?);
-                Some(if part.descending { column + " DESC NULLS LAST" } else { column })
-            })
-            .collect();
-        let reason = match (&plain, &index.condition) {
-            (None, _) => "it has an expression of another system; make it anew",
-            (_, Some(_)) if !same => "its condition is of another system; make it anew",
-            (Some(parts), condition) => {
+        let parts = index.parts.iter().map(|part| part_of(part, index.unique, &relation));
+        let parts = parts.collect::<Result<Vec<String>, String>>();
+        let written = parts.and_then(|parts| Ok((parts, where_of(index, same, &relation)?)));
+        let reason = match written {
+            Err(reason) => reason,
+            Ok((parts, condition)) => {
                 let mut at = step::INDEXES;
-                let condition =
-                    condition.as_ref().map(|text| format!(" WHERE {text}")).unwrap_or_default();
                 let sql = if index.constraint && condition.is_empty() {
                     at = step::KEYS;
                     format!(
@@ -92,13 +87,27 @@ pub(super) fn finish(
         left.push(NotMoved {
             kind: "index".to_string(),
             name: index.name.clone(),
-            reason: reason.to_string(),
+            reason: format!("{reason}; make it anew"),
         });
     }
     if !same {
         let texts = comments(table, &name);
         for sql in texts {
             add(step::COMMENTS, format!("comment of {}", table.target), sql);
+        }
+    }
+    for (at, check) in structure.checks.iter().enumerate() {
+        match condition(check, &relation) {
+            Ok(condition) => {
+                let called = called(check, table, at);
+                let sql = format!("ALTER TABLE {name} ADD {called}CHECK ({condition})");
+                add(step::MARKS, format!("check of {}", table.target), sql);
+            }
+            Err(reason) => left.push(NotMoved {
+                kind: "check".to_string(),
+                name: format!("{}.{}", table.target, check.name),
+                reason: format!("{reason}; write it anew for PostgreSQL"),
+            }),
         }
     }
     for foreign in &structure.foreign_keys {
@@ -122,6 +131,53 @@ pub(super) fn finish(
         add(turns.next(&[&name, &to]), format!("foreign key of {}", table.target), sql);
     }
     design.not_moved.extend(left);
+}
+
+/// A column or an expression of an index.
+fn part_of(part: &IndexPart, unique: bool, table: &Relation) -> Result<String, String> {
+    let text = match (&part.column, &part.common) {
+        (Some(column), _) => quote(column),
+        (None, Some(Common::Sql(common))) => {
+            let written = write_expression(&SQL, table, common, !unique);
+            format!("({})", written.map_err(|refusal| refusal.to_string())?.0)
+        }
+        (None, Some(Common::Refused(reason))) => return Err(reason.clone()),
+        (None, None) => return Err("it has an expression of another system".to_string()),
+    };
+    Ok(if part.descending { text + " DESC NULLS LAST" } else { text })
+}
+
+/// The condition of an index.
+fn where_of(index: &Index, same: bool, table: &Relation) -> Result<String, String> {
+    let condition = match (&index.condition, &index.common) {
+        (None, _) => return Ok(String::new()),
+        (Some(native), _) if same => native.clone(),
+        (Some(_), Some(Common::Sql(common))) => {
+            write_condition(&SQL, table, common).map_err(|refusal| refusal.to_string())?
+        }
+        (Some(_), Some(Common::Refused(reason))) => return Err(reason.clone()),
+        (Some(_), None) => return Err("its condition is of another system".to_string()),
+    };
+    Ok(format!(" WHERE {condition}"))
+}
+
+/// What a check says here, or why it does not mean the same.
+fn condition(check: &Check, table: &Relation) -> Result<String, String> {
+    match &check.common {
+        Common::Sql(common) => {
+            write_condition(&SQL, table, common).map_err(|refusal| refusal.to_string())
+        }
+        Common::Refused(reason) => Err(reason.clone()),
+    }
+}
+
+/// The name of a check, where the server keeps it.
+fn called(check: &Check, table: &TablePlan, at: usize) -> String {
+    let name = match check.name.is_empty() {
+        true => format!("{}_check_{}", table.target.name, at + 1),
+        false => check.name.clone(),
+    };
+    if name.len() > LONGEST_NAME { String::new() } else { format!("CONSTRAINT {} ", quote(&name)) }
 }
 
 /// What people say of a table and of its columns.

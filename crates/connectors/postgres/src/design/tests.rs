@@ -45,6 +45,7 @@ fn table(name: &str, columns: Vec<Column>) -> TablePlan {
             primary_key: Vec::new(),
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
+            checks: Vec::new(),
             native: None,
             rows_elsewhere: false,
             comment: None,

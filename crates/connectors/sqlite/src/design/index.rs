@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use longshore_model::catalog::{Index, NotMoved};
+use longshore_dialect::{Relation, write_condition, write_expression};
+use longshore_model::catalog::{Common, Index, IndexPart, NotMoved};
 use longshore_model::plan::TablePlan;
 
 use super::not_moved;
 use super::table::Making;
+use crate::dialect::{self, SQL};
 use crate::sql::{quote, tokens};
 
 /// Makes the indexes of a table: name and statement, or why there is none.
@@ -37,30 +39,49 @@ fn one(
         names.insert(index.name.to_lowercase());
         return Ok((index.name.clone(), renamed(native, table)));
     }
-    let columns: Option<Vec<&str>> =
-        index.parts.iter().map(|part| part.column.as_deref()).collect();
-    let columns = columns.filter(|_| index.condition.is_none()).ok_or_else(|| {
-        let reason = "it has an expression or a condition, which cannot be kept here";
-        not_moved("index", &index.name, reason.to_string())
-    })?;
+    let left = |reason: String| not_moved("index", &index.name, format!("{reason}; make it anew"));
+    let relation = dialect::target(table);
+    let parts = index.parts.iter().map(|part| part_of(part, index.unique, &relation));
+    let parts = parts.collect::<Result<Vec<String>, String>>().map_err(left)?;
+    let condition = where_of(index, &relation).map_err(left)?;
     let wanted = if index.constraint || index.name.starts_with("sqlite_") {
+        let columns: Vec<&str> =
+            index.parts.iter().filter_map(|part| part.column.as_deref()).collect();
         format!("{name}_{}_key", columns.join("_"))
     } else {
         index.name.clone()
     };
     let free = free_name(&wanted, name, names);
-    let parts: Vec<String> = index
-        .parts
-        .iter()
-        .zip(&columns)
-        .map(|(part, column)| {
-            format!("{}{}", quote(column), if part.descending { " DESC" } else { "" })
-        })
-        .collect();
     let unique = if index.unique { "UNIQUE " } else { "" };
-    let sql =
-        format!("CREATE {unique}INDEX {} ON {} ({})", quote(&free), quote(name), parts.join(", "));
-    Ok((free, sql))
+    let (own, on, parts) = (quote(&free), quote(name), parts.join(", "));
+    Ok((free, format!("CREATE {unique}INDEX {own} ON {on} ({parts}){condition}")))
+}
+
+/// A column or an expression of an index.
+fn part_of(part: &IndexPart, unique: bool, table: &Relation) -> Result<String, String> {
+    let text = match (&part.column, &part.common) {
+        (Some(column), _) => quote(column),
+        (None, Some(Common::Sql(common))) => {
+            let written = write_expression(&SQL, table, common, !unique);
+            written.map_err(|refusal| refusal.to_string())?.0
+        }
+        (None, Some(Common::Refused(reason))) => return Err(reason.clone()),
+        (None, None) => return Err("it has an expression of another system".to_string()),
+    };
+    Ok(if part.descending { text + " DESC" } else { text })
+}
+
+/// The condition of an index.
+fn where_of(index: &Index, table: &Relation) -> Result<String, String> {
+    match (&index.condition, &index.common) {
+        (None, _) => Ok(String::new()),
+        (Some(_), Some(Common::Sql(common))) => {
+            let written = write_condition(&SQL, table, common);
+            Ok(format!(" WHERE {}", written.map_err(|refusal| refusal.to_string())?))
+        }
+        (Some(_), Some(Common::Refused(reason))) => Err(reason.clone()),
+        (Some(_), None) => Err("its condition is of another system".to_string()),
+    }
 }
 
 /// Tables and indexes share one space of names, which are the same in upper and lower case.

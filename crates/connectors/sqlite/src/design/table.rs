@@ -1,10 +1,12 @@
 //! `CREATE TABLE`: the source's own text where nothing changed, else one made from the structure.
 
-use longshore_model::catalog::{Column, ForeignKey, NotMoved, Table};
+use longshore_dialect::write_condition;
+use longshore_model::catalog::{Column, Common, ForeignKey, NotMoved, Table};
 use longshore_model::plan::{ColumnPlan, TablePlan};
 use longshore_model::{Cell, ColumnBuilder, ColumnView, DefaultValue, LogicalType};
 
 use super::not_moved;
+use crate::dialect::{self, SQL};
 use crate::sql::{definition, quote, quote_all, text_literal};
 use crate::types::{Affinity, affinity, is_plain_type};
 
@@ -34,10 +36,6 @@ pub(super) fn make(plan: &TablePlan, source: Option<&Table>, same: bool) -> Maki
     }
     let mut maker = Maker { plan, same, strict: false, not_moved: Vec::new() };
     maker.strict = same && structure.attributes.contains_key("strict") && maker.can_be_strict();
-    if same && structure.attributes.contains_key("checks") {
-        let reason = "the rules of the migration change its table; add it by hand where it holds";
-        maker.lose("check constraint", &plan.target.name, reason);
-    }
     let sql = maker.table();
     let sequence = sequence.filter(|_| maker.alias().is_some());
     Making { sql, verbatim: false, sequence, not_moved: maker.not_moved }
@@ -83,6 +81,7 @@ impl Maker<'_> {
             let names = quote_all(key.iter().map(String::as_str));
             lines.push(format!("PRIMARY KEY ({names})"));
         }
+        lines.extend(self.checks());
         for foreign in &structure.foreign_keys {
             lines.push(foreign_key(foreign));
         }
@@ -144,6 +143,33 @@ impl Maker<'_> {
             text.push_str(&self.check(column));
         }
         Some(text)
+    }
+
+    /// The conditions that every row meets, where they mean the same here.
+    fn checks(&mut self) -> Vec<String> {
+        let table = dialect::target(self.plan);
+        let mut lines = Vec::new();
+        for check in &self.plan.structure.checks {
+            let written = match &check.common {
+                Common::Sql(common) => {
+                    write_condition(&SQL, &table, common).map_err(|refusal| refusal.to_string())
+                }
+                Common::Refused(reason) => Err(reason.clone()),
+            };
+            match written {
+                Ok(condition) if check.name.is_empty() => {
+                    lines.push(format!("CHECK ({condition})"))
+                }
+                Ok(condition) => {
+                    lines.push(format!("CONSTRAINT {} CHECK ({condition})", quote(&check.name)));
+                }
+                Err(reason) => {
+                    let name = format!("{}.{}", self.plan.target, check.name);
+                    self.lose("check", &name, &format!("{reason}; write it anew for SQLite"));
+                }
+            }
+        }
+        lines
     }
 
     /// The rule that allows certain texts only.

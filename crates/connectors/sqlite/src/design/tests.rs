@@ -47,6 +47,7 @@ fn plan(name: &str, columns: Vec<Column>, key: &[&str]) -> TablePlan {
             primary_key: key,
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
+            checks: Vec::new(),
             native: Some("CREATE TABLE of another system".to_string()),
             rows_elsewhere: false,
             comment: None,
@@ -57,13 +58,18 @@ fn plan(name: &str, columns: Vec<Column>, key: &[&str]) -> TablePlan {
 }
 
 fn index(name: &str, columns: &[&str], constraint: bool) -> Index {
-    let part = |column: &&str| IndexPart { column: Some(column.to_string()), descending: false };
+    let part = |column: &&str| IndexPart {
+        column: Some(column.to_string()),
+        descending: false,
+        common: None,
+    };
     Index {
         name: name.to_string(),
         parts: columns.iter().map(part).collect(),
         unique: constraint,
         constraint,
         condition: None,
+        common: None,
         native: None,
     }
 }

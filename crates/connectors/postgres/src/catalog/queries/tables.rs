@@ -147,7 +147,10 @@ pub(in super::super) const INDEXES: &str = concat!(
         quote_ident(xn.nspname) || '.' || quote_ident(x.relname),
         ARRAY(SELECT format('ALTER COLUMN %s SET STATISTICS %s', a.attnum, a.attstattarget)
             FROM pg_attribute a WHERE a.attrelid = x.oid AND i.indexprs IS NOT NULL
-            AND a.attstattarget >= 0 ORDER BY a.attnum)
+            AND a.attstattarget >= 0 ORDER BY a.attnum),
+        ARRAY(SELECT CASE WHEN u.num = 0 THEN pg_get_indexdef(i.indexrelid, u.at::int4, false)
+            ELSE '' END FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS u (num, at)
+            WHERE u.at <= i.indnkeyatts ORDER BY u.at)
      FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
      JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_namespace xn ON xn.oid = x.relnamespace
      LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
