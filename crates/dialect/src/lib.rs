@@ -25,7 +25,8 @@ pub use kind::Kind;
 pub use relation::{Column, Relation};
 pub use views::{Names, View, read_views, write_views};
 
-use longshore_model::catalog::{Common, TableName};
+use longshore_model::catalog::{self, Common, TableName};
+use longshore_model::plan::TablePlan;
 
 use dialect::COMMON;
 use settle::Settler;
@@ -99,6 +100,55 @@ pub fn write_expression(
         Ok(())
     })?;
     Ok((write::term(dialect, &term), kind))
+}
+
+/// Reads the expressions of the generated columns of a table.
+pub fn read_generated(dialect: &Dialect, table: &Relation, columns: &mut [catalog::Column]) {
+    for generated in columns.iter_mut().filter_map(|column| column.generated.as_mut()) {
+        generated.common = Some(read_expression(dialect, table, &generated.expression, false));
+    }
+}
+
+/// Writes the expression of a generated column of a table of a plan.
+///
+/// # Errors
+/// Why the target would not compute what the source does.
+pub fn write_generated(
+    dialect: &Dialect,
+    relation: &Relation,
+    table: &TablePlan,
+    column: &str,
+) -> Result<String> {
+    let described = table.structure.column(column);
+    let generated = described.and_then(|described| described.generated.as_ref());
+    let common = match generated.and_then(|generated| generated.common.as_ref()) {
+        Some(Common::Sql(common)) => common,
+        Some(Common::Refused(reason)) => return refuse(reason),
+        None => return refuse("its expression is not known"),
+    };
+    let is_generated = |name: &String| {
+        let mut planned = table.columns.iter().filter(|column| column.source == *name);
+        planned.any(|column| {
+            let described = table.structure.column(&column.target);
+            described.is_some_and(|described| described.generated.is_some())
+        })
+    };
+    if columns(common).iter().any(is_generated) {
+        return refuse("it is computed from another generated column");
+    }
+    let (text, kind) = write_expression(dialect, relation, common, false)?;
+    let stored = relation.columns.iter().find(|known| known.written == column);
+    match (kind, stored.map(|stored| &stored.kind)) {
+        (Kind::Exact { scale, .. }, Some(Kind::Exact { scale: kept, .. })) if scale <= *kept => {
+            Ok(text)
+        }
+        (Kind::Exact { .. }, Some(Kind::Exact { .. })) => {
+            refuse("it is rounded to the digits of its column")
+        }
+        (Kind::Text | Kind::Word, Some(Kind::Text)) => Ok(text),
+        (kind, Some(stored)) if kind == *stored && !matches!(kind, Kind::Opaque(_)) => Ok(text),
+        _ => refuse("its expression gives a value of another type than its column has"),
+    }
 }
 
 /// The columns that a common condition or expression names.

@@ -16,6 +16,7 @@ use crate::job::Job;
 use crate::transform::{Losses, OnFail, Transform};
 use crate::{allocator, rejects};
 use chunk::{Task, copy_chunk};
+pub(crate) use chunk::{project, written_columns};
 
 /// How often a row is in memory on its way through reader, queue and writer.
 pub(crate) const COPIES_OF_A_ROW: u64 = 8;

@@ -108,6 +108,9 @@ pub struct Column {
 pub struct Generated {
     /// The expression in the catalog's dialect.
     pub expression: String,
+    /// The same for other dialects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common: Option<Common>,
     /// Whether the value is stored, or computed on reading.
     pub stored: bool,
 }

@@ -199,6 +199,10 @@ pub trait Target: Send + Sync {
     /// it cannot hold. Pure.
     fn map_column(&self, column: &Column) -> Result<Mapping>;
 
+    /// Whether the target can compute a generated column of another dialect exactly as the source
+    /// does; why not. What it computes is compared with the source's values afterwards. Pure.
+    fn computes(&self, table: &TablePlan, column: &str) -> std::result::Result<(), String>;
+
     /// The statements that make the tables and finish them. Pure. `catalog` is the source's, of
     /// any dialect; what cannot be made goes into [`Design::not_moved`].
     fn design(&self, tables: &[TablePlan], catalog: &Catalog) -> Result<Design>;

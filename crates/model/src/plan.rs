@@ -129,6 +129,9 @@ pub struct ColumnPlan {
     /// What is checked on every value, and what happens to values that fail.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<Guard>,
+    /// Whether the target computes the value itself: it is read and proved, and not written.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub computed: bool,
 }
 
 /// A check on every value of a column.
@@ -164,6 +167,15 @@ pub struct Chunk {
     pub rows: u64,
     /// Bytes, about.
     pub bytes: u64,
+}
+
+impl TablePlan {
+    /// The table with the columns that are written only.
+    pub fn written(&self) -> Self {
+        let mut table = self.clone();
+        table.columns.retain(|column| !column.computed);
+        table
+    }
 }
 
 impl ColumnPlan {

@@ -268,6 +268,10 @@ impl Target for Behind<dyn Target> {
         self.inner.map_column(column)
     }
 
+    fn computes(&self, table: &TablePlan, column: &str) -> std::result::Result<(), String> {
+        self.inner.computes(table, column)
+    }
+
     fn design(&self, tables: &[TablePlan], catalog: &Catalog) -> Result<Design> {
         self.inner.design(tables, catalog)
     }

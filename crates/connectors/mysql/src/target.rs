@@ -34,6 +34,10 @@ impl Target for MysqlTarget {
         Ok(types::map_column(column, self.address.flavor))
     }
 
+    fn computes(&self, table: &TablePlan, column: &str) -> std::result::Result<(), String> {
+        design::generated(table, column, self.address.flavor).map(drop)
+    }
+
     fn design(&self, tables: &[TablePlan], catalog: &Catalog) -> Result<Design> {
         design::design(tables, catalog, self.address.flavor)
     }

@@ -128,6 +128,10 @@ impl Target for FileTarget {
         Ok(Mapping { native, logical: column.logical.clone(), guards: Vec::new() })
     }
 
+    fn computes(&self, _: &TablePlan, _: &str) -> std::result::Result<(), String> {
+        Err("a file computes nothing".to_string())
+    }
+
     fn design(&self, tables: &[TablePlan], catalog: &Catalog) -> Result<Design> {
         if let Some(table) = tables.iter().find(|table| table.columns.is_empty()) {
             return Err(Error::new(Code::Unsupported, "a table without columns has no file form")

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use longshore_dialect::write_generated;
 use longshore_model::catalog::{Catalog, Column, TableName};
 use longshore_model::connector::{Design, ExistingTable, Load, Mapping, Part, Target};
 use longshore_model::ledger::{Holder, Ledger};
@@ -11,6 +12,7 @@ use longshore_model::{Code, Error, Result};
 use tokio_postgres::Client;
 
 use crate::address::Address;
+use crate::dialect::{self, SQL};
 use crate::failure::failure;
 use crate::load::PostgresLoad;
 use crate::range::Blocks;
@@ -54,6 +56,12 @@ impl PostgresTarget {
 impl Target for PostgresTarget {
     fn map_column(&self, column: &Column) -> Result<Mapping> {
         types::map_column(column)
+    }
+
+    fn computes(&self, table: &TablePlan, column: &str) -> std::result::Result<(), String> {
+        let relation = dialect::target(table, &self.address.schema);
+        let written = write_generated(&SQL, &relation, table, column);
+        written.map(drop).map_err(|refusal| refusal.to_string())
     }
 
     fn design(&self, tables: &[TablePlan], catalog: &Catalog) -> Result<Design> {

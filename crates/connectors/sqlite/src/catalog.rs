@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use longshore_dialect::{Relation, View, read_condition, read_expression, read_views};
+use longshore_dialect::{
+    Relation, View, read_condition, read_expression, read_generated, read_views,
+};
 use longshore_model::Result;
 use longshore_model::catalog::{
     Catalog, Check, Column, ForeignKey, Generated, Index, IndexPart, NotMoved, Program, Table,
@@ -135,6 +137,7 @@ fn table(connection: &Connection, listed: &Listed, definitions: &Definitions) ->
     };
     let relation = dialect::source(&table);
     table.indexes = indexes(connection, name, &relation, definitions).map_err(database)?;
+    read_generated(&SQL, &relation, &mut table.columns);
     table.checks = text
         .checks
         .iter()
@@ -181,6 +184,7 @@ fn columns(shape: &Shape, text: &Definition) -> Vec<Column> {
             let written = text.columns.iter().find(|written| written.name == column.name);
             let generated = (column.generated != Generation::Plain).then(|| Generated {
                 expression: written.and_then(|w| w.generated.clone()).unwrap_or_default(),
+                common: None,
                 stored: column.generated == Generation::Stored,
             });
             let declared = match column.generated {

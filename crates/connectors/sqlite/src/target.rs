@@ -5,6 +5,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use longshore_dialect::write_generated;
 use longshore_model::catalog::{Catalog, Column, TableName};
 use longshore_model::connector::{
     Design, ExistingTable, Load, Mapping, Part as TargetPart, Target,
@@ -14,6 +15,7 @@ use longshore_model::plan::TablePlan;
 use longshore_model::{Code, Error, Result};
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::dialect::{self, SQL};
 use crate::load::SqliteLoad;
 use crate::open::{self, beside, shown};
 use crate::range::{Part, Span};
@@ -59,6 +61,11 @@ impl SqliteTarget {
 impl Target for SqliteTarget {
     fn map_column(&self, column: &Column) -> Result<Mapping> {
         types::map_column(column)
+    }
+
+    fn computes(&self, table: &TablePlan, column: &str) -> std::result::Result<(), String> {
+        let written = write_generated(&SQL, &dialect::target(table), table, column);
+        written.map(drop).map_err(|refusal| refusal.to_string())
     }
 
     fn design(&self, tables: &[TablePlan], catalog: &Catalog) -> Result<Design> {

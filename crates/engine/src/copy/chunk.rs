@@ -9,7 +9,7 @@ use longshore_model::connector::{Reader, WriteRequest, Writer};
 use longshore_model::ledger::Entry;
 use longshore_model::loss::{Action, OnReject};
 use longshore_model::plan::TablePlan;
-use longshore_model::{Batch, Error, Fingerprint, Kind, Result, failpoint};
+use longshore_model::{Batch, Code, Error, Fingerprint, Kind, Result, failpoint};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::event::Event;
@@ -50,7 +50,8 @@ pub(super) async fn copy_chunk(
     let request = job.source_request(table, &transform, Some(range));
     let mut reader = job.snapshot.read(&request).await?;
     let memory = job.pace.writer_memory;
-    let request = WriteRequest { table_index, table, chunk_index, memory, offers };
+    let written = table.written();
+    let request = WriteRequest { table_index, table: &written, chunk_index, memory, offers };
     let mut writer = job.load()?.writer(&request).await?;
     failpoint::hit("copy.chunk-open")?;
 
@@ -60,6 +61,7 @@ pub(super) async fn copy_chunk(
         worker,
         table: name.clone(),
         transform: &transform,
+        written: written_columns(table),
         accepted,
         keeps_origin: offers || diverts(table),
         offers,
@@ -106,6 +108,20 @@ fn diverts(table: &TablePlan) -> bool {
     guards.any(|guard| guard.action == Action::Divert)
 }
 
+/// The places of the columns that are written; `None` when all are.
+pub(crate) fn written_columns(table: &TablePlan) -> Option<Vec<usize>> {
+    let written = (0..table.columns.len()).filter(|at| !table.columns[*at].computed);
+    let written: Vec<usize> = written.collect();
+    (written.len() < table.columns.len()).then_some(written)
+}
+
+/// Some columns of a batch.
+pub(crate) fn project(batch: &RecordBatch, columns: &[usize]) -> Result<RecordBatch> {
+    batch
+        .project(columns)
+        .map_err(|error| Error::new(Code::Internal, "a column is missing").because(error))
+}
+
 struct Parcel {
     batch: Batch,
     bytes: u64,
@@ -131,6 +147,8 @@ struct Way<'a> {
     worker: usize,
     table: String,
     transform: &'a Transform,
+    /// The places of the columns that are written, where the target computes others.
+    written: Option<Vec<usize>>,
     accepted: &'a Mutex<(u64, u64)>,
     /// Whether rows may have to be shown as the source gave them.
     keeps_origin: bool,
@@ -214,6 +232,9 @@ impl<'a> Way<'a> {
                     rows -= lacking.rows;
                     refused = refused.plus(lacking);
                 }
+                (Batch::Rows(batch), None) => {
+                    writer.write(Batch::Rows(self.to_write(batch)?)).await?;
+                }
                 (batch, _) => writer.write(batch).await?,
             }
             {
@@ -239,7 +260,7 @@ impl<'a> Way<'a> {
         let mut parts = vec![(0, batch.num_rows())];
         while let Some((start, length)) = parts.pop() {
             let part = batch.slice(start, length);
-            let error = match writer.offer(part.clone()).await {
+            let error = match writer.offer(self.to_write(part.clone())?).await {
                 Ok(()) => continue,
                 Err(error) if error.kind() == Kind::Data => error,
                 Err(error) => return Err(error),
@@ -256,6 +277,14 @@ impl<'a> Way<'a> {
             self.rejects().add((&origin.rows, row), place, &cause, None)?;
         }
         Ok(refused)
+    }
+
+    /// The columns of a batch that are written.
+    fn to_write(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        match &self.written {
+            None => Ok(batch),
+            Some(columns) => project(&batch, columns),
+        }
     }
 
     fn rejects(&self) -> MutexGuard<'_, Rejects<'a>> {

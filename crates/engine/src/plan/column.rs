@@ -54,6 +54,7 @@ pub(super) fn column_plan(
             .into_iter()
             .map(|kind| Guard { kind, action: spec.policies.action(kind, spec.on_reject) })
             .collect(),
+        computed: false,
     })
 }
 

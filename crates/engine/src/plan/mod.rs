@@ -1,6 +1,7 @@
 //! The plan: what will happen, worked out against the real systems, before anything does.
 
 mod column;
+mod computed;
 pub(crate) mod drift;
 mod losses;
 mod names;
@@ -123,6 +124,9 @@ async fn plan_move(
 
     let losses = losses::forecast(snapshot.as_ref(), &tables, forecast).await?;
     not_moved.extend(losses::loosen(&mut tables, &losses));
+    if other_dialect {
+        not_moved.extend(computed::settle(&mut tables, target.as_ref(), one.existing));
+    }
     let moving = moving(one, &catalog, &tables);
     let design = target.design(&tables, &moving)?;
     not_moved.extend(design.not_moved);

@@ -148,12 +148,10 @@ fn structure(
         .collect();
     let untouched = columns.len() == table.columns.len()
         && columns.iter().zip(&table.columns).all(|(new, old)| new.name == old.name);
-    if !untouched || names.ends.other_dialect {
+    // What another dialect can compute is known when the types are.
+    if !untouched && !names.ends.other_dialect {
         // Expressions name the source's columns, which are no longer all there.
-        let reason = match untouched {
-            false => "its table was changed by a rule, so its expression cannot be kept",
-            true => "its values move as they are, and its expression is of another system",
-        };
+        let reason = "its table was changed by a rule, so its expression cannot be kept";
         for column in columns.iter_mut().filter(|column| column.generated.is_some()) {
             column.generated = None;
             not_moved.push(left_out("generated column", format!("{name}.{}", column.name), reason));

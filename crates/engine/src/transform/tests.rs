@@ -16,6 +16,7 @@ fn column(from: &str, to: &str) -> ColumnPlan {
         declared: String::new(),
         mask: None,
         guards: Vec::new(),
+        computed: false,
     }
 }
 

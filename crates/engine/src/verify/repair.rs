@@ -8,7 +8,7 @@ use longshore_model::{Fingerprint, Result, failpoint};
 
 use super::narrow::Traced;
 use super::{Check, fingerprint_target, parts};
-use crate::copy::copy_chunks;
+use crate::copy::{copy_chunks, project, written_columns};
 use crate::report::TableVerification;
 
 /// Mends a table and reads it again. Returns the number of rows that were mended; what could not be
@@ -25,9 +25,19 @@ pub(crate) async fn repair(
     }
     match check.job.link.target.about().target.repair {
         Repair::Rows => {
+            let written = table.written();
             for (remove, add) in &traced.groups {
                 if remove.num_rows() + add.num_rows() > 0 {
-                    check.job.load()?.replace_rows(table, remove, add).await?;
+                    let load = check.job.load()?;
+                    match written_columns(table) {
+                        None => load.replace_rows(table, remove, add).await?,
+                        // What the target computes follows from the rest of the row.
+                        Some(columns) => {
+                            let (remove, add) =
+                                (project(remove, &columns)?, project(add, &columns)?);
+                            load.replace_rows(&written, &remove, &add).await?;
+                        }
+                    }
                     failpoint::hit("repair.group")?;
                 }
             }

@@ -268,6 +268,7 @@ fn plan_table(
             declared: String::new(),
             mask: None,
             guards: Vec::new(),
+            computed: false,
         });
         column.logical = mapping.logical;
         column.native = mapping.native;

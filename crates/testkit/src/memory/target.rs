@@ -68,6 +68,10 @@ impl Target for MemoryTarget {
         Ok(Mapping { native: logical.to_string(), logical, guards: Vec::new() })
     }
 
+    fn computes(&self, _: &TablePlan, _: &str) -> std::result::Result<(), String> {
+        Err("a store in memory computes nothing".to_string())
+    }
+
     fn design(&self, tables: &[TablePlan], _catalog: &Catalog) -> Result<Design> {
         let statement = |index, purpose: String| Statement {
             table: Some(index),

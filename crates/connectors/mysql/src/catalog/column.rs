@@ -9,7 +9,7 @@ use mysql_async::{Conn, Row};
 use super::{DOING, by_table, checks, is_json_check, part};
 use crate::flavor::Flavor;
 use crate::session::{cell, rows};
-use crate::sql::{standard_literal, text_of};
+use crate::sql::{standard_literal, text_of, unescaped};
 use crate::types;
 
 const COLUMNS: &str = "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, \
@@ -84,7 +84,12 @@ fn column(row: &Row, flavor: Flavor) -> Column {
             false => default(cell(row, 4), &native, &extra, flavor),
         },
         generated: is_generated.then(|| Generated {
-            expression: text(6).replace("\\'", "'"),
+            expression: match flavor {
+                // MySQL shows the text as a literal would have it.
+                Flavor::MySql => unescaped(&text(6)),
+                Flavor::MariaDb => text(6),
+            },
+            common: None,
             stored: !extra.contains("VIRTUAL"),
         }),
         collation: cell(row, 7),

@@ -6,12 +6,14 @@ mod programs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use longshore_dialect::read_generated;
 use longshore_model::Result;
 use longshore_model::catalog::{Catalog, Column, NotMoved, Program, Table, TableName};
 use mysql_async::{Conn, Row};
 
 use self::keys::Keys;
 use crate::address::Address;
+use crate::dialect::{self, SQL};
 use crate::flavor::Flavor;
 use crate::ledger;
 use crate::session::{cell, rows};
@@ -76,6 +78,10 @@ pub(crate) async fn read(conn: &mut Conn, address: &Address) -> Result<Catalog> 
                 reason: "only its present rows move".to_string(),
             });
         }
+    }
+    for table in &mut catalog.tables {
+        let relation = dialect::source(&table.name.name, &table.columns);
+        read_generated(&SQL, &relation, &mut table.columns);
     }
     programs::read(conn, flavor, &mut catalog).await?;
     Ok(catalog)

@@ -71,6 +71,14 @@ fn condition(
     };
     let condition =
         write_condition(&SQL, relation, common).map_err(|refusal| refusal.to_string())?;
+    match unnamed(common, table, flavor) {
+        Some(reason) => Err(reason),
+        None => Ok(condition),
+    }
+}
+
+/// Why the columns that an expression names may not be named by a check or a generated column.
+pub(super) fn unnamed(common: &str, table: &TablePlan, flavor: Flavor) -> Option<String> {
     let named: Vec<&str> = columns(common)
         .iter()
         .filter_map(|name| table.columns.iter().find(|column| column.source == *name))
@@ -81,7 +89,7 @@ fn condition(
             && table.structure.primary_key.first().is_some_and(|first| first == **name)
     };
     if let Some(name) = named.iter().find(numbers) {
-        return Err(format!("{name} numbers rows, and no check may name such a column"));
+        return Some(format!("{name} numbers rows, and no expression may name such a column"));
     }
     let changes = |name: &&&str| {
         let acts = |action: &str| matches!(action, "CASCADE" | "SET NULL");
@@ -93,9 +101,9 @@ fn condition(
     };
     match named.iter().find(changes) {
         Some(name) if flavor == Flavor::MySql => {
-            Err(format!("a foreign key changes {name}, and no check may name such a column"))
+            Some(format!("a foreign key changes {name}, and no expression may name such a column"))
         }
-        _ => Ok(condition),
+        _ => None,
     }
 }
 

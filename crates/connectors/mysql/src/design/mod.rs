@@ -10,7 +10,7 @@ mod portable;
 
 use std::collections::BTreeSet;
 
-use longshore_dialect::{Names, write_views};
+use longshore_dialect::{Names, write_generated, write_views};
 use longshore_model::catalog::{Catalog, Common, NotMoved, Program, TableName};
 use longshore_model::connector::Design;
 use longshore_model::plan::{Statement, TablePlan};
@@ -152,6 +152,24 @@ fn programs(
             purpose: format!("{} {}", program.kind, program.name),
             sql: program.native.clone(),
         });
+    }
+}
+
+/// The expression of a generated column of another dialect.
+pub(crate) fn generated(
+    table: &TablePlan,
+    column: &str,
+    flavor: Flavor,
+) -> std::result::Result<String, String> {
+    let written = write_generated(&SQL, &dialect::target(table), table, column);
+    let written = written.map_err(|refusal| refusal.to_string())?;
+    let described = table.structure.column(column).and_then(|column| column.generated.as_ref());
+    match described.and_then(|generated| generated.common.as_ref()) {
+        Some(Common::Sql(common)) => match checks::unnamed(common, table, flavor) {
+            Some(reason) => Err(reason),
+            None => Ok(written),
+        },
+        _ => Ok(written),
     }
 }
 

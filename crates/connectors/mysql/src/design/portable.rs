@@ -9,7 +9,7 @@ use longshore_model::loss::LossKind;
 use longshore_model::plan::{ColumnPlan, Statement, TablePlan};
 use longshore_model::{ColumnBuilder, ColumnView, DefaultValue, LogicalType};
 
-use super::{LONGEST_NAME, foreign, step};
+use super::{LONGEST_NAME, foreign, generated, step};
 use crate::dialect::{self, SQL};
 use crate::flavor::Flavor;
 use crate::sql::{list, literal, quote};
@@ -42,7 +42,7 @@ pub(super) fn make(
     let name = quote(&table.target.name);
     let mut lines: Vec<String> = Vec::with_capacity(table.columns.len() + 1);
     for column in &table.columns {
-        let mut line = declaration(table, column, &keyed, same, design);
+        let mut line = declaration(table, column, &keyed, (same, flavor), design);
         if let Some(described) = table.structure.column(&column.target) {
             let name = format!("{}.{}", table.target, column.target);
             line += &comment(&described.comment, COLUMN_COMMENT, &name, design);
@@ -116,7 +116,7 @@ fn declaration(
     table: &TablePlan,
     column: &ColumnPlan,
     keyed: &Keyed,
-    same: bool,
+    (same, flavor): (bool, Flavor),
     design: &mut Design,
 ) -> String {
     let mut line = format!("{} {}", quote(&column.target), keyed.declare(column));
@@ -126,6 +126,15 @@ fn declaration(
         && let Some(collation) = &described.collation
     {
         line += &format!(" COLLATE {collation}");
+    }
+    if column.computed
+        && let Ok(expression) = generated(table, &column.target, flavor)
+    {
+        let stored = described.generated.as_ref().is_none_or(|generated| generated.stored);
+        let kind = if stored { "STORED" } else { "VIRTUAL" };
+        line += &format!(" GENERATED ALWAYS AS ({expression}) {kind}");
+        // MariaDB knows no NOT NULL there.
+        return line;
     }
     let is_key = table.structure.primary_key.contains(&column.target);
     line += if described.nullable && !is_key { " NULL" } else { " NOT NULL" };

@@ -128,6 +128,7 @@ pub(crate) fn plan(target: &dyn Target, chunks: usize) -> MovePlan {
             declared: String::new(),
             mask: None,
             guards: Vec::new(),
+            computed: false,
         }],
         described: Vec::new(),
         wire: None,

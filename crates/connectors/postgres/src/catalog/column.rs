@@ -156,8 +156,11 @@ impl Column {
             length: self.native.length(),
             nullable: !self.required || not_null.is_some_and(|one| !one.valid),
             default: self.default.clone().filter(|_| generated.is_none()),
-            generated: generated
-                .map(|expression| Generated { expression, stored: self.generated == "s" }),
+            generated: generated.map(|expression| Generated {
+                expression,
+                common: None,
+                stored: self.generated == "s",
+            }),
             collation: self.collation.clone(),
             increments: self.numbers_rows(),
             values: self.labels.clone(),

@@ -11,10 +11,12 @@ mod things;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use longshore_dialect::read_generated;
 use longshore_model::catalog::{Catalog, NotMoved, Program, Table, TableName};
 use longshore_model::{Error, Result};
 use tokio_postgres::{Client, Row};
 
+use crate::dialect::SQL;
 use crate::failure::failure;
 use crate::types::NativeType;
 use crate::{DIALECT, dialect, session, sql};
@@ -238,6 +240,7 @@ impl All {
             attributes: attributes.collect(),
         };
         let relation = dialect::source(&table);
+        read_generated(&SQL, &relation, &mut table.columns);
         let indexes = indexes.into_iter().flatten();
         table.indexes = indexes.filter_map(|one| one.model(constraints, &relation)).collect();
         table.checks = kind("c").map(|one| one.check(&relation)).collect();

@@ -13,6 +13,8 @@ pub(super) struct Column<'a> {
     pub(super) described: &'a catalog::Column,
     /// Whether the source is PostgreSQL too.
     pub(super) same: bool,
+    /// The expression that the server computes it by.
+    pub(super) computed: Option<String>,
 }
 
 impl Column<'_> {
@@ -20,6 +22,10 @@ impl Column<'_> {
     pub(super) fn declare(&self, table: &TableName, left: &mut Vec<NotMoved>) -> String {
         let name = &self.planned.target;
         let mut line = format!("{} {}", quote(name), self.planned.native);
+        if let Some(expression) = &self.computed {
+            line += &format!(" GENERATED ALWAYS AS ({expression}) STORED");
+            return line + if self.described.nullable { "" } else { " NOT NULL" };
+        }
         let mut leave = |kind: &str, reason: String| {
             let name = format!("{table}.{name}");
             left.push(NotMoved { kind: kind.to_string(), name, reason });

@@ -1,6 +1,6 @@
 //! Tables from the plan's columns: what any system's structure becomes.
 
-use longshore_dialect::{Relation, write_condition, write_expression};
+use longshore_dialect::{Relation, write_condition, write_expression, write_generated};
 use longshore_model::catalog::{Check, Common, Index, IndexPart, NotMoved};
 use longshore_model::connector::Design;
 use longshore_model::plan::{Statement, TablePlan};
@@ -13,10 +13,13 @@ use crate::sql::{self, quote};
 /// The statement that makes a table, without what follows the load.
 pub(super) fn create(table: &TablePlan, same: bool, schema: &str, design: &mut Design) -> String {
     let mut lines = Vec::with_capacity(table.columns.len());
+    let relation = dialect::target(table, schema);
     for planned in &table.columns {
         lines.push(match table.structure.column(&planned.target) {
             Some(described) => {
-                let column = Column { planned, described, same };
+                let written = || write_generated(&SQL, &relation, table, &planned.target).ok();
+                let computed = planned.computed.then(written).flatten();
+                let column = Column { planned, described, same, computed };
                 column.declare(&table.target, &mut design.not_moved)
             }
             None => format!("{} {}", quote(&planned.target), planned.native),
@@ -49,7 +52,9 @@ pub(super) fn finish(
     }
     for planned in &table.columns {
         let Some(described) = structure.column(&planned.target) else { continue };
-        if let Some(sequence) = (Column { planned, described, same }).sequence(&name) {
+        if let Some(sequence) =
+            (Column { planned, described, same, computed: None }).sequence(&name)
+        {
             let purpose = format!("numbers of {}.{}", table.target, planned.target);
             add(step::MARKS, purpose, go_on_after_the_rows(&sequence, &name, &planned.target));
         }

@@ -26,6 +26,7 @@ fn table(name: &str, columns: Vec<Column>) -> TablePlan {
             declared: column.native.clone(),
             mask: None,
             guards: Vec::new(),
+            computed: false,
         }
     };
     let name = TableName { namespace: None, name: name.to_string() };

@@ -1,6 +1,6 @@
 //! `CREATE TABLE`: the source's own text where nothing changed, else one made from the structure.
 
-use longshore_dialect::write_condition;
+use longshore_dialect::{write_condition, write_generated};
 use longshore_model::catalog::{Column, Common, ForeignKey, NotMoved, Table};
 use longshore_model::plan::{ColumnPlan, TablePlan};
 use longshore_model::{Cell, ColumnBuilder, ColumnView, DefaultValue, LogicalType};
@@ -101,8 +101,15 @@ impl Maker<'_> {
     fn column(&mut self, column: &Column) -> Option<String> {
         let plan = self.plan.columns.iter().find(|plan| plan.target == column.name);
         let computed = match (plan, &column.generated) {
-            (None, Some(generated)) if self.same => Some(generated),
+            (None, Some(generated)) if self.same => {
+                Some((generated.expression.clone(), generated.stored))
+            }
             (None, _) => return None,
+            (Some(plan), Some(generated)) if plan.computed => {
+                let relation = dialect::target(self.plan);
+                let written = write_generated(&SQL, &relation, self.plan, &column.name);
+                written.ok().map(|expression| (expression, generated.stored))
+            }
             (Some(_), _) => None,
         };
         let name = quote(&column.name);
@@ -123,9 +130,9 @@ impl Maker<'_> {
         if let Some(collation) = column.collation.as_ref().filter(|_| self.same) {
             text.push_str(&format!(" COLLATE {}", quote(collation)));
         }
-        if let Some(generated) = computed {
-            let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
-            text.push_str(&format!(" GENERATED ALWAYS AS ({}) {kind}", generated.expression));
+        if let Some((expression, stored)) = computed {
+            let kind = if stored { "STORED" } else { "VIRTUAL" };
+            text.push_str(&format!(" GENERATED ALWAYS AS ({expression}) {kind}"));
         } else if let Some(default) = &column.default {
             let kept = match plan {
                 Some(plan) if !self.same => translated(default, &plan.to),

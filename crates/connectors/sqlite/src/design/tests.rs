@@ -27,6 +27,7 @@ fn plan(name: &str, columns: Vec<Column>, key: &[&str]) -> TablePlan {
                 declared: column.native.clone(),
                 mask: None,
                 guards: Vec::new(),
+                computed: false,
             }
         })
         .collect();

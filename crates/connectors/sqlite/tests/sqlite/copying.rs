@@ -186,6 +186,7 @@ fn plan_column(
         declared: column.native.clone(),
         mask: None,
         guards: Vec::new(),
+        computed: false,
     })
 }
 
