@@ -24,6 +24,8 @@ pub enum Kind {
     Float,
     /// Texts that are equal where every byte is.
     Text,
+    /// Texts that the source takes for equal by other rules, so that they are not compared; why.
+    Folded(String),
     /// Texts that stand in the SQL itself.
     Word,
     /// A day.
@@ -94,7 +96,7 @@ impl Kind {
             Self::Truth => "a truth value",
             Self::Exact { .. } | Self::Digits { .. } => "a number",
             Self::Float => "a float",
-            Self::Text | Self::Word => "a text",
+            Self::Text | Self::Folded(_) | Self::Word => "a text",
             Self::Date => "a day",
             Self::Timestamp => "a date and time",
             Self::Instant => "a moment",
@@ -107,7 +109,8 @@ impl Kind {
 /// Whether two values are compared the same everywhere; `ordered` for more than equality.
 pub(crate) fn comparable(left: &Kind, right: &Kind, ordered: bool) -> Result<()> {
     match (left, right) {
-        (Kind::Opaque(reason), _) | (_, Kind::Opaque(reason)) => refuse(reason),
+        (Kind::Opaque(reason) | Kind::Folded(reason), _)
+        | (_, Kind::Opaque(reason) | Kind::Folded(reason)) => refuse(reason),
         (Kind::Nothing | Kind::Loose, _) | (_, Kind::Nothing | Kind::Loose) => Ok(()),
         (Kind::Text | Kind::Word, Kind::Text | Kind::Word) if ordered => {
             refuse("it orders texts, and each system has an order of its own")
@@ -144,6 +147,8 @@ pub(crate) fn either(left: Kind, right: Kind) -> Result<Kind> {
         }
         (Kind::Digits { .. }, _) | (_, Kind::Digits { .. }) => return digits(),
         (Kind::Text, Kind::Word) | (Kind::Word, Kind::Text) => Kind::Text,
+        (Kind::Folded(reason), Kind::Text | Kind::Word | Kind::Folded(_))
+        | (Kind::Text | Kind::Word, Kind::Folded(reason)) => Kind::Folded(reason),
         (one, other) if one == other => one,
         (one, other) => {
             return refuse(format!("it gives {} or {}", one.title(), other.title()));
@@ -183,7 +188,7 @@ fn digits<T>() -> Result<T> {
 /// Whether the kind is a text, or may be one.
 pub(crate) fn textual(kind: &Kind) -> Result<()> {
     match kind {
-        Kind::Text | Kind::Word | Kind::Loose | Kind::Nothing => Ok(()),
+        Kind::Text | Kind::Folded(_) | Kind::Word | Kind::Loose | Kind::Nothing => Ok(()),
         Kind::Opaque(reason) => refuse(reason),
         other => refuse(format!("it takes {} for a text", other.title())),
     }

@@ -313,3 +313,29 @@ impl<'de> Deserialize<'de> for TableName {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Check, Common, Index, Table};
+
+    /// Plans, ledgers and folders of files hold catalogs.
+    #[test]
+    fn common_forms_are_written_as_they_were_and_older_catalogs_have_none() {
+        for (common, text) in [
+            (Common::Sql("\"n\" > 0".to_string()), r#"{"name":"up","common":{"sql":"\"n\" > 0"}}"#),
+            (
+                Common::Refused("it divides".to_string()),
+                r#"{"name":"up","common":{"refused":"it divides"}}"#,
+            ),
+        ] {
+            let check = Check { name: "up".to_string(), common };
+            assert_eq!(serde_json::to_string(&check).expect("JSON"), text);
+            assert_eq!(serde_json::from_str::<Check>(text).expect("a check"), check);
+        }
+        let table: Table = serde_json::from_str(r#"{"name":"t","columns":[]}"#).expect("a table");
+        assert!(table.checks.is_empty());
+        let text = r#"{"name":"i","parts":[{"column":null}],"unique":true,"condition":"n"}"#;
+        let index: Index = serde_json::from_str(text).expect("an index");
+        assert_eq!((index.common, &index.parts[0].common), (None, &None));
+    }
+}

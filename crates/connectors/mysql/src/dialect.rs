@@ -76,8 +76,10 @@ fn kind(column: &catalog::Column) -> Kind {
     if name == "utf8mb4_0900_bin" || name.ends_with("_nopad_bin") {
         return Kind::Text;
     }
-    Kind::Opaque(match name {
-        "" => format!("its type {} compares in a way of its own", column.native),
+    if name.is_empty() {
+        return Kind::Opaque(format!("its type {} compares in a way of its own", column.native));
+    }
+    Kind::Folded(match name {
         name if name.contains("_ci") => {
             format!("the source compares its texts without case ({name})")
         }

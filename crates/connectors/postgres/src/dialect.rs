@@ -81,7 +81,7 @@ fn kind(column: &catalog::Column) -> Kind {
         }
         LogicalType::Text => match column.collation.as_ref().filter(|name| !deterministic(name)) {
             Some(name) => {
-                Kind::Opaque(format!("its collation {name} may take different texts for the same"))
+                Kind::Folded(format!("its collation {name} may take different texts for the same"))
             }
             None => Kind::Text,
         },

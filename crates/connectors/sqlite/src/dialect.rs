@@ -47,7 +47,7 @@ pub(crate) const SQL: Dialect = Dialect {
 pub(crate) fn source(table: &catalog::Table) -> Relation {
     let column = |column: &catalog::Column| {
         let kind = match &column.collation {
-            Some(name) => Kind::Opaque(format!("the source compares its texts by {name}")),
+            Some(name) => Kind::Folded(format!("the source compares its texts by {name}")),
             None => Kind::Loose,
         };
         Column::of(&column.name, kind, column.nullable)

@@ -122,7 +122,9 @@ impl<'a> Settler<'a> {
                 found(Kind::Truth, true)
             }
             Term::Like(one, pattern, _) => {
-                textual(&self.kind(one)?.kind)?;
+                let kind = self.kind(one)?.kind;
+                textual(&kind)?;
+                comparable(&kind, &Kind::Text, false)?;
                 let letters = pattern.contains(|c: char| c.is_ascii_alphabetic());
                 match letters && !self.dialect.like && self.reading {
                     true => refuse("its LIKE takes upper and lower case for the same"),
@@ -183,7 +185,7 @@ impl<'a> Settler<'a> {
 
     fn compare(&self, left: &mut Term, right: &mut Term, ordered: bool) -> Result<Found> {
         let mut one = self.kind(left)?;
-        if let Kind::Opaque(reason) = one.kind {
+        if let Kind::Opaque(reason) | Kind::Folded(reason) = one.kind {
             return refuse(reason);
         }
         let mut two = self.kind(right)?;
@@ -228,6 +230,9 @@ impl<'a> Settler<'a> {
             Kind::Opaque(reason) => {
                 Kind::Opaque(format!("it looks into {}, and {reason}", column.name))
             }
+            Kind::Folded(reason) => {
+                Kind::Folded(format!("it compares {}, and {reason}", column.name))
+            }
             kind => kind.clone(),
         };
         let nullable = column.nullable || seen.outer;
@@ -249,7 +254,7 @@ impl<'a> Settler<'a> {
             (Made::Known(Cast::Exact), Kind::Exact { .. })
             | (Made::Known(Cast::Whole), Kind::Exact { scale: 0, .. })
             | (Made::Known(Cast::Float), Kind::Float)
-            | (Made::Known(Cast::Text), Kind::Text | Kind::Word)
+            | (Made::Known(Cast::Text), Kind::Text | Kind::Folded(_) | Kind::Word)
             | (Made::Known(Cast::Date), Kind::Date)
             | (Made::Known(Cast::Timestamp), Kind::Timestamp) => true,
             (_, Kind::Opaque(reason)) => return refuse(reason),
@@ -306,9 +311,11 @@ impl<'a> Settler<'a> {
         let kind = found.map_or(Kind::Exact { whole: 0, scale: 0 }, |found| found.kind);
         let count = Kind::Exact { whole: 20, scale: 0 };
         match (*function, kind) {
-            (Function::Count, Kind::Opaque(reason)) if of_distinct(term) => refuse(reason),
-            (Function::Count, Kind::Word) if of_distinct(term) => {
-                refuse("it compares texts that stand in no column")
+            (Function::Count, kind)
+                if of_distinct(term) && !matches!(kind, Kind::Digits { .. }) =>
+            {
+                comparable(&kind, &kind, false)?;
+                Ok(Found { kind: count, nullable: false })
             }
             (Function::Count, _) => Ok(Found { kind: count, nullable: false }),
             (Function::Sum, kind @ Kind::Loose) => Ok(Found { kind, nullable: true }),

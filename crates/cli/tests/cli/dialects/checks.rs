@@ -128,3 +128,28 @@ fn checks_that_mean_something_else_are_named_with_their_reason() {
         assert!(found, "{from:?} → {to:?}: {sql}: {left:#?}");
     }
 }
+
+#[test]
+fn a_row_that_violates_a_check_ends_the_run_with_its_name() {
+    let stage = Stage::empty();
+    let source = Place::new(Sqlite, &stage);
+    let make =
+        "CREATE TABLE t (id int NOT NULL PRIMARY KEY, n int CONSTRAINT upwards CHECK (n > 0));";
+    source.run(
+        &stage,
+        &format!("{make} PRAGMA ignore_check_constraints = ON; INSERT INTO t VALUES (1, -5);"),
+    );
+    for to in [MySql, MariaDb, Pg] {
+        let target = Place::new(to, &stage);
+        let ran = stage.migrate(&source.url(), &target.url(), "");
+        assert_eq!(ran.code, Some(42), "{to:?}: {}", ran.err);
+        assert!(ran.err.contains("upwards") && !ran.err.contains("-5"), "{to:?}: {}", ran.err);
+    }
+    let lax = Place::new(MariaDb, &stage);
+    lax.run(
+        &stage,
+        &format!("{make} SET check_constraint_checks = 0; INSERT INTO t VALUES (1, -5);"),
+    );
+    let ran = stage.migrate(&lax.url(), "sqlite:strict.db", "");
+    assert!(ran.code != Some(0) && !ran.err.contains("-5"), "{}", ran.err);
+}

@@ -51,6 +51,11 @@ fn postgres_gets_what_it_has_and_the_plan_names_the_rest() {
                 "rc",
             ),
             ("SELECT count(*) FROM pg_index WHERE indrelid = 'film'::regclass", "3"),
+            ("SELECT fid, lang, both_ FROM film_list", "1|English|ACADEMY (English)"),
+            (
+                "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'positive'",
+                "CHECK ((rental_rate >= (0)::numeric))",
+            ),
         ] {
             assert_eq!(postgres.psql(&to, sql), expected, "{flavor:?}: {sql}");
         }
@@ -66,7 +71,6 @@ fn postgres_gets_what_it_has_and_the_plan_names_the_rest() {
             "index over beginnings of texts film.prefixed",
             "uniqueness that ignores case or accents customer.email",
             "partitions part",
-            "view film_list",
             "routine hello",
             "trigger ins_film",
         ] {

@@ -119,3 +119,100 @@ fn called(check: &Check, table: &TablePlan, names: &Names<'_>, at: usize) -> Str
         false => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{make, names};
+    use crate::flavor::Flavor;
+    use crate::types::map_column;
+    use longshore_model::LogicalType;
+    use longshore_model::catalog::{Check, Column, Common, ForeignKey, Table, TableName};
+    use longshore_model::connector::Design;
+    use longshore_model::plan::{ColumnPlan, TablePlan};
+
+    /// A table with a key that numbers its rows, a column that a foreign key changes, and another.
+    fn table(name: &str, checks: &[(&str, &str)]) -> TablePlan {
+        let column = |name: &str| Column::new(name, LogicalType::INT64);
+        let columns =
+            vec![Column { increments: true, ..column("id") }, column("parent"), column("n")];
+        let planned = |column: &Column| {
+            let mapping = map_column(column, Flavor::MySql);
+            ColumnPlan {
+                source: column.name.clone(),
+                target: column.name.clone(),
+                from: column.logical.clone(),
+                to: mapping.logical,
+                native: mapping.native,
+                declared: String::new(),
+                mask: None,
+                guards: Vec::new(),
+            }
+        };
+        let check = |(name, common): &(&str, &str)| Check {
+            name: name.to_string(),
+            common: Common::Sql(common.to_string()),
+        };
+        let words = |text: &str| text.to_string();
+        TablePlan {
+            source: TableName::plain(name),
+            target: TableName::plain(name),
+            columns: columns.iter().map(planned).collect(),
+            described: Vec::new(),
+            wire: None,
+            filter: None,
+            rows: 0,
+            bytes: 0,
+            key: Vec::new(),
+            structure: Table {
+                name: TableName::plain(name),
+                columns,
+                primary_key: vec![words("id")],
+                indexes: Vec::new(),
+                foreign_keys: vec![ForeignKey {
+                    columns: vec![words("parent")],
+                    references: TableName::plain("up"),
+                    referenced: vec![words("id")],
+                    on_delete: words("SET NULL"),
+                    on_update: words("NO ACTION"),
+                    deferred: false,
+                }],
+                checks: checks.iter().map(check).collect(),
+                native: None,
+                rows_elsewhere: false,
+                comment: None,
+                attributes: Default::default(),
+            },
+            chunks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn checks_are_added_together_and_named_where_no_server_takes_them() {
+        let tables = [
+            table("t", &[("up", r#""n" > 0"#), ("", r#""n" < 9"#), ("key", r#""id" > 0"#)]),
+            table("u", &[("up", r#""n" > 0"#), ("child", r#""parent" > 0"#)]),
+        ];
+        let names = names(&tables);
+        for (flavor, second) in [
+            (Flavor::MySql, "ALTER TABLE `u` ADD CONSTRAINT `u_up` CHECK (`n` > 0)"),
+            (
+                Flavor::MariaDb,
+                "ALTER TABLE `u` ADD CONSTRAINT `u_up` CHECK (`n` > 0), \
+                 ADD CONSTRAINT `child` CHECK (`parent` > 0)",
+            ),
+        ] {
+            let mut design = Design::default();
+            for (number, table) in tables.iter().enumerate() {
+                make(number, table, flavor, &names, &mut design);
+            }
+            let sql: Vec<&str> = design.finish.iter().map(|one| one.sql.as_str()).collect();
+            let first = "ALTER TABLE `t` ADD CONSTRAINT `t_up` CHECK (`n` > 0), \
+                         ADD CONSTRAINT `t_check_2` CHECK (`n` < 9)";
+            assert_eq!(sql, [first, second], "{flavor:?}");
+            let left: Vec<&str> = design.not_moved.iter().map(|one| one.name.as_str()).collect();
+            let expected: &[&str] =
+                if flavor == Flavor::MySql { &["t.key", "u.child"] } else { &["t.key"] };
+            assert_eq!(left, expected, "{flavor:?}");
+        }
+    }
+}

@@ -61,7 +61,7 @@ pub(crate) async fn read(client: &Client) -> Result<Catalog> {
         Ok(NotMoved { kind: row.try_get(0)?, name: row.try_get(1)?, reason: row.try_get(2)? })
     };
     let not_moved = reading.rows(queries::LEFT, not_moved).await?;
-    let mut common = things::common(&views, tables.values());
+    let mut common = things::common(&views, &tables);
     for program in programs.iter_mut().filter(|program| program.kind.ends_with("view")) {
         program.common = common.remove(&program.table);
     }

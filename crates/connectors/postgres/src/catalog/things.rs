@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 
 use super::order::{self, Id, Node};
 use super::sequence::Sequence;
-use super::{Got, PLACE, Reading, key, program, queries, told};
+use super::{Got, INHERITS, PLACE, Reading, key, program, queries, told};
 use crate::dialect::{self, SQL};
 use crate::sql;
 
@@ -54,13 +54,17 @@ pub(crate) fn identity(program: &Program) -> String {
     }
 }
 
-/// Views for other systems, by the names that programs have for them.
-pub(super) fn common<'a>(
-    views: &[View],
-    tables: impl Iterator<Item = &'a Table>,
-) -> HashMap<String, Common> {
+/// Views for other systems, by the names that programs have for them. A table with heirs shows their
+/// rows too, which no table elsewhere does.
+pub(super) fn common(views: &[View], tables: &BTreeMap<u32, Table>) -> HashMap<String, Common> {
+    let lines = |table: &Table| {
+        let parents = table.attributes.get(INHERITS).cloned().unwrap_or_default();
+        parents.split('\n').map(str::to_string).collect::<Vec<_>>()
+    };
+    let above: HashSet<String> = tables.values().flat_map(lines).collect();
+    let alone = tables.values().filter(|table| !above.contains(&key(&table.name)));
     let readable: Vec<longshore_dialect::View> = views.iter().map(View::readable).collect();
-    let read = read_views(&SQL, tables.map(dialect::source).collect(), &readable);
+    let read = read_views(&SQL, alone.map(dialect::source).collect(), &readable);
     views.iter().map(|view| key(&view.name)).zip(read).collect()
 }
 

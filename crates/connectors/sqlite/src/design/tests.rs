@@ -1,4 +1,6 @@
-use longshore_model::catalog::{Catalog, Column, ForeignKey, Index, IndexPart, Table, TableName};
+use longshore_model::catalog::{
+    Catalog, Check, Column, Common, ForeignKey, Index, IndexPart, Program, Table, TableName,
+};
 use longshore_model::plan::{ColumnPlan, TablePlan};
 
 use super::design;
@@ -151,4 +153,75 @@ fn names_that_are_one_in_sqlite_are_refused() {
     let error = design(&[plan("t", one(), &[]), plan("T", one(), &[])], &Catalog::default())
         .expect_err("two tables of one name");
     assert!(error.to_string().contains("same name"), "{error}");
+}
+
+#[test]
+fn conditions_and_views_of_another_system_are_written_anew_or_named() {
+    let sql = |text: &str| Common::Sql(text.to_string());
+    let columns = vec![
+        column("id", "int64", "", None),
+        column("price", "decimal(10,2)", "", None),
+        column("day", "date", "", None),
+    ];
+    let mut orders = plan("orders", columns, &["id"]);
+    let check = |name: &str, common: Common| Check { name: name.to_string(), common };
+    orders.structure.checks = vec![
+        check("up", sql("\"price\" > 0")),
+        check("", sql("\"id\" % 2 = 0")),
+        check("late", sql("\"day\" > DATE '2000-01-01'")),
+        check("odd", Common::Refused("it divides".to_string())),
+    ];
+    let some = Index {
+        condition: Some("(id > 5)".to_string()),
+        common: Some(sql("\"id\" > 5")),
+        ..index("some", &["day"], false)
+    };
+    let mut sums = index("sums", &["day"], false);
+    sums.parts[0] = IndexPart { column: None, descending: true, common: Some(sql("\"id\" + 1")) };
+    orders.structure.indexes = vec![some, sums];
+    let view = |name: &str, text: &str| Program {
+        kind: "view".to_string(),
+        name: name.to_string(),
+        table: name.to_string(),
+        native: String::new(),
+        common: Some(sql(text)),
+        needs: Vec::new(),
+        described: false,
+    };
+    let catalog = Catalog {
+        dialect: "elsewhere".to_string(),
+        default_namespace: Some("public".to_string()),
+        programs: vec![
+            view(
+                "b",
+                "CREATE VIEW \"public\".\"b\" AS SELECT \"a\".\"id\" AS \"id\" FROM \"x\".\"a\" AS \"a\"",
+            ),
+            view(
+                "a",
+                "CREATE VIEW \"x\".\"a\" AS SELECT \"o\".\"id\" AS \"id\" FROM \"public\".\"orders\" AS \"o\"",
+            ),
+            view(
+                "c",
+                "CREATE VIEW \"public\".\"c\" AS SELECT \"g\".\"id\" AS \"id\" FROM \"gone\" AS \"g\"",
+            ),
+        ],
+        ..Catalog::default()
+    };
+    let made = design(&[orders], &catalog).expect("a design");
+    for part in ["CONSTRAINT \"up\" CHECK (CAST(\"price\" AS REAL) > 0)", "CHECK (\"id\" % 2 = 0)"]
+    {
+        assert!(made.prepare[0].sql.contains(part), "{}", made.prepare[0].sql);
+    }
+    let finish: Vec<&str> = made.finish.iter().map(|one| one.sql.as_str()).collect();
+    assert_eq!(
+        finish,
+        [
+            "CREATE INDEX \"some\" ON \"orders\" (\"day\") WHERE \"id\" > 5",
+            "CREATE INDEX \"sums\" ON \"orders\" (\"id\" + 1 DESC)",
+            "CREATE VIEW \"x.a\" AS SELECT \"o\".\"id\" AS \"id\" FROM \"orders\" AS \"o\"",
+            "CREATE VIEW \"b\" AS SELECT \"a\".\"id\" AS \"id\" FROM \"x.a\" AS \"a\"",
+        ]
+    );
+    let left: Vec<&str> = made.not_moved.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(left, ["public.orders.late", "public.orders.odd", "c"]);
 }
