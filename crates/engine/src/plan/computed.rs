@@ -3,7 +3,8 @@
 
 use longshore_model::catalog::NotMoved;
 use longshore_model::connector::Target;
-use longshore_model::plan::TablePlan;
+use longshore_model::loss::Action;
+use longshore_model::plan::{Guard, TablePlan};
 use longshore_model::spec::Existing;
 
 use super::left_out;
@@ -47,8 +48,10 @@ fn computed(
     }
     let place = table.columns.iter().position(|column| column.target == name);
     let place = place.ok_or("its values do not move")?;
-    if !table.columns[place].guards.is_empty() {
-        return Err("some of its values may change on the way".to_string());
+    // What a policy changes in a row would be computed anew.
+    let changes = |guard: &Guard| !matches!(guard.action, Action::Fail | Action::Divert);
+    if table.columns.iter().flat_map(|column| &column.guards).any(changes) {
+        return Err("a policy may change values that it is computed from".to_string());
     }
     target.computes(table, name)?;
     table.columns[place].computed = true;

@@ -1,6 +1,7 @@
 //! What is said in SQL, from each database to each other.
 
 mod checks;
+mod generated;
 mod indexes;
 mod views;
 

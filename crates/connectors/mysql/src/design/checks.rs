@@ -146,6 +146,7 @@ mod tests {
                 declared: String::new(),
                 mask: None,
                 guards: Vec::new(),
+                computed: false,
             }
         };
         let check = |(name, common): &(&str, &str)| Check {
