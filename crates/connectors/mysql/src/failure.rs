@@ -97,10 +97,19 @@ fn of_server(code: Code, doing: &str, error: &ServerError) -> Error {
             "Texts in keys get a bounded length in MySQL and MariaDB. Declare the column larger, or \
              leave the key out.",
         ),
+        3819 | 4025 => match check_name(&error.message) {
+            Some(name) => made.with("constraint", name),
+            None => made,
+        },
         1412 => made.hint("A table's definition changed while it was read. Run again."),
         _ => made,
     };
     if passes(error.code) { made.temporary() } else { made }
+}
+
+/// The name of a violated check, which stands in the first quotes of the message.
+fn check_name(message: &str) -> Option<&str> {
+    message.split(['\'', '`']).nth(1)
 }
 
 const TOO_LARGE: u16 = 1153;
@@ -168,4 +177,20 @@ fn meaning(number: u16) -> Option<&'static str> {
         1416 | 3037 | 3055 => "a geometry is not valid",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_name;
+
+    #[test]
+    fn a_violated_check_is_named() {
+        for (message, name) in [
+            ("Check constraint 'upwards' is violated.", Some("upwards")),
+            ("CONSTRAINT `upwards` failed for `shop`.`t`", Some("upwards")),
+            ("something else", None),
+        ] {
+            assert_eq!(check_name(message), name);
+        }
+    }
 }

@@ -134,7 +134,7 @@ fn a_row_that_violates_a_check_ends_the_run_with_its_name() {
     let stage = Stage::empty();
     let source = Place::new(Sqlite, &stage);
     let make =
-        "CREATE TABLE t (id int NOT NULL PRIMARY KEY, n int CONSTRAINT upwards CHECK (n > 0));";
+        "CREATE TABLE t (id int NOT NULL PRIMARY KEY, n int, CONSTRAINT upwards CHECK (n > 0));";
     source.run(
         &stage,
         &format!("{make} PRAGMA ignore_check_constraints = ON; INSERT INTO t VALUES (1, -5);"),
