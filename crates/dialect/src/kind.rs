@@ -90,6 +90,11 @@ impl Kind {
         }
     }
 
+    /// Whether a float tells every number of so many digits from every other.
+    pub(crate) fn fits_a_float(&self) -> bool {
+        matches!(self, Self::Exact { whole, scale } if whole + scale <= FLOAT_DIGITS)
+    }
+
     /// What people call it.
     fn title(&self) -> &'static str {
         match self {

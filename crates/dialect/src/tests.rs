@@ -311,6 +311,8 @@ fn what_differs_is_refused_with_its_reason() {
         (&STRICT, "((id)::double precision > 1)", "casts to float"),
         (&STRICT, "(weight > (0.1)::real)", "casts to real"),
         (&STRICT, "((weight + weight) > 1)", "floats"),
+        (&STRICT, "(weight = 9007199254740993)", "compares a float with a number"),
+        (&STRICT, "((qty % 00) = 0)", "remainder"),
         (&STRICT, "((id)::text = '1'::text)", "casts to text"),
         (&STRICT, "(name = 'sad'::public.other)", "casts to public.other"),
         (&STRICT, "(doc = doc)", "looks into doc, and its type, json"),

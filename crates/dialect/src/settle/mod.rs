@@ -156,7 +156,7 @@ impl<'a> Settler<'a> {
                 }
                 let kind = match operation {
                     Operation::Remainder => {
-                        let zero = matches!(&**right, Term::Number(text) if text != "0");
+                        let zero = matches!(&**right, Term::Number(text) if text.bytes().any(|digit| digit != b'0'));
                         if !zero || fraction {
                             return refuse(
                                 "it has a remainder of something else than a whole number",
@@ -191,8 +191,10 @@ impl<'a> Settler<'a> {
         let mut two = self.kind(right)?;
         as_moment(&one.kind, right, &mut two.kind)?;
         as_moment(&two.kind, left, &mut one.kind)?;
-        let is_float = |kind: &Kind, other: &Term| *kind == Kind::Float && other.is_number();
-        if !is_float(&one.kind, right) && !is_float(&two.kind, left) {
+        let is_float = |kind: &Kind, term: &Term, number: &Kind| {
+            *kind == Kind::Float && term.is_number() && number.fits_a_float()
+        };
+        if !is_float(&one.kind, right, &two.kind) && !is_float(&two.kind, left, &one.kind) {
             comparable(&one.kind, &two.kind, ordered)?;
         }
         for (term, kind) in [(left, &one.kind), (right, &two.kind)] {
