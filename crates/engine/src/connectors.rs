@@ -35,21 +35,23 @@ impl Connectors {
 
     /// The connector of an address.
     pub fn of(&self, endpoint: &Endpoint) -> Result<Arc<dyn Connector>> {
-        self.0
-            .iter()
-            .find(|connector| connector.about().schemes.contains(&endpoint.scheme()))
-            .cloned()
-            .ok_or_else(|| {
-                let known: Vec<_> = self
-                    .0
-                    .iter()
-                    .flat_map(|connector| connector.about().schemes)
-                    .copied()
-                    .collect();
-                Error::new(Code::UnknownSystem, "no connector knows this scheme")
-                    .with("scheme", endpoint.scheme())
-                    .hint(format!("Known schemes: {}.", known.join(", ")))
+        let takes = |connector: &&Arc<dyn Connector>| {
+            connector.about().schemes.contains(&endpoint.scheme())
+        };
+        let asked_for = |connector: &&Arc<dyn Connector>| {
+            connector.about().chosen_by.is_some_and(|(option, value)| {
+                endpoint.options().get(option).is_some_and(|told| told == value)
             })
+        };
+        let plain = |connector: &&Arc<dyn Connector>| connector.about().chosen_by.is_none();
+        let known = || self.0.iter().filter(takes);
+        known().find(asked_for).or_else(|| known().find(plain)).cloned().ok_or_else(|| {
+            let schemes: Vec<_> =
+                self.0.iter().flat_map(|connector| connector.about().schemes).copied().collect();
+            Error::new(Code::UnknownSystem, "no connector knows this scheme")
+                .with("scheme", endpoint.scheme())
+                .hint(format!("Known schemes: {}.", schemes.join(", ")))
+        })
     }
 
     /// Both ends of a move, from their addresses.

@@ -58,7 +58,7 @@ pub(crate) async fn copy_chunks(
         running.spawn(async move {
             let take = || queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
             while let Some((table, chunk)) = take() {
-                let row = job.plan.tables[table].chunks[chunk].row_bytes();
+                let row = job.plan.tables[table].row_bytes(chunk);
                 let _room = job.pace.room.take(row * COPIES_OF_A_ROW).await;
                 let task = Task { worker, table, chunk, rejects: &rejects };
                 copy_with_retry(&job, &task).await?;

@@ -3,6 +3,8 @@
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 
+use crate::object::ObjectBatch;
+
 /// A part of a chunk. Readers make them as large as they are told to, writers take any size.
 #[derive(Debug, Clone)]
 pub enum Batch {
@@ -10,6 +12,8 @@ pub enum Batch {
     Rows(RecordBatch),
     /// Rows in a wire format that source and target both speak, passed through untouched.
     Wire(WireBatch),
+    /// Objects with their bytes.
+    Objects(ObjectBatch),
 }
 
 /// Rows in a wire format.
@@ -28,6 +32,7 @@ impl Batch {
         match self {
             Batch::Rows(batch) => batch.num_rows(),
             Batch::Wire(wire) => wire.ends.len(),
+            Batch::Objects(objects) => objects.rows.num_rows(),
         }
     }
 
@@ -36,6 +41,9 @@ impl Batch {
         match self {
             Batch::Rows(batch) => batch.get_array_memory_size(),
             Batch::Wire(wire) => wire.bytes.len(),
+            Batch::Objects(objects) => {
+                objects.pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>()
+            }
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct About {
     pub name: &'static str,
     /// The name for people.
     pub title: &'static str,
+    /// The option that an address must have, where another connector takes the scheme without it.
+    pub chosen_by: Option<(&'static str, &'static str)>,
     /// The schemes of its addresses.
     pub schemes: &'static [&'static str],
     /// An example of an address.

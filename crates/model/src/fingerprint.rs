@@ -51,6 +51,7 @@ impl Fingerprint {
     pub fn add_batch(&mut self, batch: &Batch) -> Result<()> {
         match batch {
             Batch::Rows(rows) => for_each_row(rows, |hash| self.add_row(hash)),
+            Batch::Objects(objects) => for_each_row(&objects.rows, |hash| self.add_row(hash)),
             Batch::Wire(wire) => {
                 let mut start = 0;
                 for &end in &wire.ends {

@@ -19,6 +19,7 @@ pub mod ledger;
 mod logical;
 pub mod loss;
 pub mod names;
+pub mod object;
 pub mod pattern;
 pub mod plan;
 pub mod spec;

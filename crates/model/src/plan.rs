@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::catalog::{NotMoved, Table, TableName};
 use crate::logical::LogicalType;
 use crate::loss::{Action, LossKind, OnReject};
+use crate::object;
 use crate::spec::{Existing, Keys, Limits, Mask, VerifyLevel, is_default};
 use crate::{Code, Error, Result};
 
@@ -170,6 +171,14 @@ pub struct Chunk {
 }
 
 impl TablePlan {
+    /// Bytes of a row that are in memory at a time, on average. Objects flow in pieces.
+    pub fn row_bytes(&self, chunk: usize) -> u64 {
+        match self.wire.as_deref() {
+            Some(object::WIRE) => 0,
+            _ => self.chunks.get(chunk).map_or(0, Chunk::row_bytes),
+        }
+    }
+
     /// The table with the columns that are written only.
     pub fn written(&self) -> Self {
         let mut table = self.clone();

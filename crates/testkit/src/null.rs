@@ -28,6 +28,7 @@ pub const PERIOD: usize = 1024;
 static ABOUT: About = About {
     name: "null",
     title: "Nothing, for measuring",
+    chosen_by: None,
     schemes: &["null"],
     example: "null:bench?rows=1000000",
     options: &[("rows", "rows in each table of the source"), ("tables", "number of tables")],

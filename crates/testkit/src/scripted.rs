@@ -86,6 +86,7 @@ static SCRIPTS: Mutex<BTreeMap<String, Script>> = Mutex::new(BTreeMap::new());
 static ABOUT: About = About {
     name: "scripted",
     title: "A store that fails as it is told",
+    chosen_by: None,
     schemes: &["scripted"],
     example: "scripted:name",
     options: &[],

@@ -16,4 +16,5 @@ mod rejects;
 mod restart;
 mod soak;
 mod stage;
+mod trees;
 mod writer;

@@ -12,5 +12,6 @@ pub fn all() -> Vec<Arc<dyn Connector>> {
         Arc::new(longshore_mysql::mysql()),
         Arc::new(longshore_mysql::mariadb()),
         Arc::new(longshore_objects::connector()),
+        Arc::new(longshore_objects::trees()),
     ]
 }

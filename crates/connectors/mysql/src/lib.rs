@@ -55,6 +55,7 @@ const fn about(
     About {
         name,
         title,
+        chosen_by: None,
         schemes,
         example,
         options: address::OPTIONS,

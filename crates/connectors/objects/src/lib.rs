@@ -24,6 +24,7 @@ mod source;
 mod study;
 mod target;
 mod tree;
+mod verbatim;
 mod write;
 
 use async_trait::async_trait;
@@ -33,18 +34,26 @@ use longshore_model::connector::{
 use longshore_model::names::Names;
 use longshore_model::{Endpoint, Error, Result};
 
+pub use verbatim::Trees;
+
 /// Folders of files in the local file system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Files;
 
-/// The connector.
+/// The connector for folders of tables.
 pub fn connector() -> Files {
     Files
+}
+
+/// The connector for trees of files that move as they are.
+pub fn trees() -> Trees {
+    Trees
 }
 
 static ABOUT: About = About {
     name: "files",
     title: "Folders of Parquet, CSV and JSON Lines files",
+    chosen_by: None,
     schemes: &["file"],
     example: "file:out?format=parquet",
     options: &[

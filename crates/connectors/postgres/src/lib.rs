@@ -48,6 +48,7 @@ pub(crate) const DIALECT: &str = "postgres";
 static ABOUT: About = About {
     name: "postgres",
     title: "PostgreSQL",
+    chosen_by: None,
     schemes: &["postgres", "postgresql"],
     example: "postgres://me@db.example.com/shop",
     options: address::OPTIONS,

@@ -119,7 +119,7 @@ impl Writer for PostgresWriter {
         let rows = batch.rows() as u64;
         match batch {
             Batch::Wire(batch) if self.wire.is_some() => self.send(batch.bytes).await?,
-            Batch::Wire(_) => {
+            Batch::Wire(_) | Batch::Objects(_) => {
                 return Err(Error::new(Code::Internal, "wire bytes came for a table without wire"));
             }
             Batch::Rows(_) if self.wire.is_some() => {

@@ -37,6 +37,7 @@ pub(crate) const DIALECT: &str = "sqlite";
 static ABOUT: About = About {
     name: "sqlite",
     title: "SQLite",
+    chosen_by: None,
     schemes: &["sqlite"],
     example: "sqlite:shop.db",
     options: &[],

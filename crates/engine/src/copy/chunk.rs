@@ -187,7 +187,8 @@ impl<'a> Way<'a> {
             entry.fingerprint.add_batch(&batch)?;
             entry.bytes += bytes as u64;
             waits.own += clock.lap();
-            if batch.rows() == 0 {
+            // A policy has diverted every row of it.
+            if matches!(&batch, Batch::Rows(rows) if rows.num_rows() == 0) {
                 continue;
             }
             let origin = origin.filter(|_| self.offers);

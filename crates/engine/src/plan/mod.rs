@@ -17,7 +17,7 @@ use longshore_model::connector::{Source, StudyRequest, Target};
 use longshore_model::loss::{Action, OnReject};
 use longshore_model::plan::{ColumnPlan, FORMAT, MovePlan, Plan, TablePlan, digest};
 use longshore_model::spec::{Existing, Limits, Move, Spec};
-use longshore_model::{Code, Error, Result};
+use longshore_model::{Code, Error, Result, object};
 
 use crate::cancel::Cancel;
 use crate::connectors::Link;
@@ -100,6 +100,15 @@ async fn plan_move(
     let same_dialect = !catalog.dialect.is_empty() && catalog.dialect == to.dialect;
     let other_dialect = !to.dialect.is_empty() && !same_dialect;
     let ends = Ends { same_dialect, other_dialect, namespaces: to.namespaces };
+    if catalog.dialect == object::DIALECT && !same_dialect {
+        return Err(Error::new(
+            Code::Unsupported,
+            "the source has objects, and the target takes rows",
+        )
+        .with("source", link.from.to_string())
+        .with("target", link.to.to_string())
+        .hint("A tree of files takes them: file:FOLDER?format=objects."));
+    }
     let naming = Naming::of(to.names, spec);
     let (drafts, renamed) = rules::apply(one, &catalog, ends, &naming)?;
     if !link.source.about().source.filter && drafts.iter().any(|draft| draft.filter.is_some()) {

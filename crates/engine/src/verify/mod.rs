@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use longshore_model::connector::{Part, ReadRequest, Snapshot};
 use longshore_model::ledger::Ledger;
-use longshore_model::plan::{Chunk, TablePlan, digest};
+use longshore_model::plan::{TablePlan, digest};
 use longshore_model::spec::VerifyLevel;
 use longshore_model::{Code, Error, Fingerprint, Result};
 use tokio::task::JoinSet;
@@ -196,8 +196,9 @@ async fn read_all(
             let take = || queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
             let mut found = Vec::new();
             while let Some(item) = take() {
-                let chunks = &check.job.plan.tables[item.table].chunks;
-                let row = chunks.iter().map(Chunk::row_bytes).max().unwrap_or(0);
+                let table = &check.job.plan.tables[item.table];
+                let chunks = 0..table.chunks.len();
+                let row = chunks.map(|chunk| table.row_bytes(chunk)).max().unwrap_or(0);
                 let _room = check.job.pace.room.take(row * COPIES_OF_A_ROW).await;
                 let mut fingerprint = Fingerprint::default();
                 let damage = match read_part(&check, &target, &item, &mut fingerprint).await {

@@ -380,7 +380,7 @@ async fn read(
 fn rows(batch: &Batch) -> Result<&RecordBatch> {
     match batch {
         Batch::Rows(rows) => Ok(rows),
-        Batch::Wire(_) => {
+        Batch::Wire(_) | Batch::Objects(_) => {
             Err(Error::new(Code::Internal, "rows were asked for and wire bytes came"))
         }
     }

@@ -76,6 +76,7 @@ static STORES: Mutex<BTreeMap<String, Store>> = Mutex::new(BTreeMap::new());
 static ABOUT: About = About {
     name: "memory",
     title: "Memory of this process",
+    chosen_by: None,
     schemes: &["memory"],
     example: "memory:name",
     options: &[],

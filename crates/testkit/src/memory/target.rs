@@ -242,6 +242,7 @@ impl Writer for MemoryWriter {
         match batch {
             Batch::Rows(rows) if self.keep => self.batches.push(rows),
             Batch::Rows(_) => {}
+            Batch::Objects(objects) => self.batches.push(objects.rows),
             Batch::Wire(wire) => self.batches.push(wire::decode(&wire, &self.plan)?),
         }
         Ok(())

@@ -56,13 +56,16 @@ fn postgres_gets_what_it_has_and_the_plan_names_the_rest() {
                 "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'positive'",
                 "CHECK ((rental_rate >= (0)::numeric))",
             ),
+            (
+                "SELECT attname FROM pg_attribute WHERE attgenerated = 's' ORDER BY 1",
+                "profit\ntwice",
+            ),
         ] {
             assert_eq!(postgres.psql(&to, sql), expected, "{flavor:?}: {sql}");
         }
         let plan = stage.done(&["plan", "m.yaml"]);
         let told: String = plan.out.split_whitespace().collect::<Vec<_>>().join(" ");
         for named in [
-            "generated column film.profit",
             "hiding of a column customer.hidden",
             "update of a column with its row film.last_update",
             "spatial index customer.loc",

@@ -1,0 +1,201 @@
+//! Trees of files, moved as they are.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, Permissions};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use crate::postgres::verified;
+use crate::stage::{Ran, Stage};
+
+/// A tree of many small files, some large ones, and what breaks tools.
+fn plant(root: &Path) {
+    fs::create_dir_all(root.join("many/deep/er")).expect("folders");
+    for number in 0..300 {
+        let text = format!("file number {number}\n").repeat(number % 40);
+        fs::write(root.join(format!("many/{number:03}.txt")), text).expect("a file");
+    }
+    let noise: Vec<u8> =
+        (0..5_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    fs::write(root.join("large.bin"), &noise).expect("a file");
+    fs::write(root.join("piece"), &noise[..1 << 20]).expect("a file");
+    fs::write(root.join("piece and one"), &noise[..(1 << 20) + 1]).expect("a file");
+    fs::write(root.join("empty"), "").expect("a file");
+    let sparse = fs::File::create(root.join("sparse")).expect("a file");
+    sparse.set_len(20 << 20).expect("a size");
+    std::os::unix::fs::FileExt::write_at(&sparse, b"end", (20 << 20) - 3).expect("an end");
+    for name in [
+        &b"new\nline"[..],
+        b"\xff\xfe",
+        b"100%",
+        b"quo'te\"",
+        " sp ace ".as_bytes(),
+        "ä".as_bytes(),
+        "a\u{308}".as_bytes(),
+    ] {
+        fs::write(root.join(OsStr::from_bytes(name)), name).expect("a file");
+    }
+    fs::create_dir(root.join("no entries")).expect("a folder");
+    symlink("many/001.txt", root.join("link")).expect("a link");
+    symlink("/nowhere/at all", root.join("broken")).expect("a link");
+    symlink("..", root.join("many/up")).expect("a link");
+    fs::set_permissions(root.join("empty"), Permissions::from_mode(0o4751)).expect("a mode");
+    let old = SystemTime::UNIX_EPOCH + Duration::new(1_000_000_007, 123_456_789);
+    let file = fs::File::options().write(true).open(root.join("piece")).expect("a file");
+    file.set_modified(old).expect("a time");
+    fs::create_dir(root.join("closed")).expect("a folder");
+    fs::write(root.join("closed/in"), "in").expect("a file");
+    fs::set_permissions(root.join("closed"), Permissions::from_mode(0o555)).expect("a mode");
+}
+
+/// Everything that is kept of a tree.
+fn picture(root: &Path) -> BTreeMap<Vec<u8>, String> {
+    let mut found = BTreeMap::new();
+    look(root, Path::new(""), &mut found);
+    found
+}
+
+fn look(root: &Path, below: &Path, found: &mut BTreeMap<Vec<u8>, String>) {
+    for entry in fs::read_dir(root.join(below)).expect("a folder").flatten() {
+        let path = below.join(entry.file_name());
+        if path == Path::new(".longshore") {
+            continue;
+        }
+        let there = fs::symlink_metadata(root.join(&path)).expect("an entry");
+        let facts = format!("{:o} {}:{}", there.mode(), there.uid(), there.gid());
+        let told = if there.is_symlink() {
+            format!("{} → {:?}", there.uid(), fs::read_link(root.join(&path)).expect("a link"))
+        } else if there.is_dir() {
+            look(root, &path, found);
+            facts
+        } else {
+            let bytes = fs::read(root.join(&path)).expect("a file");
+            let sum: u64 = bytes.iter().zip(1u64..).map(|(byte, at)| u64::from(*byte) * at).sum();
+            format!("{facts} {}.{} {} {sum}", there.mtime(), there.mtime_nsec(), bytes.len())
+        };
+        found.insert(path.into_os_string().into_vec(), told);
+    }
+}
+
+fn migration(stage: &Stage, more: &str) {
+    stage.write(
+        "m.yaml",
+        &format!(
+            "longshore: v1\nname: tree\nlimits: {{chunk: 1MiB}}\n\
+             moves: [{{from: 'file:from?format=objects', to: 'file:to?format=objects'{more}}}]\n"
+        ),
+    );
+}
+
+fn go(stage: &Stage) -> Ran {
+    stage.run(&["run", "m.yaml", "--json"])
+}
+
+#[test]
+fn a_tree_arrives_as_it_is() {
+    let stage = Stage::empty();
+    plant(&stage.join("from"));
+    migration(&stage, "");
+    let ran = go(&stage);
+    verified(&ran);
+    assert_eq!(picture(&stage.join("to")), picture(&stage.join("from")));
+    let blocks = fs::metadata(stage.join("to/sparse")).expect("a file").blocks();
+    assert!(blocks * 512 < 4 << 20, "{blocks} blocks of a file that is nearly empty");
+    let chunks = ran.events().iter().filter(|event| event["event"] == "chunk-done").count();
+    assert!(chunks > 4, "{chunks} chunks");
+    // A second run of the same finds everything done; another is refused.
+    verified(&go(&stage));
+    let other = stage.run(&["copy", "file:from?format=objects", "file:to?format=objects"]);
+    assert_eq!(other.code, Some(43), "{}", other.err);
+}
+
+#[test]
+fn killed_anywhere_it_goes_on_and_ends_the_same() {
+    for point in [
+        "prepare.done",
+        "copy.batch:3",
+        "trees.before-entry:2",
+        "trees.after-entry:3",
+        "copy.chunk-committed:4",
+        "copy.done",
+        "trees.modes-set",
+    ] {
+        let stage = Stage::empty();
+        plant(&stage.join("from"));
+        migration(&stage, "");
+        let killed = stage.run(&["run", "m.yaml", "--failpoint", point]);
+        assert_eq!(killed.code, None, "{point}: not killed\n{}", killed.err);
+        verified(&go(&stage));
+        assert_eq!(picture(&stage.join("to")), picture(&stage.join("from")), "{point}");
+    }
+}
+
+#[test]
+fn what_is_wrong_missing_or_too_much_is_named_and_mended() {
+    let stage = Stage::empty();
+    plant(&stage.join("from"));
+    migration(&stage, "");
+    verified(&go(&stage));
+    let to = stage.join("to");
+    let mut bytes = fs::read(to.join("large.bin")).expect("a file");
+    bytes[3_000_000] ^= 1;
+    let times = fs::metadata(to.join("large.bin")).expect("a file").modified().expect("a time");
+    fs::write(to.join("large.bin"), bytes).expect("a file");
+    let file = fs::File::options().write(true).open(to.join("large.bin")).expect("a file");
+    file.set_modified(times).expect("a time");
+    fs::remove_file(to.join("many/007.txt")).expect("a file");
+    fs::write(to.join("many/007.txt.extra"), "x").expect("a file");
+    let ran = stage.run(&["verify", "m.yaml", "--json"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.err);
+    let report = ran.event("result")["report"].as_str().expect("a path").to_string();
+    let report = fs::read_to_string(stage.join(&report)).expect("a report");
+    for named in ["large.bin", "many/007.txt", "many/007.txt.extra"] {
+        assert!(report.contains(&format!("name='{named}'")), "{named}: {report}");
+    }
+    verified(&stage.run(&["verify", "m.yaml", "--repair", "--json"]));
+    assert_eq!(picture(&to), picture(&stage.join("from")));
+    verified(&stage.run(&["verify", "m.yaml", "--independent", "--json"]));
+}
+
+#[test]
+fn a_tree_that_changed_is_not_mixed_with_what_it_was() {
+    let stage = Stage::empty();
+    plant(&stage.join("from"));
+    migration(&stage, "");
+    let killed = stage.run(&["run", "m.yaml", "--failpoint", "copy.chunk-committed:2"]);
+    assert_eq!(killed.code, None, "{}", killed.err);
+    fs::write(stage.join("from/many/000.txt"), "changed").expect("a file");
+    let ran = go(&stage);
+    assert_eq!(ran.code, Some(43), "{}", ran.err);
+    assert!(ran.err.contains("LS0102"), "{}", ran.err);
+    let again = stage.run(&["run", "m.yaml", "--existing", "replace", "--json"]);
+    verified(&again);
+    assert_eq!(picture(&stage.join("to")), picture(&stage.join("from")));
+}
+
+#[test]
+fn trees_and_tables_are_not_mixed_and_full_folders_are_left_alone() {
+    let stage = Stage::shop(10);
+    plant(&stage.join("from"));
+    for (from, to, word) in [
+        ("sqlite:shop.db", "file:to?format=objects", "takes objects"),
+        ("file:from?format=objects", "sqlite:copy.db", "objects"),
+        ("file:from?format=objects", "file:to?format=parquet", "objects"),
+    ] {
+        let ran = stage.run(&["copy", from, to]);
+        assert_eq!(ran.code, Some(42), "{from} {to}: {}\n{}", ran.out, ran.err);
+        assert!(ran.err.contains(word), "{}", ran.err);
+    }
+    fs::create_dir_all(stage.join("full")).expect("a folder");
+    fs::write(stage.join("full/mine"), "x").expect("a file");
+    let args = ["copy", "file:from?format=objects", "file:full?format=objects"];
+    let ran = stage.run(&args);
+    assert_eq!(ran.code, Some(43), "{}", ran.err);
+    let ran = stage.run(&[&args[..], &["--existing", "append"]].concat());
+    assert_eq!(ran.code, Some(42), "{}", ran.err);
+    assert_eq!(fs::read_to_string(stage.join("full/mine")).expect("a file"), "x");
+    assert!(!stage.join("full/large.bin").exists());
+}

@@ -1,0 +1,195 @@
+//! One entry of a tree: what the file system says of it, and the bytes of a file.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use longshore_model::object::{Object, ObjectKind, escape};
+use longshore_model::{Code, Error, Result};
+use sha2::Digest;
+
+use super::Hash;
+use super::walk::{EntryKind, Found};
+
+/// The part of a file that is read at a time.
+const PIECE: usize = 1 << 20;
+/// How often a file is read that changes meanwhile.
+const ATTEMPTS: u32 = 5;
+/// Of the mode, what `chmod` sets.
+pub(super) const PERMISSIONS: u32 = 0o7777;
+
+/// What tells whether a file has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) size: u64,
+    pub(super) modified: i64,
+    pub(super) changed: (i64, i64),
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.len(),
+            modified: nanoseconds(metadata),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// Nanoseconds since 1970, which end in the year 2262.
+fn nanoseconds(metadata: &Metadata) -> i64 {
+    metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
+}
+
+/// Takes the parts of a file in their order; `anew` when an earlier try is void.
+pub(super) trait Sink {
+    /// A part of the file, `offset` bytes from its beginning.
+    fn part(&mut self, offset: u64, bytes: Vec<u8>) -> Result<()>;
+}
+
+/// Reads an entry. `None` when it is neither file, folder nor link, or is gone: the state of the
+/// tree that was planned for has passed, which the position tells.
+pub(super) fn read(
+    path: &Path,
+    found: &Found,
+    hash: Option<Hash>,
+    sink: &mut impl Sink,
+) -> Result<Option<Object>> {
+    let failed = |error| Error::io("read an entry", path.display(), error);
+    match found.kind {
+        EntryKind::Other => Ok(None),
+        EntryKind::File => read_file(path, found, hash, sink),
+        EntryKind::Folder | EntryKind::Link => {
+            let metadata = match fs::symlink_metadata(path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                metadata => metadata.map_err(failed)?,
+            };
+            let is_link = found.kind == EntryKind::Link;
+            let link = match is_link {
+                true => Some(fs::read_link(path).map_err(failed)?),
+                false => None,
+            };
+            sink.part(0, Vec::new())?;
+            Ok(Some(Object {
+                name: escape(&found.path),
+                kind: if is_link { ObjectKind::Link } else { ObjectKind::Folder },
+                size: 0,
+                hash: String::new(),
+                link: link.map(|to| escape(to.as_os_str().as_bytes())),
+                mode: (!is_link).then(|| metadata.mode() & PERMISSIONS),
+                modified: None,
+                owner: Some(owner(&metadata)),
+            }))
+        }
+    }
+}
+
+fn owner(metadata: &Metadata) -> String {
+    format!("{}:{}", metadata.uid(), metadata.gid())
+}
+
+fn read_file(
+    path: &Path,
+    found: &Found,
+    hash: Option<Hash>,
+    sink: &mut impl Sink,
+) -> Result<Option<Object>> {
+    let failed = |error| Error::io("read a file", path.display(), error);
+    for _ in 0..ATTEMPTS {
+        // A link that has taken the file's place leads elsewhere.
+        let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path);
+        let mut file = match opened {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(failed)?,
+        };
+        let before = file.metadata().map_err(failed)?;
+        let hash = content(&mut file, before.len(), hash, sink).map_err(|error| match error {
+            Trouble::Read(error) => failed(error),
+            Trouble::Sink(error) => error,
+        })?;
+        let after = file.metadata().map_err(failed)?;
+        if Stamp::of(&before) == Stamp::of(&after) {
+            return Ok(Some(Object {
+                name: escape(&found.path),
+                kind: ObjectKind::File,
+                size: after.len(),
+                hash: hash.unwrap_or_default(),
+                link: None,
+                mode: Some(after.mode() & PERMISSIONS),
+                modified: Some(nanoseconds(&after)),
+                owner: Some(owner(&after)),
+            }));
+        }
+    }
+    Err(Error::new(Code::SourceChanged, "a file changes whenever it is read")
+        .with("name", escape(&found.path))
+        .hint("Stop what writes to it, or leave it out, and start again."))
+}
+
+enum Trouble {
+    Read(std::io::Error),
+    Sink(Error),
+}
+
+/// Reads a file to its end and hashes it. An empty file has one empty part.
+fn content(
+    file: &mut File,
+    size: u64,
+    hash: Option<Hash>,
+    sink: &mut impl Sink,
+) -> std::result::Result<Option<String>, Trouble> {
+    let mut hasher = hash.map(Hasher::new);
+    let mut offset = 0;
+    loop {
+        let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        // One byte more finds the end of a file that is not larger than it says.
+        let mut bytes = Vec::with_capacity(left.min(PIECE - 1) + 1);
+        let limit = bytes.capacity() as u64;
+        file.by_ref().take(limit).read_to_end(&mut bytes).map_err(Trouble::Read)?;
+        let length = bytes.len() as u64;
+        if let Some(hasher) = &mut hasher {
+            hasher.update(&bytes);
+        }
+        if length > 0 || offset == 0 {
+            sink.part(offset, bytes).map_err(Trouble::Sink)?;
+        }
+        offset += length;
+        if length < limit {
+            return Ok(hasher.map(Hasher::finish));
+        }
+    }
+}
+
+enum Hasher {
+    Blake3(Box<blake3::Hasher>),
+    Sha256(sha2::Sha256),
+}
+
+impl Hasher {
+    fn new(hash: Hash) -> Self {
+        match hash {
+            Hash::Blake3 => Self::Blake3(Box::default()),
+            Hash::Sha256 => Self::Sha256(sha2::Sha256::new()),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Blake3(hasher) => drop(hasher.update(bytes)),
+            Self::Sha256(hasher) => hasher.update(bytes),
+        }
+    }
+
+    fn finish(self) -> String {
+        match self {
+            Self::Blake3(hasher) => format!("blake3:{}", hasher.finalize().to_hex()),
+            Self::Sha256(hasher) => {
+                let digest = hasher.finalize();
+                let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("sha256:{hex}")
+            }
+        }
+    }
+}

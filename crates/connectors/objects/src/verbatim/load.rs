@@ -1,0 +1,275 @@
+//! A tree as a target, claimed by one run.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
+use longshore_model::ledger::{Entry, Header, Stage};
+use longshore_model::object::unescape;
+use longshore_model::plan::{MovePlan, Position, TablePlan};
+use longshore_model::{Code, Error, Result, failpoint};
+use serde::Deserialize;
+
+use super::source::Span;
+use super::target::holds_something;
+use super::walk::{EntryKind, Forest};
+use super::write::{Order, TreeWriter, is_partial};
+use crate::blocking;
+use crate::journal::{FOLDER, Journal, Place};
+use crate::lock::Lock;
+use crate::tree::Tree;
+
+/// A tree as a target, claimed by one run.
+pub(super) struct TreeLoad(Arc<Claim>);
+
+/// The claim itself; writers keep it alive.
+pub(super) struct Claim {
+    tree: Tree,
+    journal: Mutex<Option<Journal>>,
+    _lock: Lock,
+}
+
+impl TreeLoad {
+    /// Takes over a locked tree: what unfinished writers left is removed.
+    pub(super) fn open(tree: Tree, lock: Lock) -> Result<Self> {
+        let journal = Journal::read(&tree)?;
+        tree.remove_temporaries(FOLDER)?;
+        if let Some(journal) = &journal {
+            tree.remove_temporaries(&journal.entries_folder())?;
+            if !journal.finished() {
+                remove_temporaries(&Forest::new(tree.root().to_path_buf()))?;
+            }
+        }
+        Ok(Self(Arc::new(Claim { tree, journal: Mutex::new(journal), _lock: lock })))
+    }
+}
+
+/// Removes the files that never became whole.
+fn remove_temporaries(forest: &Forest) -> Result<()> {
+    let mut walk = forest.walk(None, None)?;
+    while let Some(found) = walk.next()? {
+        let name = found.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        if found.kind == EntryKind::File && is_partial(name) {
+            let path = forest.path(&found.path);
+            fs::remove_file(&path)
+                .map_err(|error| Error::io("remove a file", path.display(), error))?;
+        }
+    }
+    Ok(())
+}
+
+impl Claim {
+    fn lock_journal(&self) -> MutexGuard<'_, Option<Journal>> {
+        // A journal is replaced as a whole, so that one left by a panic is still whole.
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn journal(&self) -> Result<Journal> {
+        let journal = self.lock_journal().clone();
+        journal.ok_or_else(|| Error::new(Code::Internal, "the load has not begun"))
+    }
+
+    /// Changes the journal, in the file first.
+    fn change(&self, change: impl FnOnce(&mut Journal)) -> Result<()> {
+        let mut changed = self.journal()?;
+        change(&mut changed);
+        changed.write(&self.tree)?;
+        *self.lock_journal() = Some(changed);
+        Ok(())
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        self.tree.root()
+    }
+
+    pub(super) fn forest(&self) -> Forest {
+        Forest::new(self.tree.root().to_path_buf())
+    }
+
+    /// Where an object is. A name that leads out of the tree is refused.
+    pub(super) fn path(&self, name: &str) -> Result<PathBuf> {
+        let bytes = unescape(name).filter(|path| {
+            path.split(|byte| *byte == b'/').all(|part| !matches!(part, b"" | b"." | b".."))
+        });
+        let bytes = bytes.ok_or_else(|| {
+            Error::new(Code::SourceUnreadable, "a name leads out of its tree").with("name", name)
+        })?;
+        Ok(self.root().join(OsString::from_vec(bytes)))
+    }
+
+    /// Waits until everything that was written to the file system is on its disk.
+    pub(super) fn sync(&self) -> Result<()> {
+        let failed = |error| Error::io("sync the target", self.root().display(), error);
+        let root = File::open(self.root()).map_err(failed)?;
+        rustix::fs::syncfs(&root).map_err(|error| failed(error.into()))
+    }
+
+    pub(super) fn put_entry(&self, entry: &Entry) -> Result<()> {
+        self.journal()?.put(&self.tree, entry)
+    }
+
+    /// Sets the modes of folders that did not allow to fill them, the deepest first. What a later
+    /// entry says of a folder that is named twice holds.
+    pub(super) fn set_modes(&self, modes: Vec<(String, u32)>) -> Result<()> {
+        let modes: BTreeMap<String, u32> = modes.into_iter().collect();
+        for (name, mode) in modes.into_iter().rev() {
+            let path = self.path(&name)?;
+            fs::set_permissions(&path, Permissions::from_mode(mode))
+                .map_err(|error| Error::io("set the mode of a folder", path.display(), error))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_entry(&self, table: usize, chunk: usize) -> Result<()> {
+        self.journal()?.remove(&self.tree, table, chunk).map(drop)
+    }
+}
+
+#[async_trait]
+impl Load for TreeLoad {
+    async fn begin(
+        &self,
+        header: &Header,
+        plan: &MovePlan,
+        preparations: &[Preparation],
+    ) -> Result<()> {
+        let (claim, header) = (self.0.clone(), header.clone());
+        let (plan, preparations) = (plan.clone(), preparations.to_vec());
+        blocking(move || begin(&claim, &header, &plan, &preparations)).await
+    }
+
+    async fn writer(&self, request: &WriteRequest<'_>) -> Result<Box<dyn Writer>> {
+        let journal = self.0.journal()?;
+        let tree = self.0.tree.clone();
+        let (table, chunk) = (request.table_index, request.chunk_index);
+        let replaces = blocking(move || journal.holds(&tree, table, chunk)).await?;
+        let range = request.table.chunks.get(chunk).map(|chunk| &chunk.range);
+        Ok(Box::new(TreeWriter::start(Order {
+            claim: self.0.clone(),
+            chunk,
+            table,
+            span: Span::of(range)?,
+            columns: request.table.columns.iter().map(|column| column.source.clone()).collect(),
+            replaces,
+        })))
+    }
+
+    async fn reset_table(&self, index: usize, table: &TablePlan) -> Result<()> {
+        let (claim, chunks) = (self.0.clone(), table.chunks.len());
+        blocking(move || {
+            for chunk in 0..chunks {
+                claim.remove_entry(index, chunk)?;
+            }
+            claim.sync()?;
+            empty(claim.root())
+        })
+        .await
+    }
+
+    async fn set_position(&self, position: &Position) -> Result<()> {
+        let (claim, position) = (self.0.clone(), position.clone());
+        blocking(move || claim.change(|journal| journal.header.position = position)).await
+    }
+
+    async fn finish(
+        &self,
+        _: &MovePlan,
+        _: &(dyn for<'a> Fn(&'a str) + Send + Sync),
+    ) -> Result<()> {
+        let claim = self.0.clone();
+        blocking(move || set_modes(&claim)).await?;
+        failpoint::hit("trees.modes-set")?;
+        self.mark(Stage::Finished).await
+    }
+
+    async fn mark(&self, stage: Stage) -> Result<()> {
+        let claim = self.0.clone();
+        blocking(move || {
+            claim.change(|journal| {
+                if !journal.stages.contains(&stage) {
+                    journal.stages.push(stage);
+                }
+            })
+        })
+        .await
+    }
+
+    async fn replace_rows(
+        &self,
+        table: &TablePlan,
+        _: &RecordBatch,
+        _: &RecordBatch,
+    ) -> Result<()> {
+        Err(Error::new(Code::Unsupported, "files are mended by whole chunks, not by rows")
+            .with("table", table.target.to_string()))
+    }
+}
+
+fn begin(
+    claim: &Claim,
+    header: &Header,
+    plan: &MovePlan,
+    preparations: &[Preparation],
+) -> Result<()> {
+    let tree = &claim.tree;
+    let keeps = preparations.contains(&Preparation::Keep);
+    if keeps && holds_something(tree.root())? {
+        return Err(Error::new(
+            Code::Unsupported,
+            "objects cannot be added to a tree that holds some",
+        )
+        .with("target", tree.root().display().to_string())
+        .hint("Name an empty folder, or replace what is there with --existing replace."));
+    }
+    let place = |table: &TablePlan| Place {
+        structure: table.structure.clone(),
+        folder: String::new(),
+        prefix: String::new(),
+    };
+    let journal = Journal::begin(tree, header, plan.tables.iter().map(place).collect())?;
+    journal.write(tree)?;
+    *claim.lock_journal() = Some(journal.clone());
+    journal.remove_older(tree)?;
+    if !keeps {
+        empty(tree.root())?;
+    }
+    claim.change(|journal| journal.stages.push(Stage::Prepared))
+}
+
+/// Removes everything below a folder but longshore's own.
+fn empty(root: &Path) -> Result<()> {
+    let failed = |path: &Path, error| Error::io("remove an entry", path.display(), error);
+    for entry in fs::read_dir(root).map_err(|error| failed(root, error))? {
+        let entry = entry.map_err(|error| failed(root, error))?;
+        if entry.file_name() == FOLDER {
+            continue;
+        }
+        let path = entry.path();
+        let kind = entry.file_type().map_err(|error| failed(&path, error))?;
+        let removed =
+            if kind.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(|error| failed(&path, error))?;
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Modes {
+    modes: Vec<(String, u32)>,
+}
+
+/// Sets the modes of folders that are filled now.
+fn set_modes(claim: &Claim) -> Result<()> {
+    let entries = claim.journal()?.entries(&claim.tree)?;
+    let told = entries.into_iter().filter_map(|entry| entry.range);
+    let modes = told.filter_map(|range| serde_json::from_value::<Modes>(range).ok());
+    claim.set_modes(modes.flat_map(|one| one.modes).collect())?;
+    claim.sync()
+}

@@ -1,0 +1,147 @@
+//! Reading a part of a tree, on a thread of its own.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use longshore_model::connector::{ReadRequest, Reader};
+use longshore_model::object::{ObjectBatch, Piece, WIRE, escape};
+use longshore_model::{Batch, BatchBuilder, Code, Error, LogicalType, Result};
+use tokio::sync::mpsc;
+
+use super::Hash;
+use super::entry::{self, Sink};
+use super::source::Span;
+use super::walk::Forest;
+
+/// Pieces of a batch, at most.
+const PIECES: usize = 1000;
+
+/// Reads a part of a tree.
+pub(super) struct TreeReader {
+    batches: mpsc::Receiver<Result<Option<Batch>>>,
+    ended: bool,
+}
+
+/// The end of a channel to which nobody listens any more.
+fn unheard() -> Error {
+    Error::new(Code::Cancelled, "a reader was given up")
+}
+
+impl TreeReader {
+    pub(super) fn start(forest: Forest, hash: Hash, request: &ReadRequest) -> Result<Self> {
+        let span = Span::of(request.range.as_ref())?;
+        let columns = request.columns.clone();
+        let hashed = columns.iter().any(|(name, _)| name == "hash");
+        let (sender, batches) = mpsc::channel(1);
+        let mut gathering = Gathering {
+            names: columns.iter().map(|(name, _)| name.clone()).collect(),
+            rows: builder(&columns),
+            columns,
+            pieces: request.wire.as_deref().is_some_and(|wire| wire == WIRE).then(Vec::new),
+            bytes: 0,
+            bound: request.batch_bytes,
+            sender,
+            name: Arc::from(""),
+        };
+        tokio::task::spawn_blocking(move || {
+            let last = gathering.read(&forest, &span, hashed.then_some(hash)).map(|()| None);
+            // Nobody listens to a reader that was dropped.
+            let _ = gathering.sender.blocking_send(last);
+        });
+        Ok(Self { batches, ended: false })
+    }
+}
+
+#[async_trait]
+impl Reader for TreeReader {
+    async fn next(&mut self) -> Result<Option<Batch>> {
+        if self.ended {
+            return Ok(None);
+        }
+        match self.batches.recv().await {
+            Some(Ok(None)) => {
+                self.ended = true;
+                Ok(None)
+            }
+            Some(next) => next,
+            None => Err(Error::new(Code::Internal, "a reader of a tree ended without a word")),
+        }
+    }
+}
+
+fn builder(columns: &[(String, LogicalType)]) -> BatchBuilder {
+    BatchBuilder::new(columns.iter().map(|(name, logical)| (name.as_str(), logical)))
+}
+
+/// A batch that is put together.
+struct Gathering {
+    names: Vec<String>,
+    columns: Vec<(String, LogicalType)>,
+    rows: BatchBuilder,
+    /// `None` where only rows are wanted.
+    pieces: Option<Vec<Piece>>,
+    bytes: usize,
+    bound: usize,
+    sender: mpsc::Sender<Result<Option<Batch>>>,
+    /// The entry at hand.
+    name: Arc<str>,
+}
+
+impl Gathering {
+    fn read(&mut self, forest: &Forest, span: &Span, hash: Option<Hash>) -> Result<()> {
+        let (after, to) = span.ends()?;
+        let mut walk = forest.walk(after.as_deref(), to)?;
+        while let Some(found) = walk.next()? {
+            if self.sender.is_closed() {
+                return Err(unheard());
+            }
+            self.name = Arc::from(escape(&found.path));
+            let read = entry::read(&forest.path(&found.path), &found, hash, self)?;
+            let Some(object) = read else { continue };
+            object.append(&self.names, &mut self.rows)?;
+            self.bytes += object.name.len() + object.hash.len();
+            if let Some(last) = self.pieces.as_mut().and_then(|pieces| pieces.last_mut()) {
+                last.end = Some(Arc::new(object));
+            }
+            let many = self.pieces.as_ref().is_some_and(|pieces| pieces.len() >= PIECES);
+            if many || self.bytes >= self.bound {
+                self.pass_on()?;
+            }
+        }
+        self.pass_on()
+    }
+
+    /// Passes on what was gathered, if there is anything.
+    fn pass_on(&mut self) -> Result<()> {
+        let rows = std::mem::replace(&mut self.rows, builder(&self.columns)).finish()?;
+        self.bytes = 0;
+        let batch = match &mut self.pieces {
+            Some(pieces) => {
+                let pieces = std::mem::take(pieces);
+                if pieces.is_empty() {
+                    return Ok(());
+                }
+                Batch::Objects(ObjectBatch { pieces, rows })
+            }
+            None if rows.num_rows() == 0 => return Ok(()),
+            None => Batch::Rows(rows),
+        };
+        self.sender.blocking_send(Ok(Some(batch))).map_err(|_| unheard())
+    }
+}
+
+impl Sink for Gathering {
+    fn part(&mut self, offset: u64, bytes: Vec<u8>) -> Result<()> {
+        // What was gathered goes first when there is no room: the last part waits for its end.
+        if self.pieces.is_some() && self.bytes + bytes.len() > self.bound && self.bytes > 0 {
+            self.pass_on()?;
+        }
+        if let Some(pieces) = &mut self.pieces {
+            self.bytes += bytes.len();
+            let name = self.name.clone();
+            pieces.push(Piece { name, offset, bytes: Bytes::from(bytes), end: None });
+        }
+        Ok(())
+    }
+}

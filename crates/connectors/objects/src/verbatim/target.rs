@@ -1,0 +1,119 @@
+//! A tree as a target.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use longshore_model::catalog::{Catalog, Column, TableName};
+use longshore_model::connector::{Design, ExistingTable, Load, Mapping, Part, Target};
+use longshore_model::ledger::{Holder, Ledger};
+use longshore_model::object::DIALECT;
+use longshore_model::plan::TablePlan;
+use longshore_model::{Code, Error, Result};
+
+use super::load::TreeLoad;
+use crate::blocking;
+use crate::journal::{FOLDER, Journal};
+use crate::lock::Lock;
+use crate::tree::Tree;
+
+/// A tree as a target.
+#[derive(Clone)]
+pub(super) struct TreeTarget {
+    tree: Tree,
+}
+
+impl TreeTarget {
+    pub(super) fn open(root: PathBuf) -> Result<Self> {
+        if root.exists() && !root.is_dir() {
+            return Err(Error::new(Code::UrlInvalid, "the target is a file, not a folder")
+                .with("path", root.display().to_string()));
+        }
+        Ok(Self { tree: Tree::new(root) })
+    }
+}
+
+/// Whether a folder holds anything but longshore's own.
+pub(super) fn holds_something(root: &Path) -> Result<bool> {
+    let failed = |error| Error::io("list a folder", root.display(), error);
+    let entries = match fs::read_dir(root) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        if entry.map_err(failed)?.file_name() != FOLDER {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[async_trait]
+impl Target for TreeTarget {
+    fn map_column(&self, column: &Column) -> Result<Mapping> {
+        let logical = column.logical.clone();
+        Ok(Mapping { native: column.native.clone(), logical, guards: Vec::new() })
+    }
+
+    fn computes(&self, _: &TablePlan, _: &str) -> std::result::Result<(), String> {
+        Err("a file computes nothing".to_string())
+    }
+
+    fn design(&self, _: &[TablePlan], catalog: &Catalog) -> Result<Design> {
+        if catalog.dialect == DIALECT {
+            return Ok(Design::default());
+        }
+        Err(Error::new(Code::Unsupported, "a tree of files takes objects, and the source has rows")
+            .with("target", self.tree.root().display().to_string())
+            .hint("Ask for rows in files with ?format=parquet, csv or jsonl."))
+    }
+
+    async fn missing_rights(&self, _: &[TablePlan], _: &Catalog) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    async fn existing(&self, tables: &[TableName]) -> Result<Vec<ExistingTable>> {
+        let root = self.tree.root().to_path_buf();
+        let has_rows = blocking(move || holds_something(&root)).await?;
+        let there = |name: &TableName| ExistingTable {
+            name: name.clone(),
+            columns: ["name", "kind", "size", "hash", "link", "mode", "modified", "owner"]
+                .map(str::to_string)
+                .to_vec(),
+            has_rows,
+        };
+        Ok(if has_rows { tables.iter().map(there).collect() } else { Vec::new() })
+    }
+
+    async fn ledger(&self) -> Result<Option<Ledger>> {
+        let tree = self.tree.clone();
+        blocking(move || {
+            Journal::read(&tree)?.map(|journal| journal.into_ledger(&tree)).transpose()
+        })
+        .await
+    }
+
+    async fn parts(&self, tables: &[(usize, &TablePlan)], _: &Ledger) -> Result<Vec<Vec<Part>>> {
+        // The same names as the chunks of the source, and between them they leave out none.
+        let parts = |(_, table): &(usize, &TablePlan)| {
+            let part = |(chunk, one): (usize, &longshore_model::plan::Chunk)| Part {
+                range: Some(one.range.clone()),
+                chunk: Some(chunk),
+            };
+            table.chunks.iter().enumerate().map(part).collect()
+        };
+        Ok(tables.iter().map(parts).collect())
+    }
+
+    async fn claim(&self, holder: &Holder) -> Result<Box<dyn Load>> {
+        let (tree, holder) = (self.tree.clone(), holder.clone());
+        let load = blocking(move || {
+            tree.create_folder(FOLDER)?;
+            let lock = Lock::take(&tree.path(&format!("{FOLDER}/lock"))?, &holder)?;
+            TreeLoad::open(tree, lock)
+        })
+        .await?;
+        Ok(Box::new(load))
+    }
+}

@@ -1,0 +1,252 @@
+//! The walk through a tree: every entry once, folders before what is in them, names in the order of
+//! their bytes.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use longshore_model::{Error, Result};
+
+use crate::journal::FOLDER;
+
+/// Folders of at least so many entries are kept, so that the chunks of one list it once.
+const LARGE: usize = 4096;
+/// How many of them.
+const KEPT: usize = 4;
+
+/// What an entry is, as its folder says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EntryKind {
+    File,
+    Folder,
+    Link,
+    /// A socket, a pipe or a device.
+    Other,
+}
+
+/// The names in one folder, in the order of their bytes, close together in memory.
+#[derive(Debug)]
+struct Names {
+    bytes: Vec<u8>,
+    /// Where each begins and ends, and what it is.
+    places: Vec<(u32, u32, EntryKind)>,
+}
+
+/// The root of a tree, and the large folders that were listed last.
+#[derive(Debug, Clone)]
+pub(crate) struct Forest {
+    root: PathBuf,
+    kept: Arc<Mutex<VecDeque<(PathBuf, Arc<Names>)>>>,
+}
+
+/// A walk in progress.
+pub(crate) struct Walk {
+    forest: Forest,
+    levels: Vec<Level>,
+    /// Entries after this one are not given.
+    last: Option<Vec<u8>>,
+}
+
+struct Level {
+    /// The path below the root; empty for the root.
+    path: Vec<u8>,
+    names: Arc<Names>,
+    next: usize,
+}
+
+/// One entry of a walk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The path below the root, parts with `/` between them.
+    pub(crate) path: Vec<u8>,
+    pub(crate) kind: EntryKind,
+}
+
+impl Names {
+    fn of(folder: &Path) -> std::io::Result<Self> {
+        let mut bytes = Vec::new();
+        let mut places = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            let kind = match () {
+                () if kind.is_symlink() => EntryKind::Link,
+                () if kind.is_dir() => EntryKind::Folder,
+                () if kind.is_file() => EntryKind::File,
+                () => EntryKind::Other,
+            };
+            let start = bytes.len();
+            bytes.extend_from_slice(entry.file_name().as_bytes());
+            let place = |at: usize| {
+                u32::try_from(at).map_err(|_| std::io::Error::other("too many names in a folder"))
+            };
+            places.push((place(start)?, place(bytes.len())?, kind));
+        }
+        let name = |&(start, end, _): &(u32, u32, EntryKind)| &bytes[start as usize..end as usize];
+        places.sort_unstable_by(|one, other| name(one).cmp(name(other)));
+        Ok(Self { bytes, places })
+    }
+
+    fn name(&self, at: usize) -> &[u8] {
+        let (start, end, _) = self.places[at];
+        &self.bytes[start as usize..end as usize]
+    }
+
+    /// The first place whose name is not below another.
+    fn first_from(&self, name: &[u8]) -> usize {
+        self.places
+            .partition_point(|(start, end, _)| &self.bytes[*start as usize..*end as usize] < name)
+    }
+}
+
+impl Forest {
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { root, kept: Arc::default() }
+    }
+
+    /// The absolute form of a path below the root.
+    pub(crate) fn path(&self, below: &[u8]) -> PathBuf {
+        if below.is_empty() {
+            return self.root.clone();
+        }
+        self.root.join(std::ffi::OsString::from_vec(below.to_vec()))
+    }
+
+    /// A walk through the entries after `first` up to `last`.
+    pub(crate) fn walk(&self, first: Option<&[u8]>, last: Option<Vec<u8>>) -> Result<Walk> {
+        let mut walk = Walk { forest: self.clone(), levels: Vec::new(), last };
+        walk.enter(Vec::new())?;
+        if let Some(first) = first {
+            walk.skip(first)?;
+        }
+        Ok(walk)
+    }
+
+    fn list(&self, below: &[u8]) -> Result<Arc<Names>> {
+        let path = self.path(below);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, names)) = kept.iter().find(|(known, _)| *known == path) {
+            return Ok(names.clone());
+        }
+        drop(kept);
+        let names = Names::of(&path);
+        let names = names.map_err(|error| Error::io("list a folder", path.display(), error))?;
+        let names = Arc::new(names);
+        if names.places.len() >= LARGE {
+            kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push_front((path, names.clone()));
+            kept.truncate(KEPT);
+        }
+        Ok(names)
+    }
+
+    /// Forgets what was listed: the tree is looked at anew.
+    pub(crate) fn forget(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl Walk {
+    fn enter(&mut self, path: Vec<u8>) -> Result<()> {
+        let names = self.forest.list(&path)?;
+        self.levels.push(Level { path, names, next: 0 });
+        Ok(())
+    }
+
+    /// Goes to behind an entry, which need not be there.
+    fn skip(&mut self, path: &[u8]) -> Result<()> {
+        for part in path.split(|byte| *byte == b'/') {
+            let Some(level) = self.levels.last_mut() else { return Ok(()) };
+            let at = level.names.first_from(part);
+            let is_there = at < level.names.places.len() && level.names.name(at) == part;
+            level.next = at + usize::from(is_there);
+            if !is_there || level.names.places[at].2 != EntryKind::Folder {
+                return Ok(());
+            }
+            let below = joined(&level.path, part);
+            self.enter(below)?;
+        }
+        Ok(())
+    }
+
+    /// The next entry; `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Found>> {
+        loop {
+            let Some(level) = self.levels.last_mut() else { return Ok(None) };
+            if level.next == level.names.places.len() {
+                self.levels.pop();
+                continue;
+            }
+            let at = level.next;
+            level.next += 1;
+            let (name, kind) = (level.names.name(at), level.names.places[at].2);
+            if level.path.is_empty() && name == FOLDER.as_bytes() {
+                continue;
+            }
+            let path = joined(&level.path, name);
+            if self.last.as_ref().is_some_and(|last| is_after(&path, last)) {
+                self.levels.clear();
+                return Ok(None);
+            }
+            if kind == EntryKind::Folder {
+                self.enter(path.clone())?;
+            }
+            return Ok(Some(Found { path, kind }));
+        }
+    }
+}
+
+/// Whether a walk comes to one path after another.
+fn is_after(one: &[u8], other: &[u8]) -> bool {
+    let parts = |path: &[u8]| -> Vec<Vec<u8>> {
+        path.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect()
+    };
+    parts(one) > parts(other)
+}
+
+fn joined(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EntryKind, Forest};
+
+    #[test]
+    fn a_walk_can_be_cut_anywhere() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        for path in ["a/b/c", "a!x", "a/b.txt", "b", "z/empty", ".longshore/ledger.json"] {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+            std::fs::write(path, "x").expect("a file");
+        }
+        std::fs::create_dir(root.join("a/empty")).expect("a folder");
+        std::os::unix::fs::symlink("nowhere", root.join("link")).expect("a link");
+        let forest = Forest::new(root.to_path_buf());
+        let walk = |first: Option<&[u8]>, last: Option<Vec<u8>>| {
+            let mut walk = forest.walk(first, last).expect("a walk");
+            let mut found = Vec::new();
+            while let Some(one) = walk.next().expect("an entry") {
+                found.push(one);
+            }
+            found
+        };
+        let all = walk(None, None);
+        let names: Vec<_> = all.iter().map(|one| String::from_utf8_lossy(&one.path)).collect();
+        let expected =
+            ["a", "a/b", "a/b/c", "a/b.txt", "a/empty", "a!x", "b", "link", "z", "z/empty"];
+        assert_eq!(names, expected);
+        assert_eq!(all[7].kind, EntryKind::Link);
+        for cut in 0..all.len() {
+            let at = all[cut].path.clone();
+            let (before, after) = (walk(None, Some(at.clone())), walk(Some(&at), None));
+            assert_eq!([before, after].concat(), all, "cut at {cut}");
+        }
+        // What a cut was made at may be gone.
+        std::fs::remove_file(root.join("a/b/c")).expect("a file");
+        assert_eq!(walk(Some(b"a/b/c"), None), all[3..]);
+    }
+}
