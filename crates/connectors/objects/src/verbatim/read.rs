@@ -90,7 +90,7 @@ struct Gathering {
 
 impl Gathering {
     fn read(&mut self, forest: &Forest, span: &Span, hash: Option<Hash>) -> Result<()> {
-        let (after, to) = span.ends()?;
+        let [after, to] = span.ends()?;
         let mut walk = forest.walk(after.as_deref(), to)?;
         while let Some(found) = walk.next()? {
             if self.sender.is_closed() {

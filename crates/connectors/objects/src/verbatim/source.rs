@@ -52,15 +52,15 @@ impl Span {
         })
     }
 
-    /// The ends as paths.
-    pub(super) fn ends(&self) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>)> {
+    /// The ends as paths: the entry before the first, and the last.
+    pub(super) fn ends(&self) -> Result<[Option<Vec<u8>>; 2]> {
         let path = |name: &Option<String>| {
             let Some(name) = name else { return Ok(None) };
             unescape(name)
                 .map(Some)
                 .ok_or_else(|| Error::new(Code::Internal, "a name in a part of a tree is none"))
         };
-        Ok((path(&self.after)?, path(&self.to)?))
+        Ok([path(&self.after)?, path(&self.to)?])
     }
 
     fn json(&self) -> Range {

@@ -38,8 +38,10 @@ struct Names {
 #[derive(Debug, Clone)]
 pub(crate) struct Forest {
     root: PathBuf,
-    kept: Arc<Mutex<VecDeque<(PathBuf, Arc<Names>)>>>,
+    kept: Arc<Mutex<VecDeque<Kept>>>,
 }
+
+type Kept = (PathBuf, Arc<Names>);
 
 /// A walk in progress.
 pub(crate) struct Walk {

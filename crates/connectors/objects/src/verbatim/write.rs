@@ -328,7 +328,7 @@ impl Writing {
     /// Removes what the chunk's part of the tree holds and the source does not.
     fn remove_others(&self) -> Result<()> {
         let claim = &self.order.claim;
-        let (after, to) = self.order.span.ends()?;
+        let [after, to] = self.order.span.ends()?;
         let forest = claim.forest();
         let mut walk = forest.walk(after.as_deref(), to)?;
         let mut others = Vec::new();
