@@ -113,6 +113,20 @@ fn a_tree_arrives_as_it_is() {
 }
 
 #[test]
+fn what_is_excluded_stays_behind() {
+    let stage = Stage::empty();
+    plant(&stage.join("from"));
+    let from = "file:from?format=objects&exclude=many/0*,closed,*.bin";
+    stage.done(&["copy", from, "file:to?format=objects"]);
+    let mut expected = picture(&stage.join("from"));
+    expected.retain(|name, _| {
+        !(name.starts_with(b"many/0") || name.starts_with(b"closed") || name.ends_with(b".bin"))
+    });
+    assert_eq!(picture(&stage.join("to")), expected);
+    stage.done(&["verify", from, "file:to?format=objects", "--independent"]);
+}
+
+#[test]
 fn killed_anywhere_it_goes_on_and_ends_the_same() {
     for point in [
         "prepare.done",
@@ -188,6 +202,11 @@ fn trees_and_tables_are_not_mixed_and_full_folders_are_left_alone() {
         let ran = stage.run(&["copy", from, to]);
         assert_eq!(ran.code, Some(42), "{from} {to}: {}\n{}", ran.out, ran.err);
         assert!(ran.err.contains(word), "{}", ran.err);
+    }
+    for to in ["file:from/inside?format=objects", "file:.?format=objects"] {
+        let ran = stage.run(&["copy", "file:from?format=objects", to]);
+        assert_eq!(ran.code, Some(2), "{to}: {}", ran.err);
+        assert!(ran.err.contains("inside of each other"), "{}", ran.err);
     }
     fs::create_dir_all(stage.join("full")).expect("a folder");
     fs::write(stage.join("full/mine"), "x").expect("a file");

@@ -1,4 +1,4 @@
-//! Folders of CSV, JSON Lines and Parquet files as source and as target.
+//! Folders of CSV, JSON Lines and Parquet files as source and as target, and trees of any files.
 //!
 //! It owns the layout of a folder of tables: data files, manifest, ledger and lock. It must never
 //! know the engine, another connector or a terminal.

@@ -31,6 +31,10 @@ static ABOUT: About = About {
     options: &[
         ("format", "objects: every file, folder and link of the tree, byte by byte"),
         ("hash", "of the bytes of each file: blake3 (the default) or sha256"),
+        (
+            "exclude",
+            "patterns of names that a source leaves out, with what is below them, by commas: *.tmp,cache/*",
+        ),
     ],
     source: SourceCapabilities {
         filter: false,
@@ -60,7 +64,7 @@ enum Hash {
 
 impl Hash {
     fn of(endpoint: &Endpoint) -> Result<Self> {
-        endpoint.allow_options(&["format", "hash"])?;
+        endpoint.allow_options(&["format", "hash", "exclude"])?;
         match endpoint.options().get("hash").map(String::as_str) {
             None | Some("blake3") => Ok(Hash::Blake3),
             Some("sha256") => Ok(Hash::Sha256),
@@ -79,7 +83,9 @@ impl Connector for Trees {
 
     async fn open_source(&self, endpoint: &Endpoint) -> Result<Box<dyn Source>> {
         let (hash, root) = (Hash::of(endpoint)?, endpoint.path()?.into());
-        Ok(Box::new(blocking(move || source::TreeSource::open(root, hash)).await?))
+        let told = endpoint.options().get("exclude").map(String::as_str).unwrap_or_default();
+        let excluded = told.split(',').filter(|one| !one.is_empty()).map(str::to_string).collect();
+        Ok(Box::new(blocking(move || source::TreeSource::open(root, hash, excluded)).await?))
     }
 
     async fn open_target(&self, endpoint: &Endpoint) -> Result<Box<dyn Target>> {

@@ -69,7 +69,7 @@ impl Span {
 }
 
 impl TreeSource {
-    pub(super) fn open(root: PathBuf, hash: Hash) -> Result<Self> {
+    pub(super) fn open(root: PathBuf, hash: Hash, excluded: Vec<String>) -> Result<Self> {
         match fs::metadata(&root) {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => {
@@ -78,7 +78,7 @@ impl TreeSource {
             }
             Err(error) => return Err(Error::io("open a folder", root.display(), error)),
         }
-        Ok(Self { forest: Forest::new(root), hash })
+        Ok(Self { forest: Forest::new(root).without(excluded), hash })
     }
 }
 

@@ -7,7 +7,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use longshore_model::{Error, Result};
+use longshore_model::object::escape;
+use longshore_model::{Error, Result, pattern};
 
 use crate::journal::FOLDER;
 
@@ -39,6 +40,8 @@ struct Names {
 pub(crate) struct Forest {
     root: PathBuf,
     kept: Arc<Mutex<VecDeque<Kept>>>,
+    /// Patterns of names that are left out, with what is below them.
+    excluded: Arc<[String]>,
 }
 
 type Kept = (PathBuf, Arc<Names>);
@@ -105,7 +108,19 @@ impl Names {
 
 impl Forest {
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root, kept: Arc::default() }
+        Self { root, kept: Arc::default(), excluded: Arc::default() }
+    }
+
+    /// The same without the names that patterns match, and what is below them.
+    pub(crate) fn without(self, patterns: Vec<String>) -> Self {
+        Self { excluded: patterns.into(), ..self }
+    }
+
+    fn excludes(&self, path: &[u8]) -> bool {
+        !self.excluded.is_empty() && {
+            let name = escape(path);
+            self.excluded.iter().any(|wanted| pattern::matches(wanted, &name))
+        }
     }
 
     /// The absolute form of a path below the root.
@@ -188,6 +203,9 @@ impl Walk {
                 continue;
             }
             let path = joined(&level.path, name);
+            if self.forest.excludes(&path) {
+                continue;
+            }
             if self.last.as_ref().is_some_and(|last| is_after(&path, last)) {
                 self.levels.clear();
                 return Ok(None);
@@ -247,6 +265,13 @@ mod tests {
             let (before, after) = (walk(None, Some(at.clone())), walk(Some(&at), None));
             assert_eq!([before, after].concat(), all, "cut at {cut}");
         }
+        let some = forest.clone().without(vec!["a/*".to_string(), "?!x".to_string()]);
+        let mut walk_some = some.walk(None, None).expect("a walk");
+        let mut left = Vec::new();
+        while let Some(one) = walk_some.next().expect("an entry") {
+            left.push(String::from_utf8_lossy(&one.path).into_owned());
+        }
+        assert_eq!(left, ["a", "b", "link", "z", "z/empty"]);
         // What a cut was made at may be gone.
         std::fs::remove_file(root.join("a/b/c")).expect("a file");
         assert_eq!(walk(Some(b"a/b/c"), None), all[3..]);
