@@ -10,6 +10,7 @@ mod peers;
 mod postgres;
 mod servers;
 mod steps;
+mod trees;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,10 @@ const FIGURES: &[Figure] = &[
     figure("the same / pgloader", "mariadb-pg", &["mariadb-pgloader"], 0.25),
     figure("MariaDB → MariaDB with keys / myloader", "mariadb-mariadb", &["mariadb-myloader"], 1.0),
     figure("MySQL → PostgreSQL / text pipes", "mysql-pg", &["mysql-pipes"], 0.75),
+    figure("tree of large files / cp", "tree-large", &["cp-large"], 1.11),
+    figure("the same / rclone", "tree-large", &["rclone-large"], 1.0),
+    figure("tree of small files / rclone", "tree-small", &["rclone-small"], 0.67),
+    figure("the same / cp", "tree-small", &["cp-small"], 1.5),
     figure("MySQL → MySQL with keys / myloader", "mysql-mysql", &["mysql-myloader"], 1.0),
 ];
 
@@ -98,7 +103,7 @@ fn main() -> Result<(), Failure> {
     if !data.exists() {
         steps::generate(&data, options.scale)?;
     }
-    let all = || steps::NAMES.iter().chain(postgres::NAMES).chain(mysql::NAMES);
+    let all = || steps::NAMES.iter().chain(postgres::NAMES).chain(mysql::NAMES).chain(trees::NAMES);
     if let Some(unknown) = options.steps.iter().find(|step| !all().any(|name| name == step)) {
         return Err(format!("there is no step {unknown}").into());
     }
@@ -113,6 +118,9 @@ fn main() -> Result<(), Failure> {
         servers.fill(&options.dir, options.scale)?;
     }
     let _others = mysql::Server::for_steps(&steps, &options.dir)?;
+    if steps.iter().any(|step| trees::NAMES.contains(step)) {
+        trees::plant(&options.dir, options.scale)?;
+    }
     let mut results: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     // A tool of others that fails must not hide the other figures.
     let mut failed: BTreeMap<String, String> = BTreeMap::new();
@@ -121,7 +129,7 @@ fn main() -> Result<(), Failure> {
             match in_process(step, &options.dir) {
                 Ok(Value::Null) => {}
                 Ok(result) => results.entry(step).or_default().push(result),
-                Err(error) if peers::NAMES.contains(step) || mysql::PEERS.contains(step) => {
+                Err(error) if is_peer(step) => {
                     failed.insert((*step).to_string(), error.to_string());
                 }
                 Err(error) => return Err(error),
@@ -131,6 +139,11 @@ fn main() -> Result<(), Failure> {
     let mut summary = summary(&options, &results);
     summary["failed_peers"] = json!(failed);
     print(&summary)
+}
+
+/// Whether a step runs a tool of others.
+fn is_peer(step: &str) -> bool {
+    [peers::NAMES, mysql::PEERS, trees::PEERS].iter().any(|names| names.contains(&step))
 }
 
 fn in_process(step: &str, dir: &Path) -> Result<Value, Failure> {
