@@ -9,6 +9,10 @@ use crate::stage::Stage;
 /// A rental shop in the manner of the sample databases, with what only MySQL and MariaDB have.
 const RENTAL: &str = include_str!("rental.sql");
 
+/// Staff over time, in the manner of the sample databases: keys of several columns with dates, a
+/// day that stands for ever, views over views.
+const EMPLOYEES: &str = include_str!("employees.sql");
+
 fn rental(server: &Mysql) -> String {
     let database = server.create("rental");
     server.sql(&database, RENTAL);
@@ -89,6 +93,48 @@ fn postgres_gets_what_it_has_and_the_plan_names_the_rest() {
         );
         let plan = stage.done(&["plan", "some.yaml"]);
         assert!(!plan.out.contains("film.ft"), "{}", plan.out);
+    }
+}
+
+#[test]
+fn staff_over_time_goes_to_postgres_and_comes_back() {
+    const TABLES: [&str; 6] =
+        ["departments", "employees", "dept_manager", "dept_emp", "titles", "salaries"];
+    const LATEST: &str = "SELECT emp_no, dept_no, from_date, to_date FROM current_dept_emp \
+                          ORDER BY emp_no";
+    for flavor in BOTH {
+        let server = Mysql::shared(flavor);
+        let postgres = Postgres::shared(Version::V18);
+        let (from, between, back) =
+            (server.create("staff"), postgres.create("staff"), server.create("back"));
+        server.sql(&from, EMPLOYEES);
+        assert_eq!(server.sql(&from, "SELECT count(*) FROM salaries"), "9000");
+        let stage = Stage::empty();
+        verified(&stage.migrate(&server.url(&from), &postgres.url(&between), ""));
+        verified(&stage.migrate(&postgres.url(&between), &server.url(&back), ""));
+        for table in TABLES {
+            let all = format!("SELECT * FROM {table} ORDER BY 1, 2, 3");
+            let all = if table == "departments" { all.replace(", 3", "") } else { all };
+            let rows = server.sql(&from, &all);
+            assert_eq!(rows, server.sql(&back, &all), "{flavor:?}: {table}");
+            let without_null = rows.replace("\tNULL", "|").replace('\t', "|");
+            assert_eq!(without_null, postgres.psql(&between, &all), "{flavor:?}: {table}");
+        }
+        let latest = server.sql(&from, LATEST);
+        assert_eq!(latest.lines().count(), 900, "{flavor:?}");
+        assert_eq!(latest.replace('\t', "|"), postgres.psql(&between, LATEST), "{flavor:?}");
+        assert_eq!(latest, server.sql(&back, LATEST), "{flavor:?}");
+        for (sql, expected) in [
+            (
+                "SELECT count(*) FROM pg_constraint WHERE contype = 'p' AND conrelid IN
+                 (SELECT relid FROM pg_stat_user_tables WHERE schemaname = 'public')",
+                "6",
+            ),
+            ("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND confdeltype = 'c'", "6"),
+            ("DELETE FROM employees; SELECT count(*) FROM salaries", "0"),
+        ] {
+            assert_eq!(postgres.psql(&between, sql), expected, "{flavor:?}: {sql}");
+        }
     }
 }
 

@@ -1,0 +1,16 @@
+CREATE TABLE departments (dept_no CHAR(4) NOT NULL, dept_name VARCHAR(40) NOT NULL, PRIMARY KEY (dept_no), UNIQUE KEY (dept_name));
+CREATE TABLE employees (emp_no INT NOT NULL, birth_date DATE NOT NULL, first_name VARCHAR(14) NOT NULL, last_name VARCHAR(16) NOT NULL, gender ENUM('M','F','X') NOT NULL, hire_date DATE NOT NULL, PRIMARY KEY (emp_no));
+CREATE TABLE dept_manager (emp_no INT NOT NULL, dept_no CHAR(4) NOT NULL, from_date DATE NOT NULL, to_date DATE NOT NULL, FOREIGN KEY (emp_no) REFERENCES employees (emp_no) ON DELETE CASCADE, FOREIGN KEY (dept_no) REFERENCES departments (dept_no) ON DELETE CASCADE, PRIMARY KEY (emp_no, dept_no));
+CREATE TABLE dept_emp (emp_no INT NOT NULL, dept_no CHAR(4) NOT NULL, from_date DATE NOT NULL, to_date DATE NOT NULL, FOREIGN KEY (emp_no) REFERENCES employees (emp_no) ON DELETE CASCADE, FOREIGN KEY (dept_no) REFERENCES departments (dept_no) ON DELETE CASCADE, PRIMARY KEY (emp_no, dept_no));
+CREATE TABLE titles (emp_no INT NOT NULL, title VARCHAR(50) NOT NULL, from_date DATE NOT NULL, to_date DATE, FOREIGN KEY (emp_no) REFERENCES employees (emp_no) ON DELETE CASCADE, PRIMARY KEY (emp_no, title, from_date));
+CREATE TABLE salaries (emp_no INT NOT NULL, salary INT NOT NULL, from_date DATE NOT NULL, to_date DATE NOT NULL, FOREIGN KEY (emp_no) REFERENCES employees (emp_no) ON DELETE CASCADE, PRIMARY KEY (emp_no, from_date));
+CREATE VIEW dept_emp_latest_date AS SELECT emp_no, MAX(from_date) AS from_date, MAX(to_date) AS to_date FROM dept_emp GROUP BY emp_no;
+CREATE VIEW current_dept_emp AS SELECT l.emp_no, d.dept_no, l.from_date, l.to_date FROM dept_emp d INNER JOIN dept_emp_latest_date l ON d.emp_no = l.emp_no AND d.from_date = l.from_date AND l.to_date = d.to_date;
+INSERT INTO departments VALUES ('d001', 'Marketing'), ('d002', 'Finance'), ('d003', 'Research');
+INSERT INTO employees WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 899) SELECT 10001 + i * 7, DATE_ADD('1952-02-01', INTERVAL i * 5 DAY), CONCAT('Name', i % 40), CONCAT('Öz', i % 90), ELT(i % 3 + 1, 'M', 'F', 'X'), DATE_ADD('1985-01-01', INTERVAL i * 3 DAY) FROM n;
+INSERT INTO dept_emp SELECT emp_no, CONCAT('d00', emp_no % 3 + 1), hire_date, '9999-01-01' FROM employees;
+INSERT INTO dept_emp SELECT emp_no, CONCAT('d00', (emp_no + 1) % 3 + 1), '1983-06-01', hire_date FROM employees WHERE emp_no % 2 = 0;
+INSERT INTO dept_manager SELECT emp_no, CONCAT('d00', emp_no % 3 + 1), hire_date, '9999-01-01' FROM employees ORDER BY emp_no LIMIT 3;
+INSERT INTO titles SELECT emp_no, 'Engineer', hire_date, IF(emp_no % 2 = 0, NULL, '1999-12-31') FROM employees;
+INSERT INTO titles SELECT emp_no, 'Senior Engineer', '2000-01-01', NULL FROM employees WHERE emp_no % 2 = 1;
+INSERT INTO salaries WITH RECURSIVE y (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM y WHERE i < 9) SELECT emp_no, 40000 + emp_no % 997 + i * 1200, DATE_ADD(hire_date, INTERVAL i YEAR), IF(i = 9, '9999-01-01', DATE_ADD(hire_date, INTERVAL i + 1 YEAR)) FROM employees, y;
