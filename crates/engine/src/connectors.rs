@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use longshore_model::connector::{About, Connector};
-use longshore_model::{Code, Endpoint, Error, Result, object};
+use longshore_model::{Code, Endpoint, Error, Result};
 
 /// The connectors that this build has.
 #[derive(Clone)]
@@ -62,30 +62,6 @@ impl Connectors {
                 .with("address", from.to_string())
                 .hint("Name another target; a migration never writes into its own source."));
         }
-        let link = Link { source: self.of(&from)?, from, target: self.of(&to)?, to };
-        if holds_the_other(&link)? {
-            return Err(Error::new(Code::Usage, "source and target are inside of each other")
-                .with("source", link.from.to_string())
-                .with("target", link.to.to_string())
-                .hint(
-                    "Name a target outside of the source's tree; it would be copied into itself.",
-                ));
-        }
-        Ok(link)
+        Ok(Link { source: self.of(&from)?, from, target: self.of(&to)?, to })
     }
-}
-
-/// Whether one of two trees of objects is in the other.
-fn holds_the_other(link: &Link) -> Result<bool> {
-    let has_objects =
-        |connector: &Arc<dyn Connector>| connector.about().target.dialect == object::DIALECT;
-    if !has_objects(&link.source) || !has_objects(&link.target) {
-        return Ok(false);
-    }
-    let absolute = |endpoint: &Endpoint| {
-        let path = endpoint.path()?;
-        std::path::absolute(&path).map_err(|error| Error::io("find a folder", path, error))
-    };
-    let (from, to) = (absolute(&link.from)?, absolute(&link.to)?);
-    Ok(from.starts_with(&to) || to.starts_with(&from))
 }

@@ -3,6 +3,7 @@
 //! It must never read the environment, the home folder or a terminal: secrets, folders, the time
 //! and the listener for events come from the caller.
 
+mod apart;
 mod folder;
 mod init;
 pub mod number;
@@ -55,7 +56,9 @@ impl Service {
                     .hint("Conditions are kept in the plan; secrets may stand in `from` and `to` only."));
             }
             let (from, to) = (self.address("from", &one.from)?, self.address("to", &one.to)?);
-            links.push(self.connectors.link(&from, &to).map_err(|e| self.secrets.redact_error(e))?);
+            let link = self.connectors.link(&from, &to);
+            let link = link.and_then(|link| apart::check(&link).map(|()| link));
+            links.push(link.map_err(|error| self.secrets.redact_error(error))?);
         }
         Ok(links)
     }

@@ -208,6 +208,25 @@ fn trees_and_tables_are_not_mixed_and_full_folders_are_left_alone() {
         assert_eq!(ran.code, Some(2), "{to}: {}", ran.err);
         assert!(ran.err.contains("inside of each other"), "{}", ran.err);
     }
+    std::os::unix::fs::symlink("from", stage.join("alias")).expect("a link");
+    for (to, word) in [
+        ("alias", "are the same"),
+        ("./from/", "are the same"),
+        ("alias/inside", "inside of each other"),
+        ("new/../from/inside", "inside of each other"),
+    ] {
+        let (held, to) = (picture(&stage.join("from")), format!("file:{to}?format=objects"));
+        let args = ["copy", "file:from?format=objects", &to, "--existing", "replace"];
+        let ran = stage.run(&args);
+        assert_eq!(ran.code, Some(2), "{to}: {}", ran.err);
+        assert!(ran.err.contains(word), "{to}: {}", ran.err);
+        assert_eq!(picture(&stage.join("from")), held, "{to}");
+    }
+    fs::hard_link(stage.join("shop.db"), stage.join("other.db")).expect("a link");
+    for to in ["sqlite:./shop.db", "sqlite:other.db"] {
+        let ran = stage.run(&["copy", "sqlite:shop.db", to, "--existing", "replace"]);
+        assert_eq!(ran.code, Some(2), "{to}: {}", ran.err);
+    }
     fs::create_dir_all(stage.join("full")).expect("a folder");
     fs::write(stage.join("full/mine"), "x").expect("a file");
     let args = ["copy", "file:from?format=objects", "file:full?format=objects"];
