@@ -124,6 +124,25 @@ fn what_is_excluded_stays_behind() {
     });
     assert_eq!(picture(&stage.join("to")), expected);
     stage.done(&["verify", from, "file:to?format=objects", "--independent"]);
+    let plan = stage.done(&["plan", from, "file:other?format=objects"]);
+    assert!(plan.out.contains("entries stay behind by exclude"), "{}", plan.out);
+    let at_target = ["copy", from, "file:other?format=objects&exclude=*.bin"];
+    let ran = stage.run(&at_target);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+}
+
+#[test]
+fn the_source_chooses_the_hash_for_both_ends() {
+    let stage = Stage::empty();
+    plant(&stage.join("from"));
+    let (from, to) = ("file:from?format=objects&hash=sha256", "file:to?format=objects");
+    stage.done(&["copy", from, to]);
+    stage.done(&["verify", from, to]);
+    stage.done(&["verify", from, to, "--independent"]);
+    fs::write(stage.join("to/many/000.txt"), "other").expect("a file");
+    assert_eq!(stage.run(&["verify", from, to]).code, Some(3));
+    stage.done(&["verify", from, to, "--repair"]);
+    assert_eq!(picture(&stage.join("to")), picture(&stage.join("from")));
 }
 
 #[test]
@@ -176,18 +195,26 @@ fn what_is_wrong_missing_or_too_much_is_named_and_mended() {
 
 #[test]
 fn a_tree_that_changed_is_not_mixed_with_what_it_was() {
-    let stage = Stage::empty();
-    plant(&stage.join("from"));
-    migration(&stage, "");
-    let killed = stage.run(&["run", "m.yaml", "--failpoint", "copy.chunk-committed:2"]);
-    assert_eq!(killed.code, None, "{}", killed.err);
-    fs::write(stage.join("from/many/000.txt"), "changed").expect("a file");
-    let ran = go(&stage);
-    assert_eq!(ran.code, Some(43), "{}", ran.err);
-    assert!(ran.err.contains("LS0102"), "{}", ran.err);
-    let again = stage.run(&["run", "m.yaml", "--existing", "replace", "--json"]);
-    verified(&again);
-    assert_eq!(picture(&stage.join("to")), picture(&stage.join("from")));
+    let rewrite = |from: &Path| fs::write(from.join("many/000.txt"), "changed").expect("a file");
+    let relink = |from: &Path| {
+        fs::remove_file(from.join("relinked")).expect("a link");
+        std::os::unix::fs::symlink("there", from.join("relinked")).expect("a link");
+    };
+    for change in [&rewrite as &dyn Fn(&Path), &relink] {
+        let stage = Stage::empty();
+        plant(&stage.join("from"));
+        std::os::unix::fs::symlink("here", stage.join("from/relinked")).expect("a link");
+        migration(&stage, "");
+        let killed = stage.run(&["run", "m.yaml", "--failpoint", "copy.chunk-committed:2"]);
+        assert_eq!(killed.code, None, "{}", killed.err);
+        change(&stage.join("from"));
+        let ran = go(&stage);
+        assert_eq!(ran.code, Some(43), "{}", ran.err);
+        assert!(ran.err.contains("LS0102"), "{}", ran.err);
+        let again = stage.run(&["run", "m.yaml", "--existing", "replace", "--json"]);
+        verified(&again);
+        assert_eq!(picture(&stage.join("to")), picture(&stage.join("from")));
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use longshore_model::connector::{
 use longshore_model::names::Names;
 use longshore_model::object::{DIALECT, WIRE};
 use longshore_model::{Code, Endpoint, Error, Result};
+use serde::{Deserialize, Serialize};
 
 use crate::blocking;
 
@@ -30,7 +31,7 @@ static ABOUT: About = About {
     example: "file:/srv/uploads?format=objects",
     options: &[
         ("format", "objects: every file, folder and link of the tree, byte by byte"),
-        ("hash", "of the bytes of each file: blake3 (the default) or sha256"),
+        ("hash", "of the bytes of each file of a source: blake3 (the default) or sha256"),
         (
             "exclude",
             "patterns of names that a source leaves out, with what is below them, by commas: *.tmp,cache/*",
@@ -55,7 +56,8 @@ static ABOUT: About = About {
 };
 
 /// How the bytes of files are hashed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 enum Hash {
     #[default]
     Blake3,
@@ -89,7 +91,15 @@ impl Connector for Trees {
     }
 
     async fn open_target(&self, endpoint: &Endpoint) -> Result<Box<dyn Target>> {
-        let (_, root) = (Hash::of(endpoint)?, endpoint.path()?.into());
+        if let Some(option) =
+            ["hash", "exclude"].iter().find(|o| endpoint.options().contains_key(**o))
+        {
+            return Err(Error::new(Code::UrlInvalid, "this option is one of a source")
+                .with("option", *option)
+                .hint("Give it in the address of the source; the target follows."));
+        }
+        endpoint.allow_options(&["format"])?;
+        let root = endpoint.path()?.into();
         Ok(Box::new(blocking(move || target::TreeTarget::open(root)).await?))
     }
 }

@@ -31,6 +31,7 @@ fn unheard() -> Error {
 impl TreeReader {
     pub(super) fn start(forest: Forest, hash: Hash, request: &ReadRequest) -> Result<Self> {
         let span = Span::of(request.range.as_ref())?;
+        let hash = request.range.as_ref().map_or(hash, |_| span.hash);
         let columns = request.columns.clone();
         let hashed = columns.iter().any(|(name, _)| name == "hash");
         let (sender, batches) = mpsc::channel(1);

@@ -1,6 +1,7 @@
 //! A tree as a source.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -34,7 +35,8 @@ pub(crate) struct TreeSource {
     hash: Hash,
 }
 
-/// The entries of a chunk: those after one name, up to another.
+/// The entries of a chunk: those after one name, up to another, and how their bytes are hashed at
+/// both ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Span {
@@ -42,6 +44,8 @@ pub(super) struct Span {
     after: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to: Option<String>,
+    #[serde(default)]
+    pub(super) hash: Hash,
 }
 
 impl Span {
@@ -105,8 +109,8 @@ impl Source for TreeSource {
             .filter_map(|name| request.table.column(name))
             .map(|column| column.logical.clone())
             .collect();
-        let (forest, chunk_bytes) = (self.forest.clone(), request.chunk_bytes);
-        let (chunks, notes) = blocking(move || chunks(&forest, chunk_bytes)).await?;
+        let (forest, hash, chunk_bytes) = (self.forest.clone(), self.hash, request.chunk_bytes);
+        let (chunks, notes) = blocking(move || chunks(&forest, hash, chunk_bytes)).await?;
         Ok(Study { types, chunks, wires: vec![WIRE.to_string()], notes })
     }
 
@@ -118,9 +122,9 @@ impl Source for TreeSource {
 }
 
 /// Cuts a tree into chunks of about so many bytes, and says what people should know of it.
-fn chunks(forest: &Forest, chunk_bytes: u64) -> Result<(Vec<Chunk>, Vec<String>)> {
+fn chunks(forest: &Forest, hash: Hash, chunk_bytes: u64) -> Result<(Vec<Chunk>, Vec<String>)> {
     let mut chunks = Vec::new();
-    let (mut span, mut rows, mut bytes) = (Span::default(), 0, 0);
+    let (mut span, mut rows, mut bytes) = (Span { hash, ..Span::default() }, 0, 0);
     let (mut others, mut shared) = (0u64, 0u64);
     let mut walk = forest.walk(None, None)?;
     while let Some(found) = walk.next()? {
@@ -150,12 +154,11 @@ fn chunks(forest: &Forest, chunk_bytes: u64) -> Result<(Vec<Chunk>, Vec<String>)
             EntryKind::File => metadata.len(),
             EntryKind::Folder | EntryKind::Link => 0,
         };
-        use std::os::unix::fs::MetadataExt;
         shared += u64::from(found.kind == EntryKind::File && metadata.nlink() > 1);
         (rows, bytes) = (rows + 1, bytes + size + ENTRY_BYTES);
         if bytes >= chunk_bytes || rows >= CHUNK_ENTRIES {
             let name = escape(&found.path);
-            let next = Span { after: Some(name.clone()), to: None };
+            let next = Span { after: Some(name.clone()), to: None, hash };
             let range = Span { to: Some(name), ..std::mem::replace(&mut span, next) }.json();
             chunks.push(Chunk { range, rows, bytes });
             (rows, bytes) = (0, 0);
@@ -165,6 +168,9 @@ fn chunks(forest: &Forest, chunk_bytes: u64) -> Result<(Vec<Chunk>, Vec<String>)
     let mut notes = Vec::new();
     if forest.path(FOLDER.as_bytes()).exists() {
         notes.push(format!("{FOLDER}, a folder of longshore's own, stays behind"));
+    }
+    if let Some(excluded) = walk.excluded() {
+        notes.push(format!("{excluded} entries stay behind by exclude, with what is below them"));
     }
     if others > 0 {
         notes.push(format!("{others} sockets, pipes or devices stay behind"));
@@ -177,7 +183,8 @@ fn chunks(forest: &Forest, chunk_bytes: u64) -> Result<(Vec<Chunk>, Vec<String>)
     Ok((chunks, notes))
 }
 
-/// What proves that a tree is the same: the names, sizes and times of all entries.
+/// What proves that a tree is the same: names and kinds of all entries, sizes and times of files and
+/// links, modes and owners of folders.
 fn position(forest: &Forest) -> Result<Position> {
     forest.forget();
     let mut digest = Sha256::new();
@@ -185,9 +192,18 @@ fn position(forest: &Forest) -> Result<Position> {
     while let Some(found) = walk.next()? {
         digest.update(&found.path);
         digest.update([0, found.kind as u8]);
-        if found.kind == EntryKind::File
-            && let Ok(metadata) = fs::symlink_metadata(forest.path(&found.path))
-        {
+        let path = forest.path(&found.path);
+        let metadata = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(Error::io("examine an entry", path.display(), error)),
+        };
+        if found.kind == EntryKind::Folder {
+            // Its times change with every file that comes or goes, also with those left out.
+            for part in [metadata.mode(), metadata.uid(), metadata.gid()] {
+                digest.update(part.to_le_bytes());
+            }
+        } else {
             let Stamp { size, modified, changed } = Stamp::of(&metadata);
             digest.update(size.to_le_bytes());
             for part in [modified, changed.0, changed.1] {

@@ -52,6 +52,7 @@ pub(crate) struct Walk {
     levels: Vec<Level>,
     /// Entries after this one are not given.
     last: Option<Vec<u8>>,
+    excluded: u64,
 }
 
 struct Level {
@@ -133,7 +134,7 @@ impl Forest {
 
     /// A walk through the entries after `first` up to `last`.
     pub(crate) fn walk(&self, first: Option<&[u8]>, last: Option<Vec<u8>>) -> Result<Walk> {
-        let mut walk = Walk { forest: self.clone(), levels: Vec::new(), last };
+        let mut walk = Walk { forest: self.clone(), levels: Vec::new(), last, excluded: 0 };
         walk.enter(Vec::new())?;
         if let Some(first) = first {
             walk.skip(first)?;
@@ -188,6 +189,11 @@ impl Walk {
         Ok(())
     }
 
+    /// How many entries were left out so far; `None` when there are no patterns.
+    pub(crate) fn excluded(&self) -> Option<u64> {
+        (!self.forest.excluded.is_empty()).then_some(self.excluded)
+    }
+
     /// The next entry; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Found>> {
         loop {
@@ -204,6 +210,7 @@ impl Walk {
             }
             let path = joined(&level.path, name);
             if self.forest.excludes(&path) {
+                self.excluded += 1;
                 continue;
             }
             if self.last.as_ref().is_some_and(|last| is_after(&path, last)) {
