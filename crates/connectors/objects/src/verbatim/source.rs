@@ -35,7 +35,7 @@ pub(crate) struct TreeSource {
     hash: Hash,
 }
 
-/// The entries of a chunk: those after one name, up to another, and how their bytes are hashed at
+/// The entries of a chunk: those after one key, up to another, and how their bytes are hashed at
 /// both ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,7 +56,7 @@ impl Span {
         })
     }
 
-    /// The ends as paths: the entry before the first, and the last.
+    /// The ends as keys: of the entry before the first, and of the last.
     pub(super) fn ends(&self) -> Result<[Option<Vec<u8>>; 2]> {
         let path = |name: &Option<String>| {
             let Some(name) = name else { return Ok(None) };
@@ -157,9 +157,9 @@ fn chunks(forest: &Forest, hash: Hash, chunk_bytes: u64) -> Result<(Vec<Chunk>, 
         shared += u64::from(found.kind == EntryKind::File && metadata.nlink() > 1);
         (rows, bytes) = (rows + 1, bytes + size + ENTRY_BYTES);
         if bytes >= chunk_bytes || rows >= CHUNK_ENTRIES {
-            let name = escape(&found.path);
-            let next = Span { after: Some(name.clone()), to: None, hash };
-            let range = Span { to: Some(name), ..std::mem::replace(&mut span, next) }.json();
+            let key = escape(&found.key());
+            let next = Span { after: Some(key.clone()), to: None, hash };
+            let range = Span { to: Some(key), ..std::mem::replace(&mut span, next) }.json();
             chunks.push(Chunk { range, rows, bytes });
             (rows, bytes) = (0, 0);
         }

@@ -1,5 +1,4 @@
-//! The walk through a tree: every entry once, folders before what is in them, names in the order of
-//! their bytes.
+//! The walk through a tree: every entry once, in the order of its key's bytes, as stores list theirs.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -27,7 +26,8 @@ pub(crate) enum EntryKind {
     Other,
 }
 
-/// The names in one folder, in the order of their bytes, close together in memory.
+/// The names in one folder, in the order of their bytes, close together in memory. Those of folders
+/// end in `/`.
 #[derive(Debug)]
 struct Names {
     bytes: Vec<u8>,
@@ -56,8 +56,8 @@ pub(crate) struct Walk {
 }
 
 struct Level {
-    /// The path below the root; empty for the root.
-    path: Vec<u8>,
+    /// The key of the folder; empty for the root.
+    key: Vec<u8>,
     names: Arc<Names>,
     next: usize,
 }
@@ -68,6 +68,15 @@ pub(crate) struct Found {
     /// The path below the root, parts with `/` between them.
     pub(crate) path: Vec<u8>,
     pub(crate) kind: EntryKind,
+}
+
+impl Found {
+    /// What the entry is ordered by: its path, which for a folder ends in `/`, so that a folder comes
+    /// right before what is in it.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        let end: &[u8] = if self.kind == EntryKind::Folder { b"/" } else { b"" };
+        [&self.path, end].concat()
+    }
 }
 
 impl Names {
@@ -85,6 +94,9 @@ impl Names {
             };
             let start = bytes.len();
             bytes.extend_from_slice(entry.file_name().as_bytes());
+            if kind == EntryKind::Folder {
+                bytes.push(b'/');
+            }
             let place = |at: usize| {
                 u32::try_from(at).map_err(|_| std::io::Error::other("too many names in a folder"))
             };
@@ -132,7 +144,7 @@ impl Forest {
         self.root.join(std::ffi::OsString::from_vec(below.to_vec()))
     }
 
-    /// A walk through the entries after `first` up to `last`.
+    /// A walk through the entries whose keys are after `first`, up to `last`.
     pub(crate) fn walk(&self, first: Option<&[u8]>, last: Option<Vec<u8>>) -> Result<Walk> {
         let mut walk = Walk { forest: self.clone(), levels: Vec::new(), last, excluded: 0 };
         walk.enter(Vec::new())?;
@@ -167,15 +179,15 @@ impl Forest {
 }
 
 impl Walk {
-    fn enter(&mut self, path: Vec<u8>) -> Result<()> {
-        let names = self.forest.list(&path)?;
-        self.levels.push(Level { path, names, next: 0 });
+    fn enter(&mut self, key: Vec<u8>) -> Result<()> {
+        let names = self.forest.list(&key)?;
+        self.levels.push(Level { key, names, next: 0 });
         Ok(())
     }
 
     /// Goes to behind an entry, which need not be there.
-    fn skip(&mut self, path: &[u8]) -> Result<()> {
-        for part in path.split(|byte| *byte == b'/') {
+    fn skip(&mut self, key: &[u8]) -> Result<()> {
+        for part in key.split_inclusive(|byte| *byte == b'/') {
             let Some(level) = self.levels.last_mut() else { return Ok(()) };
             let at = level.names.first_from(part);
             let is_there = at < level.names.places.len() && level.names.name(at) == part;
@@ -183,7 +195,7 @@ impl Walk {
             if !is_there || level.names.places[at].2 != EntryKind::Folder {
                 return Ok(());
             }
-            let below = joined(&level.path, part);
+            let below = [&level.key, part].concat();
             self.enter(below)?;
         }
         Ok(())
@@ -205,36 +217,25 @@ impl Walk {
             let at = level.next;
             level.next += 1;
             let (name, kind) = (level.names.name(at), level.names.places[at].2);
-            if level.path.is_empty() && name == FOLDER.as_bytes() {
+            let key = [&level.key, name].concat();
+            let path = key.strip_suffix(b"/").unwrap_or(&key).to_vec();
+            if path == FOLDER.as_bytes() {
                 continue;
             }
-            let path = joined(&level.path, name);
             if self.forest.excludes(&path) {
                 self.excluded += 1;
                 continue;
             }
-            if self.last.as_ref().is_some_and(|last| is_after(&path, last)) {
+            if self.last.as_ref().is_some_and(|last| key > *last) {
                 self.levels.clear();
                 return Ok(None);
             }
             if kind == EntryKind::Folder {
-                self.enter(path.clone())?;
+                self.enter(key)?;
             }
             return Ok(Some(Found { path, kind }));
         }
     }
-}
-
-/// Whether a walk comes to one path after another.
-fn is_after(one: &[u8], other: &[u8]) -> bool {
-    let parts = |path: &[u8]| -> Vec<Vec<u8>> {
-        path.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect()
-    };
-    parts(one) > parts(other)
-}
-
-fn joined(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
 }
 
 #[cfg(test)]
@@ -264,11 +265,12 @@ mod tests {
         let all = walk(None, None);
         let names: Vec<_> = all.iter().map(|one| String::from_utf8_lossy(&one.path)).collect();
         let expected =
-            ["a", "a/b", "a/b/c", "a/b.txt", "a/empty", "a!x", "b", "link", "z", "z/empty"];
+            ["a!x", "a", "a/b.txt", "a/b", "a/b/c", "a/empty", "b", "link", "z", "z/empty"];
         assert_eq!(names, expected);
         assert_eq!(all[7].kind, EntryKind::Link);
+        assert!(all.is_sorted_by_key(super::Found::key));
         for cut in 0..all.len() {
-            let at = all[cut].path.clone();
+            let at = all[cut].key();
             let (before, after) = (walk(None, Some(at.clone())), walk(Some(&at), None));
             assert_eq!([before, after].concat(), all, "cut at {cut}");
         }
@@ -281,6 +283,8 @@ mod tests {
         assert_eq!(left, ["a", "b", "link", "z", "z/empty"]);
         // What a cut was made at may be gone.
         std::fs::remove_file(root.join("a/b/c")).expect("a file");
-        assert_eq!(walk(Some(b"a/b/c"), None), all[3..]);
+        assert_eq!(walk(Some(b"a/b/c"), None), all[5..]);
+        std::fs::remove_dir(root.join("a/b")).expect("a folder");
+        assert_eq!(walk(Some(b"a/b/"), None), all[5..]);
     }
 }
