@@ -132,6 +132,21 @@ fn what_is_excluded_stays_behind() {
 }
 
 #[test]
+fn a_chunk_that_begins_with_a_folder_makes_those_above_it() {
+    let stage = Stage::empty();
+    // With its own folder as many as a chunk has, so that the next one begins with `b`.
+    let folder = stage.join("from/a");
+    fs::create_dir_all(folder.join("b")).expect("folders");
+    fs::write(folder.join("b/inside"), "x").expect("a file");
+    for number in 0..9_999 {
+        fs::write(folder.join(format!("a{number}")), "").expect("a file");
+    }
+    let (from, to) = ("file:from?format=objects", "file:to?format=objects");
+    stage.done(&["copy", from, to, "--workers", "2"]);
+    assert_eq!(picture(&stage.join("to")), picture(&stage.join("from")));
+}
+
+#[test]
 fn the_source_chooses_the_hash_for_both_ends() {
     let stage = Stage::empty();
     plant(&stage.join("from"));

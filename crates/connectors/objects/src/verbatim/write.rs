@@ -178,18 +178,17 @@ impl Writing {
 
     /// Writes an object that came in one part.
     fn whole(&mut self, path: &Path, object: &Object, bytes: &[u8]) -> Result<()> {
+        self.parent(path)?;
         match object.kind {
             ObjectKind::Folder => {
                 make_folder(path)?;
                 self.folders.insert(path.to_path_buf());
             }
             ObjectKind::Link => {
-                self.parent(path)?;
                 let to = object.link.as_deref().and_then(unescape).unwrap_or_default();
                 make_link(OsStr::from_bytes(&to), path)?;
             }
             ObjectKind::File => {
-                self.parent(path)?;
                 let mut file = create(path)?;
                 write_sparse(&mut file, 0, bytes).map_err(|error| failed(path, error))?;
                 file.set_len(object.size).map_err(|error| failed(path, error))?;
