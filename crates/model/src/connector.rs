@@ -50,6 +50,8 @@ pub struct About {
     pub title: &'static str,
     /// The option that an address must have, where another connector takes the scheme without it.
     pub chosen_by: Option<(&'static str, &'static str)>,
+    /// Whether its addresses are paths in the file system of this machine.
+    pub local: bool,
     /// The schemes of its addresses.
     pub schemes: &'static [&'static str],
     /// An example of an address.

@@ -9,11 +9,11 @@ use longshore_model::{Code, Error, Result, object};
 /// Refuses a move into its own source: the same file or folder by whatever links and mounts, and a
 /// tree of objects within the other.
 pub(crate) fn check(link: &Link) -> Result<()> {
-    if link.from.scheme() != link.to.scheme() {
+    let ends = [&link.source, &link.target];
+    if !ends.iter().all(|connector| connector.about().local) {
         return Ok(());
     }
-    let (Ok(from), Ok(to)) = (link.from.path(), link.to.path()) else { return Ok(()) };
-    let (from, to) = (resolved(&from)?, resolved(&to)?);
+    let (from, to) = (resolved(&link.from.path()?)?, resolved(&link.to.path()?)?);
     let refused = |problem: &str| {
         Err(Error::new(Code::Usage, problem)
             .with("source", link.from.to_string())
@@ -23,9 +23,7 @@ pub(crate) fn check(link: &Link) -> Result<()> {
     if is_same(&from, &to) {
         return refused("source and target are the same");
     }
-    let objects = [&link.source, &link.target]
-        .iter()
-        .all(|connector| connector.about().target.dialect == object::DIALECT);
+    let objects = ends.iter().all(|connector| connector.about().target.dialect == object::DIALECT);
     if objects && (is_within(&from, &to) || is_within(&to, &from)) {
         return refused("source and target are inside of each other");
     }

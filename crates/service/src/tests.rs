@@ -42,6 +42,14 @@ fn secrets_in_conditions_are_refused() {
 }
 
 #[test]
+fn servers_with_one_name_of_a_database_are_told_apart() {
+    let spec = Spec::short("postgres:///shop?host=/run/old", "postgres:///shop?host=/run/new");
+    assert_eq!(service().links(&spec).expect("two servers").len(), 1);
+    let spec = Spec::short("sqlite:shop.db", "sqlite:./shop.db");
+    assert_eq!(service().links(&spec).err().expect("refused").code(), Code::Usage);
+}
+
+#[test]
 fn the_command_line_overrides_the_file() {
     let mut spec = Spec::short("sqlite:a.db", "file:x");
     let overrides = Overrides {

@@ -29,6 +29,7 @@ static ABOUT: About = About {
     name: "null",
     title: "Nothing, for measuring",
     chosen_by: None,
+    local: false,
     schemes: &["null"],
     example: "null:bench?rows=1000000",
     options: &[("rows", "rows in each table of the source"), ("tables", "number of tables")],

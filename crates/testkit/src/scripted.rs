@@ -87,6 +87,7 @@ static ABOUT: About = About {
     name: "scripted",
     title: "A store that fails as it is told",
     chosen_by: None,
+    local: false,
     schemes: &["scripted"],
     example: "scripted:name",
     options: &[],

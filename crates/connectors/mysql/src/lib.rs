@@ -56,6 +56,7 @@ const fn about(
         name,
         title,
         chosen_by: None,
+        local: false,
         schemes,
         example,
         options: address::OPTIONS,

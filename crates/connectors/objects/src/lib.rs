@@ -54,6 +54,7 @@ static ABOUT: About = About {
     name: "files",
     title: "Folders of Parquet, CSV and JSON Lines files",
     chosen_by: None,
+    local: true,
     schemes: &["file"],
     example: "file:out?format=parquet",
     options: &[

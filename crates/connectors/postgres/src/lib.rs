@@ -49,6 +49,7 @@ static ABOUT: About = About {
     name: "postgres",
     title: "PostgreSQL",
     chosen_by: None,
+    local: false,
     schemes: &["postgres", "postgresql"],
     example: "postgres://me@db.example.com/shop",
     options: address::OPTIONS,

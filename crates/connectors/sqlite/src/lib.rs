@@ -38,6 +38,7 @@ static ABOUT: About = About {
     name: "sqlite",
     title: "SQLite",
     chosen_by: None,
+    local: true,
     schemes: &["sqlite"],
     example: "sqlite:shop.db",
     options: &[],

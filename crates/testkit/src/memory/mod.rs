@@ -77,6 +77,7 @@ static ABOUT: About = About {
     name: "memory",
     title: "Memory of this process",
     chosen_by: None,
+    local: false,
     schemes: &["memory"],
     example: "memory:name",
     options: &[],

@@ -27,6 +27,7 @@ static ABOUT: About = About {
     name: "trees",
     title: "Trees of files, as they are",
     chosen_by: Some(("format", "objects")),
+    local: true,
     schemes: &["file"],
     example: "file:/srv/uploads?format=objects",
     options: &[
