@@ -42,9 +42,9 @@ static ABOUT: About = About {
         filter: false,
         open_ended: false,
         dialect: DIALECT,
-        restart: "names of all entries, and sizes and times of files and links, prove the tree \
-                  unchanged; a run goes on where it stopped as long as they are the same. A file \
-                  that changes while it is read is read again",
+        restart: "names of all entries, sizes and times of files and links, and modes and owners of \
+                  folders prove the tree unchanged; a run goes on where it stopped as long as they \
+                  are the same. A file that changes while it is read is read again",
     },
     target: TargetCapabilities {
         writers: None,
