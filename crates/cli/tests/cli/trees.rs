@@ -147,6 +147,22 @@ fn a_chunk_that_begins_with_a_folder_makes_those_above_it() {
 }
 
 #[test]
+fn files_and_folders_that_changed_places_are_mended() {
+    let stage = Stage::empty();
+    plant(&stage.join("from"));
+    let (from, to) = ("file:from?format=objects", "file:to?format=objects");
+    stage.done(&["copy", from, to]);
+    fs::remove_dir_all(stage.join("to/many")).expect("a folder");
+    fs::write(stage.join("to/many"), "a file").expect("a file");
+    fs::remove_file(stage.join("to/large.bin")).expect("a file");
+    fs::create_dir_all(stage.join("to/large.bin/deep")).expect("folders");
+    fs::write(stage.join("to/large.bin/deep/one"), "x").expect("a file");
+    assert_eq!(stage.run(&["verify", from, to]).code, Some(3));
+    stage.done(&["verify", from, to, "--repair"]);
+    assert_eq!(picture(&stage.join("to")), picture(&stage.join("from")));
+}
+
+#[test]
 fn the_source_chooses_the_hash_for_both_ends() {
     let stage = Stage::empty();
     plant(&stage.join("from"));

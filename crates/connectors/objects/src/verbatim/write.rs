@@ -179,6 +179,7 @@ impl Writing {
     /// Writes an object that came in one part.
     fn whole(&mut self, path: &Path, object: &Object, bytes: &[u8]) -> Result<()> {
         self.parent(path)?;
+        self.make_way(path, object.kind)?;
         match object.kind {
             ObjectKind::Folder => {
                 make_folder(path)?;
@@ -217,6 +218,7 @@ impl Writing {
         }
         open.file.set_len(object.size).map_err(|error| failed(&open.temporary, error))?;
         drop(open.file);
+        self.make_way(path, object.kind)?;
         fs::rename(&open.temporary, path).map_err(|error| failed(path, error))?;
         self.describe(path, object)
     }
@@ -240,6 +242,7 @@ impl Writing {
         for part in below {
             folder.push(part);
             if !self.folders.contains(&folder) {
+                self.make_way(&folder, ObjectKind::Folder)?;
                 make_folder(&folder)?;
                 if self.order.replaces {
                     self.unclose(&folder)?;
@@ -249,6 +252,24 @@ impl Writing {
         }
         self.folders.insert(parent.to_path_buf());
         Ok(())
+    }
+
+    /// Where a chunk is replaced, removes a folder where the source has none, and what stands where it
+    /// has one.
+    fn make_way(&self, path: &Path, kind: ObjectKind) -> Result<()> {
+        if !self.order.replaces {
+            return Ok(());
+        }
+        let there = match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            there => there.map_err(|error| failed(path, error))?,
+        };
+        let removed = match (there.is_dir(), kind == ObjectKind::Folder) {
+            (true, false) => fs::remove_dir_all(path),
+            (false, true) => fs::remove_file(path),
+            _ => Ok(()),
+        };
+        removed.map_err(|error| failed(path, error))
     }
 
     /// Allows to fill a folder that is finished, until the chunk is committed.
