@@ -153,6 +153,9 @@ codes! {
     DatabaseBusy "LS0504" Busy "the database is locked",
         "Stop what holds the lock and run the same command again.",
         "Another process holds a lock for longer than the retries last.";
+    Store "LS0505" System "the store failed",
+        "The cause is in the message; run the same command again when it is mended.",
+        "A cloud store answered with an error that is none of the more exact kinds, or could not be reached. The request was made several times before. Finished chunks are kept.";
     Cancelled "LS0601" Cancelled "stopped on request",
         "Run the same command again to go on from here.",
         "The run was stopped at a safe point. Finished chunks are kept.";

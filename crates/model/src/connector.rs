@@ -58,6 +58,9 @@ pub struct About {
     pub example: &'static str,
     /// The options of its addresses: name and meaning.
     pub options: &'static [(&'static str, &'static str)],
+    /// The variables of the environment that it knows, of which it is given the values with the
+    /// address: name and meaning.
+    pub variables: &'static [(&'static str, &'static str)],
     /// As a source.
     pub source: SourceCapabilities,
     /// As a target.
@@ -202,6 +205,12 @@ pub trait Target: Send + Sync {
     /// How a column of the source will be declared, which type will be read back, and which values
     /// it cannot hold. Pure.
     fn map_column(&self, column: &Column) -> Result<Mapping>;
+
+    /// Whether the target has a place for a column at all; why not. What it has none for stays behind,
+    /// and the plan says so. Pure.
+    fn keeps(&self, _: &Column) -> std::result::Result<(), String> {
+        Ok(())
+    }
 
     /// Whether the target can compute a generated column of another dialect exactly as the source
     /// does; why not. What it computes is compared with the source's values afterwards. Pure.

@@ -13,6 +13,7 @@ pub struct Endpoint {
     scheme: String,
     rest: String,
     options: BTreeMap<String, String>,
+    environment: BTreeMap<String, String>,
 }
 
 impl Endpoint {
@@ -36,7 +37,19 @@ impl Endpoint {
         if rest.is_empty() || rest == "//" {
             return Err(wrong("names nothing after its scheme").with("scheme", scheme));
         }
-        Ok(Self { scheme: scheme.to_ascii_lowercase(), rest: rest.to_string(), options })
+        let (scheme, rest) = (scheme.to_ascii_lowercase(), rest.to_string());
+        Ok(Self { scheme, rest, options, environment: BTreeMap::new() })
+    }
+
+    /// The same with what the environment says of the variables that its connector knows. Options go
+    /// before it.
+    pub fn with_environment(self, environment: BTreeMap<String, String>) -> Self {
+        Self { environment, ..self }
+    }
+
+    /// What [`Self::with_environment`] was given.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
     }
 
     /// The scheme, in lower case.
@@ -67,6 +80,24 @@ impl Endpoint {
         };
         percent_decode(path)
             .ok_or_else(|| Error::new(Code::UrlInvalid, "an address has a wrong % escape"))
+    }
+
+    /// The bucket or container of a cloud store, and the path in it without `/` at its ends:
+    /// `s3://bucket/a/b/`.
+    pub fn bucket(&self) -> Result<(String, String)> {
+        let wrong = |problem: &str| {
+            Error::new(Code::UrlInvalid, problem.to_string())
+                .with("address", self.to_string())
+                .hint(format!("Write {0}://name, or {0}://name/path.", self.scheme))
+        };
+        let named = self.rest.strip_prefix("//").filter(|rest| !rest.starts_with('/'));
+        let named = named.ok_or_else(|| wrong("an address of a store names no bucket"))?;
+        let (bucket, path) = named.split_once('/').unwrap_or((named, ""));
+        if bucket.contains('@') {
+            return Err(wrong("an address of a store has a user before its bucket"));
+        }
+        let decoded = |text| percent_decode(text).ok_or_else(|| wrong("an address has a wrong % escape"));
+        Ok((decoded(bucket)?, decoded(path)?.trim_matches('/').to_string()))
     }
 
     /// The options after `?`.
@@ -149,6 +180,22 @@ mod tests {
         let endpoint = Endpoint::parse("file:x?format=csv").expect("an address");
         assert!(endpoint.allow_options(&["format"]).is_ok());
         assert!(endpoint.allow_options(&["fmt"]).is_err());
+    }
+
+    #[test]
+    fn buckets_and_paths() {
+        for (text, bucket, path) in [
+            ("s3://shop", "shop", ""),
+            ("s3://shop/", "shop", ""),
+            ("s3://shop/a/b%20c/?region=x", "shop", "a/b c"),
+        ] {
+            let found = Endpoint::parse(text).and_then(|endpoint| endpoint.bucket()).expect(text);
+            assert_eq!(found, (bucket.to_string(), path.to_string()));
+        }
+        for wrong in ["s3:shop", "s3:///shop", "s3://key:secret@shop/a", "s3://shop/%zz"] {
+            let error = Endpoint::parse(wrong).expect(wrong).bucket().expect_err(wrong);
+            assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        }
     }
 
     #[test]

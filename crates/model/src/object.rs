@@ -37,6 +37,9 @@ pub struct Piece {
     pub offset: u64,
     /// The bytes.
     pub bytes: Bytes,
+    /// What is known of the object before its bytes are read: its hash is not, and its size may
+    /// turn out to be another. On its first part.
+    pub begin: Option<Arc<Object>>,
     /// What the object is; on its last part.
     pub end: Option<Arc<Object>>,
 }
@@ -61,6 +64,9 @@ pub struct Object {
     pub modified: Option<i64>,
     /// Numbers of user and group, `1000:1000`.
     pub owner: Option<String>,
+    /// What a store keeps with it beside all that: a JSON object, its keys in order, of headers such
+    /// as `content-type` and of metadata, `metadata:NAME`.
+    pub attributes: Option<String>,
 }
 
 /// What an object is.
@@ -108,7 +114,7 @@ pub fn table(columns: &[&str]) -> Table {
 
 fn logical(column: &str) -> Option<LogicalType> {
     Some(match column {
-        "name" | "kind" | "hash" | "link" | "owner" => LogicalType::Text,
+        "name" | "kind" | "hash" | "link" | "owner" | "attributes" => LogicalType::Text,
         "size" => LogicalType::Int { bits: 64, unsigned: true },
         "mode" => LogicalType::Int { bits: 32, unsigned: true },
         "modified" => LogicalType::Timestamp { unit: Unit::Nano, utc: true },
@@ -136,6 +142,7 @@ impl Object {
             "size" => Cell::UInt(self.size),
             "hash" => Cell::Text(&self.hash),
             "link" => self.link.as_deref().map_or(Cell::Null, Cell::Text),
+            "attributes" => self.attributes.as_deref().map_or(Cell::Null, Cell::Text),
             "owner" => self.owner.as_deref().map_or(Cell::Null, Cell::Text),
             "mode" => self.mode.map_or(Cell::Null, |mode| Cell::UInt(mode.into())),
             "modified" => {

@@ -1,7 +1,7 @@
 //! The use cases: plan, run, verify, init; and the store of runs.
 //!
-//! It must never read the environment, the home folder or a terminal: secrets, folders, the time
-//! and the listener for events come from the caller.
+//! It must never read the environment, the home folder or a terminal: secrets, variables, folders, the
+//! time and the listener for events come from the caller.
 
 mod apart;
 mod folder;
@@ -12,7 +12,11 @@ mod secret;
 mod source;
 mod store;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use longshore_engine::{Cancel, Connectors, Events, Forecast, Link, make_plan};
+use longshore_model::connector::Connector;
 use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
 use longshore_model::{Code, Endpoint, Error, Result};
@@ -56,11 +60,22 @@ impl Service {
                     .hint("Conditions are kept in the plan; secrets may stand in `from` and `to` only."));
             }
             let (from, to) = (self.address("from", &one.from)?, self.address("to", &one.to)?);
-            let link = self.connectors.link(&from, &to);
-            let link = link.and_then(|link| apart::check(&link).map(|()| link));
+            let link = self.link(&from, &to);
             links.push(link.map_err(|error| self.secrets.redact_error(error))?);
         }
         Ok(links)
+    }
+
+    fn link(&self, from: &str, to: &str) -> Result<Link> {
+        let mut link = self.connectors.link(from, to)?;
+        apart::check(&link)?;
+        link.from = link.from.with_environment(self.variables(&link.source)?);
+        link.to = link.to.with_environment(self.variables(&link.target)?);
+        Ok(link)
+    }
+
+    fn variables(&self, connector: &Arc<dyn Connector>) -> Result<BTreeMap<String, String>> {
+        self.secrets.variables(connector.about().variables)
     }
 
     /// Works a migration out against its systems. Nothing is changed.

@@ -1,5 +1,6 @@
 //! Secrets: references in a migration, resolved when it runs, and kept out of everything shown.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use longshore_model::{Code, Endpoint, Error, Result, Retry};
@@ -66,6 +67,23 @@ impl Secrets {
         })?;
         self.remember(&value);
         Ok(value)
+    }
+
+    /// What the environment says of variables that a connector knows. Values that open doors are
+    /// taken out of texts.
+    pub(crate) fn variables(
+        &self,
+        known: &[(&'static str, &'static str)],
+    ) -> Result<BTreeMap<String, String>> {
+        let mut found = BTreeMap::new();
+        for (name, _) in known {
+            let Some(value) = (self.lookup)(name)? else { continue };
+            if ["KEY", "SECRET", "TOKEN"].iter().any(|word| name.contains(word)) {
+                self.remember(&value);
+            }
+            found.insert((*name).to_string(), value);
+        }
+        Ok(found)
     }
 
     /// Remembers a value, and the path in it when it is an address: messages name paths alone.
@@ -150,6 +168,21 @@ mod tests {
         ] {
             assert_eq!(secrets().resolve(text).expect(text), expected);
         }
+    }
+
+    #[test]
+    fn variables_of_connectors_are_found_and_hidden() {
+        let secrets = Secrets::new(Box::new(|name| {
+            Ok(match name {
+                "AWS_SECRET_ACCESS_KEY" => Some("hunter2".to_string()),
+                "AWS_REGION" => Some("eu-west-1".to_string()),
+                _ => None,
+            })
+        }));
+        let known = [("AWS_REGION", ""), ("AWS_SECRET_ACCESS_KEY", ""), ("AWS_ROLE_ARN", "")];
+        let found = secrets.variables(&known).expect("variables");
+        assert_eq!(found.len(), 2);
+        assert_eq!(secrets.redact("hunter2 in eu-west-1"), "*** in eu-west-1");
     }
 
     #[test]

@@ -33,6 +33,7 @@ static ABOUT: About = About {
     schemes: &["null"],
     example: "null:bench?rows=1000000",
     options: &[("rows", "rows in each table of the source"), ("tables", "number of tables")],
+    variables: &[],
     source: SourceCapabilities {
         filter: false,
         open_ended: true,

@@ -91,6 +91,7 @@ static ABOUT: About = About {
     schemes: &["scripted"],
     example: "scripted:name",
     options: &[],
+    variables: &[],
     source: SourceCapabilities {
         filter: true,
         open_ended: true,

@@ -107,6 +107,12 @@ fn systems(systems: &[&'static About]) -> String {
         for (name, meaning) in about.options {
             out.push_str(&format!("| `{name}` | {meaning} |\n"));
         }
+        if !about.variables.is_empty() {
+            out.push_str("\n| variable of the environment | meaning |\n|---|---|\n");
+        }
+        for (name, meaning) in about.variables {
+            out.push_str(&format!("| `{name}` | {meaning} |\n"));
+        }
     }
     out.push_str("\n## Losses and their policies\n\nA value that the target cannot hold exactly fails the run, unless `policies` names what happens instead. Every kind is predicted by `plan`, counted by `run` and reconciled by `verify`.\n\n| kind | what it is | actions, the default first |\n|---|---|---|\n");
     for kind in LossKind::ALL {

@@ -6,12 +6,14 @@ use longshore_model::connector::Connector;
 
 /// Every connector of this build.
 pub fn all() -> Vec<Arc<dyn Connector>> {
-    vec![
+    let mut all: Vec<Arc<dyn Connector>> = vec![
         Arc::new(longshore_sqlite::connector()),
         Arc::new(longshore_postgres::connector()),
         Arc::new(longshore_mysql::mysql()),
         Arc::new(longshore_mysql::mariadb()),
         Arc::new(longshore_objects::connector()),
         Arc::new(longshore_objects::trees()),
-    ]
+    ];
+    all.extend(longshore_objects::stores().map(|store| Arc::new(store) as Arc<dyn Connector>));
+    all
 }

@@ -60,6 +60,7 @@ const fn about(
         schemes,
         example,
         options: address::OPTIONS,
+        variables: &[],
         source: SourceCapabilities {
             filter: true,
             open_ended: true,

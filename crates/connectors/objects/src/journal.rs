@@ -1,7 +1,8 @@
 //! The ledger in a target folder: `.longshore/ledger.json` holds the header and the stages,
 //! `.longshore/entries-N/` one small file for each chunk that is in.
 //!
-//! N is new for every load that begins, so that replacing `ledger.json` is the one moment at which
+//! In a store, `.longshore/uploads-N/` tells what is there of large objects that are not whole. N is new
+//! for every load that begins, so that replacing `ledger.json` is the one moment at which
 //! an older ledger ends.
 
 use longshore_model::catalog::Table;
@@ -45,6 +46,7 @@ impl Journal {
             .unwrap_or_default()
             .iter()
             .filter_map(|item| generation_of(&item.name))
+            .chain(Self::read(tree)?.map(|journal| journal.generation))
             .max();
         Ok(Self {
             format: FORMAT.to_string(),
@@ -62,7 +64,7 @@ impl Journal {
                 Code::SourceUnreadable,
                 "the target's ledger is of an unknown version",
             )
-            .with("path", tree.root().join(FILE).display().to_string())
+            .with("path", tree.shown(FILE))
             .with("format", journal.format)
             .hint(format!("This build reads {FORMAT}."))),
             journal => Ok(journal),
@@ -113,6 +115,24 @@ impl Journal {
 
     pub(crate) fn entries_folder(&self) -> String {
         format!("{FOLDER}/entries-{}", self.generation)
+    }
+
+    /// The records of uploads that older loads began.
+    pub(crate) fn older_uploads(&self, tree: &Tree) -> Result<Vec<String>> {
+        let mut records = Vec::new();
+        for item in tree.list(FOLDER)?.unwrap_or_default() {
+            let folder = join(FOLDER, &item.name);
+            if item.name.starts_with("uploads-") && folder != self.uploads_folder() {
+                let items = tree.list(&folder)?.unwrap_or_default();
+                records.extend(items.iter().map(|item| join(&folder, &item.name)));
+            }
+        }
+        Ok(records)
+    }
+
+    /// The folder of records of uploads.
+    pub(crate) fn uploads_folder(&self) -> String {
+        format!("{FOLDER}/uploads-{}", self.generation)
     }
 
     /// Where a table of the plan is.

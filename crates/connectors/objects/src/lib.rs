@@ -1,6 +1,7 @@
-//! Folders of CSV, JSON Lines and Parquet files as source and as target, and trees of any files.
+//! Folders of CSV, JSON Lines and Parquet files as source and as target, and trees of any files, in the
+//! file system and in cloud stores.
 //!
-//! It owns the layout of a folder of tables: data files, manifest, ledger and lock. It must never
+//! It owns the layout of a folder of tables: data files, manifest, ledger, lock and lease. It must never
 //! know the engine, another connector or a terminal.
 
 mod csv;
@@ -12,6 +13,7 @@ mod folders;
 mod infer;
 mod journal;
 mod jsonl;
+mod lease;
 mod listing;
 mod load;
 mod lock;
@@ -21,6 +23,8 @@ mod parquet;
 mod range;
 mod read;
 mod source;
+mod store;
+mod stored;
 mod study;
 mod target;
 mod tree;
@@ -47,7 +51,12 @@ pub fn connector() -> Files {
 
 /// The connector for trees of files that move as they are.
 pub fn trees() -> Trees {
-    Trees
+    Trees::default()
+}
+
+/// The connectors for the objects of stores: S3, Google Cloud Storage and Azure Blob Storage.
+pub fn stores() -> [Trees; 3] {
+    store::Provider::ALL.map(Trees::in_store)
 }
 
 static ABOUT: About = About {
@@ -74,6 +83,7 @@ static ABOUT: About = About {
         ("delimiter", "the character between the fields of CSV files read; a comma by default"),
         ("null", "the unquoted text that means NULL in CSV files read; the empty text by default"),
     ],
+    variables: &[],
     source: SourceCapabilities {
         filter: true,
         open_ended: false,

@@ -36,7 +36,7 @@ pub(crate) struct Claim {
     pub(crate) tree: Tree,
     /// Shared as it is: a copy for every chunk would cost the square of the number of tables.
     journal: Mutex<Option<Arc<Journal>>>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl FileLoad {
@@ -51,7 +51,7 @@ impl FileLoad {
                 tree.remove_temporaries(&place.folder)?;
             }
         }
-        let claim = Claim { tree, journal: Mutex::new(journal.map(Arc::new)), _lock: lock };
+        let claim = Claim { tree, journal: Mutex::new(journal.map(Arc::new)), lock };
         Ok(Self { claim: Arc::new(claim), options })
     }
 }
@@ -71,12 +71,14 @@ impl Claim {
         let mut guard = self.lock_journal();
         let mut changed = guard.as_deref().cloned().ok_or_else(not_begun)?;
         change(&mut changed);
+        self.lock.check()?;
         changed.write(&self.tree)?;
         *guard = Some(Arc::new(changed));
         Ok(())
     }
 
     pub(crate) fn put_entry(&self, entry: &Entry) -> Result<()> {
+        self.lock.check()?;
         self.journal()?.put(&self.tree, entry)
     }
 

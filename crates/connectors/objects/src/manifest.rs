@@ -73,7 +73,7 @@ impl Manifest {
                 Code::SourceUnreadable,
                 "the folder's manifest is of an unknown version",
             )
-            .with("path", tree.root().join(NAME).display().to_string())
+            .with("path", tree.shown(NAME))
             .with("format", manifest.format)
             .hint(format!("This build reads {FORMAT}."))),
             manifest => Ok(manifest),

@@ -11,7 +11,7 @@ use longshore_model::plan::{Statement, TablePlan};
 use longshore_model::{Code, Error, LogicalType, Result};
 
 use crate::folders::assign;
-use crate::journal::{FOLDER, Journal};
+use crate::journal::Journal;
 use crate::listing::{DataFile, table_files};
 use crate::load::{FileLoad, known_folders};
 use crate::lock::Lock;
@@ -212,8 +212,7 @@ impl Target for FileTarget {
     async fn claim(&self, holder: &Holder) -> Result<Box<dyn Load>> {
         let (target, holder) = (self.clone(), holder.clone());
         let load = blocking(move || {
-            target.tree.create_folder(FOLDER)?;
-            let lock = Lock::take(&target.tree.path(&format!("{FOLDER}/lock"))?, &holder)?;
+            let lock = Lock::take(&target.tree, &holder)?;
             FileLoad::open(target.tree, target.options, lock)
         })
         .await?;

@@ -1,22 +1,35 @@
-//! File access: everything that touches the file system by name goes through here.
+//! File access: everything that touches files by name goes through here, in the file system or in a
+//! store.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use longshore_model::{Code, Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::journal::FOLDER;
+use crate::store::Store;
+use crate::stored;
+
 /// What every temporary name begins with.
 pub(crate) const TEMPORARY: &str = ".tmp-";
 
 /// A folder and what is below it, addressed by relative paths with `/` between the parts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Tree {
-    root: PathBuf,
+    place: Place,
+}
+
+#[derive(Clone)]
+enum Place {
+    Folder(PathBuf),
+    Store(Arc<Store>),
 }
 
 /// What proves that a file is the same as before.
@@ -39,6 +52,12 @@ pub(crate) struct Item {
     pub(crate) stamp: Stamp,
 }
 
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown(""))
+    }
+}
+
 impl Stamp {
     pub(crate) fn of(metadata: &fs::Metadata) -> Self {
         let nanos =
@@ -53,25 +72,50 @@ impl Stamp {
 
 impl Tree {
     pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { place: Place::Folder(root.into()) }
     }
 
+    pub(crate) fn in_store(store: Arc<Store>) -> Self {
+        Self { place: Place::Store(store) }
+    }
+
+    /// The store that it is in.
+    pub(crate) fn store(&self) -> Option<&Arc<Store>> {
+        match &self.place {
+            Place::Folder(_) => None,
+            Place::Store(store) => Some(store),
+        }
+    }
+
+    /// The folder of the file system that it is; empty in a store.
     pub(crate) fn root(&self) -> &Path {
-        &self.root
+        match &self.place {
+            Place::Folder(root) => root,
+            Place::Store(_) => Path::new(""),
+        }
+    }
+
+    /// Where a file is, for people; `""` is the root.
+    pub(crate) fn shown(&self, relative: &str) -> String {
+        match &self.place {
+            Place::Folder(root) if relative.is_empty() => root.display().to_string(),
+            Place::Folder(root) => root.join(relative).display().to_string(),
+            Place::Store(store) => store.shown(relative),
+        }
     }
 
     /// The absolute form of a relative path; refused when it leads out of the tree.
     pub(crate) fn path(&self, relative: &str) -> Result<PathBuf> {
-        if relative.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            return Err(Error::new(Code::SpecInvalid, "a path leads out of its folder")
-                .with("path", relative));
-        }
-        Ok(self.root.join(relative))
+        check(relative)?;
+        Ok(self.root().join(relative))
     }
 
     /// The entries of a folder (`""` is the root), by name; `None` when it is not there.
     pub(crate) fn list(&self, folder: &str) -> Result<Option<Vec<Item>>> {
-        let path = if folder.is_empty() { self.root.clone() } else { self.path(folder)? };
+        if let Place::Store(store) = &self.place {
+            return stored::list(store, folder);
+        }
+        let path = if folder.is_empty() { self.root().to_path_buf() } else { self.path(folder)? };
         let io = |error| Error::io("list a folder", path.display(), error);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
@@ -103,6 +147,9 @@ impl Tree {
 
     /// A file's stamp; `None` when it is not there.
     pub(crate) fn stamp(&self, relative: &str) -> Result<Option<Stamp>> {
+        if let Place::Store(store) = &self.place {
+            return stored::stamp(store, check(relative)?);
+        }
         let path = self.path(relative)?;
         match fs::metadata(&path) {
             Ok(metadata) => Ok(Some(Stamp::of(&metadata))),
@@ -125,17 +172,24 @@ impl Tree {
 
     /// Reads a JSON file; `None` when it is not there.
     pub(crate) fn read_json<T: DeserializeOwned>(&self, relative: &str) -> Result<Option<T>> {
-        let path = self.path(relative)?;
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("read a file", path.display(), error)),
-        };
+        let Some(bytes) = self.read(relative)? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|error| {
             Error::new(Code::SourceUnreadable, "a file of longshore's own is damaged")
-                .with("path", path.display().to_string())
+                .with("path", self.shown(relative))
                 .because(error)
         })
+    }
+
+    fn read(&self, relative: &str) -> Result<Option<Vec<u8>>> {
+        if let Place::Store(store) = &self.place {
+            return stored::read(store, check(relative)?);
+        }
+        let path = self.path(relative)?;
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read a file", path.display(), error)),
+        }
     }
 
     /// Writes a JSON file: after a crash at any moment the old content is there or the new one.
@@ -143,6 +197,9 @@ impl Tree {
         let mut bytes = serde_json::to_vec_pretty(value)
             .map_err(|e| Error::new(Code::Internal, "a value cannot be written").because(e))?;
         bytes.push(b'\n');
+        if let Place::Store(store) = &self.place {
+            return stored::write(store, check(relative)?, bytes);
+        }
         let temporary = temporary_name(relative);
         let path = self.path(&temporary)?;
         let io = |error| Error::io("write a file", path.display(), error);
@@ -162,13 +219,19 @@ impl Tree {
 
     /// Makes the names in a folder durable.
     pub(crate) fn sync_folder(&self, folder: &str) -> Result<()> {
-        let path = if folder.is_empty() { self.root.clone() } else { self.path(folder)? };
+        if self.store().is_some() {
+            return Ok(());
+        }
+        let path = if folder.is_empty() { self.root().to_path_buf() } else { self.path(folder)? };
         sync(&path)
     }
 
     /// Makes a folder, and those above it, durably.
     pub(crate) fn create_folder(&self, folder: &str) -> Result<()> {
-        let path = if folder.is_empty() { self.root.clone() } else { self.path(folder)? };
+        if self.store().is_some() {
+            return Ok(());
+        }
+        let path = if folder.is_empty() { self.root().to_path_buf() } else { self.path(folder)? };
         let missing: Vec<_> = path.ancestors().take_while(|p| !p.exists()).collect();
         for path in missing.into_iter().rev().filter(|path| !path.as_os_str().is_empty()) {
             match fs::create_dir(path) {
@@ -186,6 +249,9 @@ impl Tree {
 
     /// Removes a file if it is there; whether it was.
     pub(crate) fn remove_file(&self, relative: &str) -> Result<bool> {
+        if let Place::Store(store) = &self.place {
+            return stored::remove(store, check(relative)?);
+        }
         let path = self.path(relative)?;
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),
@@ -196,6 +262,9 @@ impl Tree {
 
     /// Removes a folder of longshore's own with all that is in it, if it is there.
     pub(crate) fn remove_folder(&self, folder: &str) -> Result<()> {
+        if let Place::Store(store) = &self.place {
+            return stored::remove_all(store, check(folder)?, |_| false);
+        }
         let path = self.path(folder)?;
         match fs::remove_dir_all(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -205,8 +274,52 @@ impl Tree {
         }
     }
 
+    /// Whether it holds anything but longshore's own.
+    pub(crate) fn holds_something(&self) -> Result<bool> {
+        if let Place::Store(store) = &self.place {
+            return stored::holds(store, |name| name == FOLDER);
+        }
+        let failed = |error| Error::io("list a folder", self.root().display(), error);
+        let entries = match fs::read_dir(self.root()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
+            if entry.map_err(failed)?.file_name() != FOLDER {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Removes everything but longshore's own.
+    pub(crate) fn empty(&self) -> Result<()> {
+        if let Place::Store(store) = &self.place {
+            let own = format!("{FOLDER}/");
+            return stored::remove_all(store, "", |key| key.starts_with(&own));
+        }
+        let root = self.root();
+        let failed = |path: &Path, error| Error::io("remove an entry", path.display(), error);
+        for entry in fs::read_dir(root).map_err(|error| failed(root, error))? {
+            let entry = entry.map_err(|error| failed(root, error))?;
+            if entry.file_name() == FOLDER {
+                continue;
+            }
+            let path = entry.path();
+            let kind = entry.file_type().map_err(|error| failed(&path, error))?;
+            let removed =
+                if kind.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(|error| failed(&path, error))?;
+        }
+        Ok(())
+    }
+
     /// Removes what unfinished writes left in a folder.
     pub(crate) fn remove_temporaries(&self, folder: &str) -> Result<()> {
+        // What a store has, it has all of.
+        if self.store().is_some() {
+            return Ok(());
+        }
         for item in self.list(folder)?.unwrap_or_default() {
             if item.name.starts_with(TEMPORARY) && !item.folder && item.readable {
                 self.remove_file(&join(folder, &item.name))?;
@@ -214,6 +327,16 @@ impl Tree {
         }
         Ok(())
     }
+}
+
+/// Refuses a path that leads out of the tree.
+fn check(relative: &str) -> Result<&str> {
+    if relative.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(
+            Error::new(Code::SpecInvalid, "a path leads out of its folder").with("path", relative)
+        );
+    }
+    Ok(relative)
 }
 
 /// A name under which a file is written before it is complete, in the same folder. No two are the

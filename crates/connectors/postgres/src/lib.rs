@@ -53,6 +53,7 @@ static ABOUT: About = About {
     schemes: &["postgres", "postgresql"],
     example: "postgres://me@db.example.com/shop",
     options: address::OPTIONS,
+    variables: &[],
     source: SourceCapabilities {
         filter: true,
         open_ended: true,

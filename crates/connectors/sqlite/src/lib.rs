@@ -42,6 +42,7 @@ static ABOUT: About = About {
     schemes: &["sqlite"],
     example: "sqlite:shop.db",
     options: &[],
+    variables: &[],
     source: SourceCapabilities {
         filter: true,
         open_ended: true,

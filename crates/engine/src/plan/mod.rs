@@ -110,7 +110,8 @@ async fn plan_move(
         .hint("A tree of files takes them: file:FOLDER?format=objects."));
     }
     let naming = Naming::of(to.names, spec);
-    let (drafts, renamed) = rules::apply(one, &catalog, ends, &naming)?;
+    let (mut drafts, renamed) = rules::apply(one, &catalog, ends, &naming)?;
+    drafts.iter_mut().for_each(|draft| leave_unkept(draft, target.as_ref()));
     if !link.source.about().source.filter && drafts.iter().any(|draft| draft.filter.is_some()) {
         return Err(Error::new(Code::Unsupported, "the source cannot evaluate conditions")
             .with("source", link.from.to_string()));
@@ -159,6 +160,18 @@ async fn plan_move(
         risks,
         restart: link.source.about().source.restart.to_string(),
     })
+}
+
+/// Leaves out the columns that the target has no place for, and says so.
+fn leave_unkept(draft: &mut Draft, target: &dyn Target) {
+    for column in &draft.table.columns {
+        let Some(at) = draft.columns.iter().position(|one| one.source == column.name) else { continue };
+        let Err(reason) = target.keeps(column) else { continue };
+        let target_name = draft.columns.remove(at).target;
+        draft.structure.columns.retain(|one| one.name != target_name);
+        let name = format!("{}.{}", draft.table.name, column.name);
+        draft.not_moved.push(left_out("column", name, reason));
+    }
 }
 
 type Studied = (Draft, longshore_model::connector::Study);

@@ -81,6 +81,7 @@ static ABOUT: About = About {
     schemes: &["memory"],
     example: "memory:name",
     options: &[],
+    variables: &[],
     source: SourceCapabilities {
         filter: true,
         open_ended: true,

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use bytes::Bytes;
 use longshore_model::object::{Object, ObjectKind, escape};
 use longshore_model::{Code, Error, Result};
 use sha2::Digest;
@@ -14,9 +15,9 @@ use super::Hash;
 use super::walk::{EntryKind, Found};
 
 /// The part of a file that is read at a time.
-const PIECE: usize = 1 << 20;
+pub(super) const PIECE: usize = 1 << 20;
 /// How often a file is read that changes meanwhile.
-const ATTEMPTS: u32 = 5;
+pub(super) const ATTEMPTS: u32 = 5;
 /// Of the mode, what `chmod` sets.
 pub(super) const PERMISSIONS: u32 = 0o7777;
 
@@ -43,10 +44,13 @@ fn nanoseconds(metadata: &Metadata) -> i64 {
     metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
 }
 
-/// Takes the parts of a file in their order; `anew` when an earlier try is void.
+/// Takes the parts of an object in their order; from the beginning again when an earlier try is void.
 pub(super) trait Sink {
-    /// A part of the file, `offset` bytes from its beginning.
-    fn part(&mut self, offset: u64, bytes: Vec<u8>) -> Result<()>;
+    /// What is known of the object whose parts follow. Its hash is not yet.
+    fn begin(&mut self, object: Object);
+
+    /// A part of it, `offset` bytes from its beginning.
+    fn part(&mut self, offset: u64, bytes: Bytes) -> Result<()>;
 }
 
 /// Reads an entry. `None` when it is neither file, folder nor link, or is gone: the state of the
@@ -59,7 +63,8 @@ pub(super) fn read(
 ) -> Result<Option<Object>> {
     let failed = |error| Error::io("read an entry", path.display(), error);
     match found.kind {
-        EntryKind::Other => Ok(None),
+        // The latter is in stores only.
+        EntryKind::Other | EntryKind::Empty { .. } => Ok(None),
         EntryKind::File => read_file(path, found, hash, sink),
         EntryKind::Folder | EntryKind::Link => {
             let metadata = match fs::symlink_metadata(path) {
@@ -71,8 +76,7 @@ pub(super) fn read(
                 true => Some(fs::read_link(path).map_err(failed)?),
                 false => None,
             };
-            sink.part(0, Vec::new())?;
-            Ok(Some(Object {
+            let object = Object {
                 name: escape(&found.path),
                 kind: if is_link { ObjectKind::Link } else { ObjectKind::Folder },
                 size: 0,
@@ -81,7 +85,11 @@ pub(super) fn read(
                 mode: (!is_link).then(|| metadata.mode() & PERMISSIONS),
                 modified: None,
                 owner: Some(owner(&metadata)),
-            }))
+                attributes: None,
+            };
+            sink.begin(object.clone());
+            sink.part(0, Bytes::new())?;
+            Ok(Some(object))
         }
     }
 }
@@ -105,27 +113,39 @@ fn read_file(
             opened => opened.map_err(failed)?,
         };
         let before = file.metadata().map_err(failed)?;
+        sink.begin(file_object(found, &before));
         let hash = content(&mut file, before.len(), hash, sink).map_err(|error| match error {
             Trouble::Read(error) => failed(error),
             Trouble::Sink(error) => error,
         })?;
         let after = file.metadata().map_err(failed)?;
         if Stamp::of(&before) == Stamp::of(&after) {
-            return Ok(Some(Object {
-                name: escape(&found.path),
-                kind: ObjectKind::File,
-                size: after.len(),
-                hash: hash.unwrap_or_default(),
-                link: None,
-                mode: Some(after.mode() & PERMISSIONS),
-                modified: Some(nanoseconds(&after)),
-                owner: Some(owner(&after)),
-            }));
+            let hash = hash.unwrap_or_default();
+            return Ok(Some(Object { hash, ..file_object(found, &after) }));
         }
     }
-    Err(Error::new(Code::SourceChanged, "a file changes whenever it is read")
+    Err(always_changing(found))
+}
+
+/// A file as its metadata tells it.
+fn file_object(found: &Found, metadata: &Metadata) -> Object {
+    Object {
+        name: escape(&found.path),
+        kind: ObjectKind::File,
+        size: metadata.len(),
+        hash: String::new(),
+        link: None,
+        mode: Some(metadata.mode() & PERMISSIONS),
+        modified: Some(nanoseconds(metadata)),
+        owner: Some(owner(metadata)),
+        attributes: None,
+    }
+}
+
+pub(super) fn always_changing(found: &Found) -> Error {
+    Error::new(Code::SourceChanged, "a file changes whenever it is read")
         .with("name", escape(&found.path))
-        .hint("Stop what writes to it, or leave it out, and start again."))
+        .hint("Stop what writes to it, or leave it out, and start again.")
 }
 
 enum Trouble {
@@ -153,7 +173,7 @@ fn content(
             hasher.update(&bytes);
         }
         if length > 0 || offset == 0 {
-            sink.part(offset, bytes).map_err(Trouble::Sink)?;
+            sink.part(offset, bytes.into()).map_err(Trouble::Sink)?;
         }
         offset += length;
         if length < limit {
@@ -162,27 +182,27 @@ fn content(
     }
 }
 
-enum Hasher {
+pub(super) enum Hasher {
     Blake3(Box<blake3::Hasher>),
     Sha256(sha2::Sha256),
 }
 
 impl Hasher {
-    fn new(hash: Hash) -> Self {
+    pub(super) fn new(hash: Hash) -> Self {
         match hash {
             Hash::Blake3 => Self::Blake3(Box::default()),
             Hash::Sha256 => Self::Sha256(sha2::Sha256::new()),
         }
     }
 
-    fn update(&mut self, bytes: &[u8]) {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Blake3(hasher) => drop(hasher.update(bytes)),
             Self::Sha256(hasher) => hasher.update(bytes),
         }
     }
 
-    fn finish(self) -> String {
+    pub(super) fn finish(self) -> String {
         match self {
             Self::Blake3(hasher) => format!("blake3:{}", hasher.finalize().to_hex()),
             Self::Sha256(hasher) => {

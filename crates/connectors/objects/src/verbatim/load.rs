@@ -18,7 +18,7 @@ use longshore_model::{Code, Error, Result, failpoint};
 use serde::Deserialize;
 
 use super::source::Span;
-use super::target::holds_something;
+use super::upload::{StoreWriter, give_up_recorded};
 use super::walk::{EntryKind, Forest};
 use super::write::{Order, TreeWriter, is_partial};
 use crate::blocking;
@@ -33,7 +33,7 @@ pub(super) struct TreeLoad(Arc<Claim>);
 pub(super) struct Claim {
     tree: Tree,
     journal: Mutex<Option<Journal>>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl TreeLoad {
@@ -43,11 +43,11 @@ impl TreeLoad {
         tree.remove_temporaries(FOLDER)?;
         if let Some(journal) = &journal {
             tree.remove_temporaries(&journal.entries_folder())?;
-            if !journal.finished() {
+            if !journal.finished() && tree.store().is_none() {
                 remove_temporaries(&Forest::new(tree.root().to_path_buf()))?;
             }
         }
-        Ok(Self(Arc::new(Claim { tree, journal: Mutex::new(journal), _lock: lock })))
+        Ok(Self(Arc::new(Claim { tree, journal: Mutex::new(journal), lock })))
     }
 }
 
@@ -80,6 +80,7 @@ impl Claim {
     fn change(&self, change: impl FnOnce(&mut Journal)) -> Result<()> {
         let mut changed = self.journal()?;
         change(&mut changed);
+        self.lock.check()?;
         changed.write(&self.tree)?;
         *self.lock_journal() = Some(changed);
         Ok(())
@@ -106,12 +107,16 @@ impl Claim {
 
     /// Waits until everything that was written to the file system is on its disk.
     pub(super) fn sync(&self) -> Result<()> {
+        if self.tree.store().is_some() {
+            return Ok(());
+        }
         let failed = |error| Error::io("sync the target", self.root().display(), error);
         let root = File::open(self.root()).map_err(failed)?;
         rustix::fs::syncfs(&root).map_err(|error| failed(error.into()))
     }
 
     pub(super) fn put_entry(&self, entry: &Entry) -> Result<()> {
+        self.lock.check()?;
         self.journal()?.put(&self.tree, entry)
     }
 
@@ -151,14 +156,20 @@ impl Load for TreeLoad {
         let (table, chunk) = (request.table_index, request.chunk_index);
         let replaces = blocking(move || journal.holds(&tree, table, chunk)).await?;
         let range = request.table.chunks.get(chunk).map(|chunk| &chunk.range);
-        Ok(Box::new(TreeWriter::start(Order {
+        let uploads = self.0.journal()?.uploads_folder();
+        let order = Order {
             claim: self.0.clone(),
             chunk,
             table,
             span: Span::of(range)?,
             columns: request.table.columns.iter().map(|column| column.source.clone()).collect(),
             replaces,
-        })))
+            uploads,
+        };
+        Ok(match self.0.tree.store() {
+            Some(store) => Box::new(StoreWriter::start(store.clone(), order, request.memory).await?),
+            None => Box::new(TreeWriter::start(order)),
+        })
     }
 
     async fn reset_table(&self, index: usize, table: &TablePlan) -> Result<()> {
@@ -168,7 +179,7 @@ impl Load for TreeLoad {
                 claim.remove_entry(index, chunk)?;
             }
             claim.sync()?;
-            empty(claim.root())
+            claim.tree.empty()
         })
         .await
     }
@@ -220,12 +231,12 @@ fn begin(
 ) -> Result<()> {
     let tree = &claim.tree;
     let keeps = preparations.contains(&Preparation::Keep);
-    if keeps && holds_something(tree.root())? {
+    if keeps && tree.holds_something()? {
         return Err(Error::new(
             Code::Unsupported,
             "objects cannot be added to a tree that holds some",
         )
-        .with("target", tree.root().display().to_string())
+        .with("target", tree.shown(""))
         .hint("Name an empty folder, or replace what is there with --existing replace."));
     }
     let place = |table: &TablePlan| Place {
@@ -237,27 +248,15 @@ fn begin(
     journal.write(tree)?;
     *claim.lock_journal() = Some(journal.clone());
     journal.remove_older(tree)?;
+    if let Some(store) = tree.store() {
+        for record in journal.older_uploads(tree)? {
+            store.handle().block_on(give_up_recorded(store, &record))?;
+        }
+    }
     if !keeps {
-        empty(tree.root())?;
+        tree.empty()?;
     }
     claim.change(|journal| journal.stages.push(Stage::Prepared))
-}
-
-/// Removes everything below a folder but longshore's own.
-fn empty(root: &Path) -> Result<()> {
-    let failed = |path: &Path, error| Error::io("remove an entry", path.display(), error);
-    for entry in fs::read_dir(root).map_err(|error| failed(root, error))? {
-        let entry = entry.map_err(|error| failed(root, error))?;
-        if entry.file_name() == FOLDER {
-            continue;
-        }
-        let path = entry.path();
-        let kind = entry.file_type().map_err(|error| failed(&path, error))?;
-        let removed =
-            if kind.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        removed.map_err(|error| failed(&path, error))?;
-    }
-    Ok(())
 }
 
 #[derive(Deserialize)]

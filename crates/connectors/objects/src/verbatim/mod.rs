@@ -1,12 +1,20 @@
-//! Trees of files as they are: every file, folder and link is an object, moved byte by byte.
+//! Trees of files as they are, in the file system and in stores: every file, folder and link is an
+//! object, moved byte by byte.
 
 mod entry;
+mod fetch;
 mod load;
+mod metadata;
+mod place;
 mod read;
+mod shelf;
 mod source;
 mod target;
+mod upload;
 mod walk;
 mod write;
+
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use longshore_model::connector::{
@@ -18,10 +26,45 @@ use longshore_model::{Code, Endpoint, Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::blocking;
+use crate::store::{Provider, Store};
 
-/// Trees of files, moved as they are.
+/// Trees of files, moved as they are: in the file system, or in a store.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Trees;
+pub struct Trees {
+    provider: Option<Provider>,
+}
+
+impl Trees {
+    pub(crate) fn in_store(provider: Provider) -> Self {
+        Self { provider: Some(provider) }
+    }
+
+    /// The options of its addresses.
+    fn known(&self) -> Vec<&'static str> {
+        self.about().options.iter().map(|(name, _)| *name).collect()
+    }
+}
+
+const FORMAT: (&str, &str) = ("format", "objects: every file, folder and link, byte by byte");
+const HASH: (&str, &str) =
+    ("hash", "of the bytes of each file of a source: blake3 (the default) or sha256");
+const EXCLUDE: (&str, &str) = (
+    "exclude",
+    "patterns of names that a source leaves out, with what is below them, by commas: *.tmp,cache/*",
+);
+const OWNERS: (&str, &str) = (
+    "owners",
+    "true: a source tells the owners in the metadata of its objects, 0:0 where there are none",
+);
+
+const TARGET: TargetCapabilities = TargetCapabilities {
+    writers: None,
+    repair: Repair::Chunks,
+    dialect: DIALECT,
+    wires: &[WIRE],
+    namespaces: false,
+    names: Names::EXACT,
+};
 
 static ABOUT: About = About {
     name: "trees",
@@ -30,14 +73,8 @@ static ABOUT: About = About {
     local: true,
     schemes: &["file"],
     example: "file:/srv/uploads?format=objects",
-    options: &[
-        ("format", "objects: every file, folder and link of the tree, byte by byte"),
-        ("hash", "of the bytes of each file of a source: blake3 (the default) or sha256"),
-        (
-            "exclude",
-            "patterns of names that a source leaves out, with what is below them, by commas: *.tmp,cache/*",
-        ),
-    ],
+    options: &[FORMAT, HASH, EXCLUDE],
+    variables: &[],
     source: SourceCapabilities {
         filter: false,
         open_ended: false,
@@ -46,15 +83,54 @@ static ABOUT: About = About {
                   folders prove the tree unchanged; a run goes on where it stopped as long as they \
                   are the same. A file that changes while it is read is read again",
     },
-    target: TargetCapabilities {
-        writers: None,
-        repair: Repair::Chunks,
-        dialect: DIALECT,
-        wires: &[WIRE],
-        namespaces: false,
-        names: Names::EXACT,
-    },
+    target: TARGET,
 };
+
+static STORES: LazyLock<Vec<About>> = LazyLock::new(|| Provider::ALL.map(in_store).to_vec());
+
+fn in_store(provider: Provider) -> About {
+    let (name, title, schemes, example): (_, _, &'static [&'static str], _) = match provider {
+        Provider::S3 => (
+            "s3-objects",
+            "Objects in S3, as they are",
+            &["s3"],
+            "s3://bucket/path?format=objects&region=eu-west-1",
+        ),
+        Provider::Gcs => (
+            "gcs-objects",
+            "Objects in Google Cloud Storage, as they are",
+            &["gs"],
+            "gs://bucket/path?format=objects",
+        ),
+        Provider::Azure => (
+            "azure-objects",
+            "Objects in Azure Blob Storage, as they are",
+            &["az"],
+            "az://container/path?format=objects&account=name",
+        ),
+    };
+    let mut options = vec![FORMAT, HASH, EXCLUDE, OWNERS];
+    options.extend(provider.options());
+    About {
+        name,
+        title,
+        chosen_by: Some(("format", "objects")),
+        local: false,
+        schemes,
+        example,
+        options: options.leak(),
+        variables: provider.variables(),
+        source: SourceCapabilities {
+            filter: false,
+            open_ended: false,
+            dialect: DIALECT,
+            restart: "keys, sizes and tags of all objects prove the store unchanged; a run goes on \
+                      where it stopped as long as they are the same, also within a large object. \
+                      An object that changes while it is read is read again",
+        },
+        target: TARGET,
+    }
+}
 
 /// How the bytes of files are hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -67,7 +143,6 @@ enum Hash {
 
 impl Hash {
     fn of(endpoint: &Endpoint) -> Result<Self> {
-        endpoint.allow_options(&["format", "hash", "exclude"])?;
         match endpoint.options().get("hash").map(String::as_str) {
             None | Some("blake3") => Ok(Hash::Blake3),
             Some("sha256") => Ok(Hash::Sha256),
@@ -81,26 +156,44 @@ impl Hash {
 #[async_trait]
 impl Connector for Trees {
     fn about(&self) -> &'static About {
-        &ABOUT
+        let of = |provider| Provider::ALL.iter().position(|known| *known == provider);
+        self.provider.and_then(of).and_then(|at| STORES.get(at)).unwrap_or(&ABOUT)
     }
 
     async fn open_source(&self, endpoint: &Endpoint) -> Result<Box<dyn Source>> {
-        let (hash, root) = (Hash::of(endpoint)?, endpoint.path()?.into());
-        let told = endpoint.options().get("exclude").map(String::as_str).unwrap_or_default();
-        let excluded = told.split(',').filter(|one| !one.is_empty()).map(str::to_string).collect();
-        Ok(Box::new(blocking(move || source::TreeSource::open(root, hash, excluded)).await?))
+        endpoint.allow_options(&self.known())?;
+        let hash = Hash::of(endpoint)?;
+        let told = |option: &str| endpoint.options().get(option).map(String::as_str);
+        let excluded = told("exclude").unwrap_or_default().split(',');
+        let excluded = excluded.filter(|one| !one.is_empty()).map(str::to_string).collect();
+        Ok(Box::new(match self.provider {
+            Some(provider) => {
+                let store = Store::open(provider, endpoint)?;
+                let owners = told("owners") == Some("true");
+                source::TreeSource::in_store(store, hash, excluded, owners)
+            }
+            None => {
+                let root = endpoint.path()?.into();
+                blocking(move || source::TreeSource::in_folder(root, hash, excluded)).await?
+            }
+        }))
     }
 
     async fn open_target(&self, endpoint: &Endpoint) -> Result<Box<dyn Target>> {
         if let Some(option) =
-            ["hash", "exclude"].iter().find(|o| endpoint.options().contains_key(**o))
+            ["hash", "exclude", "owners"].iter().find(|o| endpoint.options().contains_key(**o))
         {
             return Err(Error::new(Code::UrlInvalid, "this option is one of a source")
                 .with("option", *option)
                 .hint("Give it in the address of the source; the target follows."));
         }
-        endpoint.allow_options(&["format"])?;
-        let root = endpoint.path()?.into();
-        Ok(Box::new(blocking(move || target::TreeTarget::open(root)).await?))
+        endpoint.allow_options(&self.known())?;
+        Ok(Box::new(match self.provider {
+            Some(provider) => target::TreeTarget::in_store(Store::open(provider, endpoint)?),
+            None => {
+                let root = endpoint.path()?.into();
+                blocking(move || target::TreeTarget::in_folder(root)).await?
+            }
+        }))
     }
 }

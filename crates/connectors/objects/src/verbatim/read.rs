@@ -5,17 +5,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use longshore_model::connector::{ReadRequest, Reader};
-use longshore_model::object::{ObjectBatch, Piece, WIRE, escape};
+use longshore_model::object::{Object, ObjectBatch, Piece, WIRE, escape};
 use longshore_model::{Batch, BatchBuilder, Code, Error, LogicalType, Result};
 use tokio::sync::mpsc;
 
 use super::Hash;
 use super::entry::{self, Sink};
+use super::fetch::{self, Taker};
+use super::place::Place;
 use super::source::Span;
-use super::walk::Forest;
 
 /// Pieces of a batch, at most.
 const PIECES: usize = 1000;
+/// Batches that a store is asked for ahead.
+const AHEAD: u64 = 8;
 
 /// Reads a part of a tree.
 pub(super) struct TreeReader {
@@ -29,7 +32,7 @@ fn unheard() -> Error {
 }
 
 impl TreeReader {
-    pub(super) fn start(forest: Forest, hash: Hash, request: &ReadRequest) -> Result<Self> {
+    pub(super) fn start(place: Place, hash: Hash, request: &ReadRequest) -> Result<Self> {
         let span = Span::of(request.range.as_ref())?;
         let hash = request.range.as_ref().map_or(hash, |_| span.hash);
         let columns = request.columns.clone();
@@ -44,9 +47,10 @@ impl TreeReader {
             bound: request.batch_bytes,
             sender,
             name: Arc::from(""),
+            begin: None,
         };
         tokio::task::spawn_blocking(move || {
-            let last = gathering.read(&forest, &span, hashed.then_some(hash)).map(|()| None);
+            let last = gathering.read(&place, &span, hashed.then_some(hash)).map(|()| None);
             // Nobody listens to a reader that was dropped.
             let _ = gathering.sender.blocking_send(last);
         });
@@ -85,29 +89,28 @@ struct Gathering {
     bytes: usize,
     bound: usize,
     sender: mpsc::Sender<Result<Option<Batch>>>,
-    /// The entry at hand.
+    /// The entry at hand, and what is known of it before its bytes.
     name: Arc<str>,
+    begin: Option<Arc<Object>>,
 }
 
 impl Gathering {
-    fn read(&mut self, forest: &Forest, span: &Span, hash: Option<Hash>) -> Result<()> {
+    fn read(&mut self, place: &Place, span: &Span, hash: Option<Hash>) -> Result<()> {
         let [after, to] = span.ends()?;
-        let mut walk = forest.walk(after.as_deref(), to)?;
-        while let Some(found) = walk.next()? {
-            if self.sender.is_closed() {
-                return Err(unheard());
+        match place {
+            Place::Folder(forest) => {
+                let mut walk = forest.walk(after.as_deref(), to)?;
+                while let Some(found) = walk.next()? {
+                    self.enter(&found.path)?;
+                    if let Some(object) = entry::read(&forest.path(&found.path), &found, hash, self)? {
+                        self.end(object)?;
+                    }
+                }
             }
-            self.name = Arc::from(escape(&found.path));
-            let read = entry::read(&forest.path(&found.path), &found, hash, self)?;
-            let Some(object) = read else { continue };
-            object.append(&self.names, &mut self.rows)?;
-            self.bytes += object.name.len() + object.hash.len();
-            if let Some(last) = self.pieces.as_mut().and_then(|pieces| pieces.last_mut()) {
-                last.end = Some(Arc::new(object));
-            }
-            let many = self.pieces.as_ref().is_some_and(|pieces| pieces.len() >= PIECES);
-            if many || self.bytes >= self.bound {
-                self.pass_on()?;
+            Place::Store(shelf) => {
+                let walk = shelf.walk(after.as_deref(), to)?;
+                let memory = self.bound as u64 * AHEAD;
+                fetch::read(shelf.store(), walk, hash, memory, self)?;
             }
         }
         self.pass_on()
@@ -133,15 +136,42 @@ impl Gathering {
 }
 
 impl Sink for Gathering {
-    fn part(&mut self, offset: u64, bytes: Vec<u8>) -> Result<()> {
+    fn begin(&mut self, object: Object) {
+        self.begin = Some(Arc::new(object));
+    }
+
+    fn part(&mut self, offset: u64, bytes: Bytes) -> Result<()> {
         // What was gathered goes first when there is no room: the last part waits for its end.
         if self.pieces.is_some() && self.bytes + bytes.len() > self.bound && self.bytes > 0 {
             self.pass_on()?;
         }
         if let Some(pieces) = &mut self.pieces {
             self.bytes += bytes.len();
-            let name = self.name.clone();
-            pieces.push(Piece { name, offset, bytes: Bytes::from(bytes), end: None });
+            let begin = if offset == 0 { self.begin.take() } else { None };
+            pieces.push(Piece { name: self.name.clone(), offset, bytes, begin, end: None });
+        }
+        Ok(())
+    }
+}
+
+impl Taker for Gathering {
+    fn enter(&mut self, path: &[u8]) -> Result<()> {
+        if self.sender.is_closed() {
+            return Err(unheard());
+        }
+        self.name = Arc::from(escape(path));
+        Ok(())
+    }
+
+    fn end(&mut self, object: Object) -> Result<()> {
+        object.append(&self.names, &mut self.rows)?;
+        self.bytes += object.name.len() + object.hash.len();
+        if let Some(last) = self.pieces.as_mut().and_then(|pieces| pieces.last_mut()) {
+            last.end = Some(Arc::new(object));
+        }
+        let many = self.pieces.as_ref().is_some_and(|pieces| pieces.len() >= PIECES);
+        if many || self.bytes >= self.bound {
+            self.pass_on()?;
         }
         Ok(())
     }

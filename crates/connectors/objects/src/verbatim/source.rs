@@ -1,8 +1,8 @@
 //! A tree as a source.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use longshore_model::catalog::Catalog;
@@ -14,12 +14,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Hash;
-use super::entry::Stamp;
+use super::place::Place;
 use super::read::TreeReader;
-use super::walk::{EntryKind, Forest};
+use super::shelf::Shelf;
+use super::walk::{EntryKind, Forest, Found};
 use super::write::is_partial;
 use crate::blocking;
 use crate::journal::FOLDER;
+use crate::store::Store;
 
 /// Entries of a chunk, at most.
 const CHUNK_ENTRIES: u64 = 10_000;
@@ -31,8 +33,10 @@ const COLUMNS: [&str; 7] = ["name", "kind", "size", "hash", "link", "mode", "mod
 
 /// A tree as a source.
 pub(crate) struct TreeSource {
-    forest: Forest,
+    place: Place,
     hash: Hash,
+    /// Whether owners are among what is told of entries.
+    owners: bool,
 }
 
 /// The entries of a chunk: those after one key, up to another, and how their bytes are hashed at
@@ -73,7 +77,7 @@ impl Span {
 }
 
 impl TreeSource {
-    pub(super) fn open(root: PathBuf, hash: Hash, excluded: Vec<String>) -> Result<Self> {
+    pub(super) fn in_folder(root: PathBuf, hash: Hash, excluded: Vec<String>) -> Result<Self> {
         match fs::metadata(&root) {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => {
@@ -82,7 +86,13 @@ impl TreeSource {
             }
             Err(error) => return Err(Error::io("open a folder", root.display(), error)),
         }
-        Ok(Self { forest: Forest::new(root).without(excluded), hash })
+        let owners = knows_owners();
+        Ok(Self { place: Place::Folder(Forest::new(root).without(excluded)), hash, owners })
+    }
+
+    /// `owners` are those that the metadata of the objects name.
+    pub(super) fn in_store(store: Store, hash: Hash, excluded: Vec<String>, owners: bool) -> Self {
+        Self { place: Place::Store(Shelf::new(Arc::new(store), excluded)), hash, owners }
     }
 }
 
@@ -95,7 +105,7 @@ fn knows_owners() -> bool {
 impl Source for TreeSource {
     async fn catalog(&self) -> Result<Catalog> {
         let mut columns = COLUMNS.to_vec();
-        if knows_owners() {
+        if self.owners {
             columns.push("owner");
         }
         let tables = vec![object::table(&columns)];
@@ -109,55 +119,36 @@ impl Source for TreeSource {
             .filter_map(|name| request.table.column(name))
             .map(|column| column.logical.clone())
             .collect();
-        let (forest, hash, chunk_bytes) = (self.forest.clone(), self.hash, request.chunk_bytes);
-        let (chunks, notes) = blocking(move || chunks(&forest, hash, chunk_bytes)).await?;
+        let (place, hash, chunk_bytes) = (self.place.clone(), self.hash, request.chunk_bytes);
+        let (chunks, notes) = blocking(move || chunks(&place, hash, chunk_bytes)).await?;
         Ok(Study { types, chunks, wires: vec![WIRE.to_string()], notes })
     }
 
     async fn snapshot(&self, _readers: usize) -> Result<Box<dyn Snapshot>> {
-        let forest = self.forest.clone();
-        let position = blocking(move || position(&forest)).await?;
-        Ok(Box::new(TreeSnapshot { forest: self.forest.clone(), hash: self.hash, position }))
+        let place = self.place.clone();
+        let position = blocking(move || position(&place)).await?;
+        Ok(Box::new(TreeSnapshot { place: self.place.clone(), hash: self.hash, position }))
     }
 }
 
 /// Cuts a tree into chunks of about so many bytes, and says what people should know of it.
-fn chunks(forest: &Forest, hash: Hash, chunk_bytes: u64) -> Result<(Vec<Chunk>, Vec<String>)> {
+fn chunks(place: &Place, hash: Hash, chunk_bytes: u64) -> Result<(Vec<Chunk>, Vec<String>)> {
     let mut chunks = Vec::new();
     let (mut span, mut rows, mut bytes) = (Span { hash, ..Span::default() }, 0, 0);
     let (mut others, mut shared) = (0u64, 0u64);
-    let mut walk = forest.walk(None, None)?;
+    let mut walk = place.walk(None, None)?;
     while let Some(found) = walk.next()? {
-        let name = found.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        if is_partial(name) {
-            return Err(Error::new(
-                Code::Unsupported,
-                "a name is that of a file which longshore has not finished",
-            )
-            .with("name", escape(&found.path))
-            .hint("Finish the run that writes into this tree, or remove the file."));
+        refuse_partial(&found)?;
+        if found.kind == EntryKind::Other {
+            others += 1;
+            continue;
         }
-        let metadata = match fs::symlink_metadata(forest.path(&found.path)) {
-            Ok(metadata) => metadata,
-            // It is gone, and the position tells.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => {
-                let path = forest.path(&found.path);
-                return Err(Error::io("examine an entry", path.display(), error));
-            }
-        };
-        let size = match found.kind {
-            EntryKind::Other => {
-                others += 1;
-                continue;
-            }
-            EntryKind::File => metadata.len(),
-            EntryKind::Folder | EntryKind::Link => 0,
-        };
-        shared += u64::from(found.kind == EntryKind::File && metadata.nlink() > 1);
-        (rows, bytes) = (rows + 1, bytes + size + ENTRY_BYTES);
+        // What is gone, the position tells.
+        let Some(facts) = place.examine(&found)? else { continue };
+        shared += u64::from(facts.shared);
+        (rows, bytes) = (rows + 1, bytes + facts.size + ENTRY_BYTES);
         if bytes >= chunk_bytes || rows >= CHUNK_ENTRIES {
-            let key = escape(&found.key());
+            let key = escape(&place.key(&found)?);
             let next = Span { after: Some(key.clone()), to: None, hash };
             let range = Span { to: Some(key), ..std::mem::replace(&mut span, next) }.json();
             chunks.push(Chunk { range, rows, bytes });
@@ -166,7 +157,7 @@ fn chunks(forest: &Forest, hash: Hash, chunk_bytes: u64) -> Result<(Vec<Chunk>, 
     }
     chunks.push(Chunk { range: span.json(), rows, bytes });
     let mut notes = Vec::new();
-    if forest.path(FOLDER.as_bytes()).exists() {
+    if place.has_own() {
         notes.push(format!("{FOLDER}, a folder of longshore's own, stays behind"));
     }
     if let Some(excluded) = walk.excluded() {
@@ -183,32 +174,27 @@ fn chunks(forest: &Forest, hash: Hash, chunk_bytes: u64) -> Result<(Vec<Chunk>, 
     Ok((chunks, notes))
 }
 
-/// What proves that a tree is the same: names and kinds of all entries, sizes and times of files and
-/// links, modes and owners of folders.
-fn position(forest: &Forest) -> Result<Position> {
-    forest.forget();
+fn refuse_partial(found: &Found) -> Result<()> {
+    let name = found.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    if !is_partial(name) {
+        return Ok(());
+    }
+    Err(Error::new(Code::Unsupported, "a name is that of a file which longshore has not finished")
+        .with("name", escape(&found.path))
+        .hint("Finish the run that writes into this tree, or remove the file."))
+}
+
+/// What proves that a tree is the same: names and kinds of all entries; of files and links sizes and
+/// times, of folders modes and owners; in a store sizes and the tags of states.
+fn position(place: &Place) -> Result<Position> {
+    place.forget();
     let mut digest = Sha256::new();
-    let mut walk = forest.walk(None, None)?;
+    let mut walk = place.walk(None, None)?;
     while let Some(found) = walk.next()? {
         digest.update(&found.path);
-        digest.update([0, found.kind as u8]);
-        let path = forest.path(&found.path);
-        let metadata = match fs::symlink_metadata(&path) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(Error::io("examine an entry", path.display(), error)),
-        };
-        if found.kind == EntryKind::Folder {
-            // Its times change with every file that comes or goes, also with those left out.
-            for part in [metadata.mode(), metadata.uid(), metadata.gid()] {
-                digest.update(part.to_le_bytes());
-            }
-        } else {
-            let Stamp { size, modified, changed } = Stamp::of(&metadata);
-            digest.update(size.to_le_bytes());
-            for part in [modified, changed.0, changed.1] {
-                digest.update(part.to_le_bytes());
-            }
+        digest.update([0, found.kind.number()]);
+        if let Some(facts) = place.examine(&found)? {
+            digest.update(&facts.proof);
         }
     }
     let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -217,7 +203,7 @@ fn position(forest: &Forest) -> Result<Position> {
 
 /// A tree in the state in which it was found.
 struct TreeSnapshot {
-    forest: Forest,
+    place: Place,
     hash: Hash,
     position: Position,
 }
@@ -229,11 +215,11 @@ impl Snapshot for TreeSnapshot {
     }
 
     async fn read(&self, request: &ReadRequest) -> Result<Box<dyn Reader>> {
-        Ok(Box::new(TreeReader::start(self.forest.clone(), self.hash, request)?))
+        Ok(Box::new(TreeReader::start(self.place.clone(), self.hash, request)?))
     }
 
     async fn current_position(&self) -> Result<Position> {
-        let forest = self.forest.clone();
-        blocking(move || position(&forest)).await
+        let place = self.place.clone();
+        blocking(move || position(&place)).await
     }
 }

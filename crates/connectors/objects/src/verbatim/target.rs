@@ -1,8 +1,7 @@
 //! A tree as a target.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use longshore_model::catalog::{Catalog, Column, TableName};
@@ -14,9 +13,15 @@ use longshore_model::{Code, Error, Result};
 
 use super::load::TreeLoad;
 use crate::blocking;
-use crate::journal::{FOLDER, Journal};
+use crate::journal::Journal;
 use crate::lock::Lock;
+use crate::store::Store;
 use crate::tree::Tree;
+
+/// All that may be known of an object.
+const COLUMNS: [&str; 9] =
+    ["name", "kind", "size", "hash", "link", "mode", "modified", "owner", ATTRIBUTES];
+const ATTRIBUTES: &str = "attributes";
 
 /// A tree as a target.
 #[derive(Clone)]
@@ -25,28 +30,17 @@ pub(super) struct TreeTarget {
 }
 
 impl TreeTarget {
-    pub(super) fn open(root: PathBuf) -> Result<Self> {
+    pub(super) fn in_folder(root: PathBuf) -> Result<Self> {
         if root.exists() && !root.is_dir() {
             return Err(Error::new(Code::UrlInvalid, "the target is a file, not a folder")
                 .with("path", root.display().to_string()));
         }
         Ok(Self { tree: Tree::new(root) })
     }
-}
 
-/// Whether a folder holds anything but longshore's own.
-pub(super) fn holds_something(root: &Path) -> Result<bool> {
-    let failed = |error| Error::io("list a folder", root.display(), error);
-    let entries = match fs::read_dir(root) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        entries => entries.map_err(failed)?,
-    };
-    for entry in entries {
-        if entry.map_err(failed)?.file_name() != FOLDER {
-            return Ok(true);
-        }
+    pub(super) fn in_store(store: Store) -> Self {
+        Self { tree: Tree::in_store(Arc::new(store)) }
     }
-    Ok(false)
 }
 
 #[async_trait]
@@ -54,6 +48,13 @@ impl Target for TreeTarget {
     fn map_column(&self, column: &Column) -> Result<Mapping> {
         let logical = column.logical.clone();
         Ok(Mapping { native: column.native.clone(), logical, guards: Vec::new() })
+    }
+
+    fn keeps(&self, column: &Column) -> std::result::Result<(), String> {
+        match column.name == ATTRIBUTES && self.tree.store().is_none() {
+            true => Err("a file system has no place for types of content and metadata".to_string()),
+            false => Ok(()),
+        }
     }
 
     fn computes(&self, _: &TablePlan, _: &str) -> std::result::Result<(), String> {
@@ -65,7 +66,7 @@ impl Target for TreeTarget {
             return Ok(Design::default());
         }
         Err(Error::new(Code::Unsupported, "a tree of files takes objects, and the source has rows")
-            .with("target", self.tree.root().display().to_string())
+            .with("target", self.tree.shown(""))
             .hint("Ask for rows in files with ?format=parquet, csv or jsonl."))
     }
 
@@ -74,13 +75,11 @@ impl Target for TreeTarget {
     }
 
     async fn existing(&self, tables: &[TableName]) -> Result<Vec<ExistingTable>> {
-        let root = self.tree.root().to_path_buf();
-        let has_rows = blocking(move || holds_something(&root)).await?;
+        let tree = self.tree.clone();
+        let has_rows = blocking(move || tree.holds_something()).await?;
         let there = |name: &TableName| ExistingTable {
             name: name.clone(),
-            columns: ["name", "kind", "size", "hash", "link", "mode", "modified", "owner"]
-                .map(str::to_string)
-                .to_vec(),
+            columns: COLUMNS.map(str::to_string).to_vec(),
             has_rows,
         };
         Ok(if has_rows { tables.iter().map(there).collect() } else { Vec::new() })
@@ -109,8 +108,7 @@ impl Target for TreeTarget {
     async fn claim(&self, holder: &Holder) -> Result<Box<dyn Load>> {
         let (tree, holder) = (self.tree.clone(), holder.clone());
         let load = blocking(move || {
-            tree.create_folder(FOLDER)?;
-            let lock = Lock::take(&tree.path(&format!("{FOLDER}/lock"))?, &holder)?;
+            let lock = Lock::take(&tree, &holder)?;
             TreeLoad::open(tree, lock)
         })
         .await?;

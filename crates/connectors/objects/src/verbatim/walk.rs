@@ -10,6 +10,7 @@ use longshore_model::object::escape;
 use longshore_model::{Error, Result, pattern};
 
 use crate::journal::FOLDER;
+use crate::store::Listed;
 
 /// Folders of at least so many entries are kept, so that the chunks of one list it once.
 const LARGE: usize = 4096;
@@ -24,6 +25,25 @@ pub(crate) enum EntryKind {
     Link,
     /// A socket, a pipe or a device.
     Other,
+    /// An object of a store without bytes, of which the listing does not tell whether it is a file or
+    /// stands for a folder.
+    Empty {
+        /// Whether there are objects in the folder that it may stand for.
+        filled: bool,
+    },
+}
+
+impl EntryKind {
+    /// A number for it in the proof that a tree is the same.
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Self::File => 0,
+            Self::Folder => 1,
+            Self::Link => 2,
+            Self::Other => 3,
+            Self::Empty { filled } => 4 + u8::from(filled),
+        }
+    }
 }
 
 /// The names in one folder, in the order of their bytes, close together in memory. Those of folders
@@ -68,6 +88,9 @@ pub(crate) struct Found {
     /// The path below the root, parts with `/` between them.
     pub(crate) path: Vec<u8>,
     pub(crate) kind: EntryKind,
+    /// What the listing of a store says; `None` in the file system, and for a folder that is there only
+    /// because objects are in it.
+    pub(crate) listed: Option<Listed>,
 }
 
 impl Found {
@@ -233,7 +256,7 @@ impl Walk {
             if kind == EntryKind::Folder {
                 self.enter(key)?;
             }
-            return Ok(Some(Found { path, kind }));
+            return Ok(Some(Found { path, kind, listed: None }));
         }
     }
 }

@@ -1,0 +1,85 @@
+//! The HTTP client that all stores share: its patience, and whom it trusts.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use longshore_model::{Code, Error, Result};
+use object_store::client::{HttpClient, HttpConnector};
+use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+/// How long a server may take to be reached, and between two parts of an answer.
+const CONNECT: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// How often a request is made again, and for how long. The engine takes chunks again beyond that.
+pub(super) fn retries() -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(10),
+            base: 2.0,
+        },
+        max_retries: 8,
+        retry_timeout: Duration::from_secs(120),
+    }
+}
+
+/// Gives the client to whoever asks.
+#[derive(Debug, Clone)]
+pub(super) struct Connector(reqwest::Client);
+
+impl Connector {
+    /// A client that trusts the authorities of this system, or those of a file.
+    pub(super) fn new(authorities: Option<&Path>) -> Result<Self> {
+        let unusable = |error: reqwest::Error| {
+            Error::new(Code::Internal, "the HTTP client cannot be made").because(error)
+        };
+        let roots = match authorities {
+            Some(file) => roots_of(file)?,
+            None => system_roots(),
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::new(Code::Internal, "TLS cannot be set up").because(error))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(config)
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            .user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION")));
+        client.build().map(Self).map_err(unusable)
+    }
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.0.clone()))
+    }
+}
+
+/// Where there are none, HTTPS fails with the reason and HTTP does not need them.
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+fn roots_of(file: &Path) -> Result<RootCertStore> {
+    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
+        Error::new(Code::NotFound, "the certificates of an authority cannot be read")
+            .with("path", file.display().to_string())
+            .because(error)
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.into()))? {
+        let certificate = certificate.map_err(|error| wrong(error.into()))?;
+        roots.add(certificate).map_err(|error| wrong(error.into()))?;
+    }
+    Ok(roots)
+}

@@ -1,0 +1,322 @@
+//! A bucket or container of S3, GCS or Azure, from some path on: listing, ranges, whole objects and
+//! uploads in parts.
+//!
+//! Keys here are relative to that path. What the client of the store cannot ask for by name, such as
+//! `a//b`, is refused when it is listed.
+
+mod address;
+mod client;
+mod error;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream;
+use longshore_model::{Code, Endpoint, Error, Result};
+use object_store::list::{PaginatedListOptions, PaginatedListStore};
+use object_store::multipart::{MultipartStore, PartId};
+use object_store::path::{Path, PathPart};
+use object_store::{
+    Attributes, GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMultipartOptions,
+    PutOptions, PutPayload,
+};
+use tokio::runtime::Handle;
+
+pub(crate) use address::Provider;
+use error::{failed, is_changed, is_gone};
+
+/// A bucket or container, from a path on.
+#[derive(Clone)]
+pub(crate) struct Store {
+    provider: Provider,
+    /// The address for people.
+    shown: String,
+    /// Empty, or ends in `/`.
+    prefix: String,
+    objects: Arc<dyn ObjectStore>,
+    uploads: Arc<dyn MultipartStore>,
+    pages: Arc<dyn PaginatedListStore>,
+    handle: Handle,
+}
+
+/// An object as a listing tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Without the `/` that it may end in.
+    pub(crate) key: String,
+    pub(crate) size: u64,
+    pub(crate) version: Version,
+}
+
+/// What tells one state of an object from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// The tag that the store gives each state, where it does.
+    pub(crate) tag: Option<String>,
+    /// Nanoseconds since 1970, by the store's clock; most stores tell seconds.
+    pub(crate) modified: i64,
+}
+
+/// A part of a listing.
+pub(crate) struct Page {
+    pub(crate) objects: Vec<Listed>,
+    /// The folders, where they were asked for.
+    pub(crate) folders: Vec<String>,
+    /// What the next page is asked with; `None` at the end.
+    pub(crate) next: Option<String>,
+}
+
+/// What is asked of a listing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listing<'a> {
+    /// What all keys begin with.
+    pub(crate) start: &'a str,
+    /// The key after which they begin.
+    pub(crate) after: Option<&'a str>,
+    /// Whether what is in folders is left out, and the folders are named instead.
+    pub(crate) shallow: bool,
+    /// What the last page said.
+    pub(crate) next: Option<String>,
+}
+
+/// An object, or a part of it.
+pub(crate) struct Got {
+    pub(crate) bytes: Bytes,
+    /// Of the whole object.
+    pub(crate) size: u64,
+    pub(crate) version: Version,
+    pub(crate) attributes: Attributes,
+}
+
+/// What comes of asking for one state of an object.
+pub(crate) enum Answer {
+    Got(Got),
+    /// It is in another state now.
+    Changed,
+    Gone,
+}
+
+impl Store {
+    /// The store at an address. Nothing is asked of it yet.
+    pub(crate) fn open(provider: Provider, endpoint: &Endpoint) -> Result<Self> {
+        let (bucket, path) = endpoint.bucket()?;
+        let shown = format!("{}://{bucket}/{path}", provider.scheme());
+        let prefix = if path.is_empty() { path } else { format!("{path}/") };
+        let opened = address::open(provider, &bucket, endpoint)?;
+        let handle = Handle::current();
+        let address::Opened { objects, uploads, pages } = opened;
+        Ok(Self { provider, shown, prefix, objects, uploads, pages, handle })
+    }
+
+    pub(crate) fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// Where asynchronous work runs that a thread waits for.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// An error of the store while something is done with an object.
+    pub(crate) fn failed(&self, doing: &str, key: &str, error: object_store::Error) -> Error {
+        failed(doing, &self.shown(key), error)
+    }
+
+    /// The address of an object for people.
+    pub(crate) fn shown(&self, key: &str) -> String {
+        format!("{}/{key}", self.shown.trim_end_matches('/'))
+    }
+
+    fn path(&self, key: &str) -> Result<Path> {
+        let full = format!("{}{key}", self.prefix);
+        let mut path = Path::default();
+        for part in full.split('/') {
+            let part = PathPart::parse(part).map_err(|error| {
+                Error::new(Code::Unsupported, "a name cannot be a key of a store")
+                    .with("name", key)
+                    .because(error)
+                    .hint("Rename the object, or leave it out with ?exclude= in the address of the source.")
+            })?;
+            path = path.join(part);
+        }
+        Ok(path)
+    }
+
+    /// One page of a listing.
+    pub(crate) async fn page(&self, listing: Listing<'_>) -> Result<Page> {
+        let full = |key: &str| format!("{}{key}", self.prefix);
+        let start = full(listing.start);
+        let options = PaginatedListOptions {
+            offset: listing.after.map(full),
+            delimiter: listing.shallow.then_some("/".into()),
+            page_token: listing.next,
+            ..PaginatedListOptions::default()
+        };
+        let start = (!start.is_empty()).then_some(start.as_str());
+        let page = self.pages.list_paginated(start, options).await;
+        let page = page.map_err(|error| failed("list a store", &self.shown, error))?;
+        let folders = page.result.common_prefixes.iter();
+        let folders = folders.map(|path| self.key(path)).collect::<Result<_>>()?;
+        let objects = page.result.objects.into_iter().filter_map(|meta| self.listed(meta).transpose());
+        Ok(Page { objects: objects.collect::<Result<_>>()?, folders, next: page.page_token })
+    }
+
+    /// The key of a path; empty for the path of the store itself.
+    fn key(&self, path: &Path) -> Result<String> {
+        let text = path.as_ref();
+        let key = text.strip_prefix(&self.prefix).or((text == self.prefix.trim_end_matches('/')).then_some(""));
+        key.map(str::to_string).ok_or_else(|| {
+            Error::new(Code::SourceUnreadable, "a store lists what it was not asked for")
+                .with("store", self.shown.clone())
+                .with("key", text)
+        })
+    }
+
+    fn listed(&self, meta: ObjectMeta) -> Result<Option<Listed>> {
+        let key = self.key(&meta.location)?;
+        // Some tools put an empty object where the path itself is.
+        let listed = Listed { key, size: meta.size, version: Version::of(&meta)? };
+        Ok(Some(listed).filter(|listed| !listed.key.is_empty()))
+    }
+
+    /// What is known of an object; `None` when it is not there.
+    pub(crate) async fn head(&self, key: &str) -> Result<Option<(u64, Version)>> {
+        match self.objects.head(&self.path(key)?).await {
+            Ok(meta) => Ok(Some((meta.size, Version::of(&meta)?))),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) => Err(self.failed("look at an object", key, error)),
+        }
+    }
+
+    /// An object, or a part of it, in one state or in any.
+    pub(crate) async fn get(
+        &self,
+        key: &str,
+        range: Option<Range<u64>>,
+        wanted: Option<&Version>,
+    ) -> Result<Answer> {
+        let path = self.path(key)?;
+        let failed = |error| self.failed("read an object", key, error);
+        let length = range.as_ref().map(|range| range.end - range.start);
+        let options = GetOptions {
+            range: range.map(GetRange::Bounded),
+            if_match: wanted.and_then(|version| version.tag.clone()),
+            ..GetOptions::default()
+        };
+        let result = match self.objects.get_opts(&path, options).await {
+            Err(error) if is_changed(&error) => return Ok(Answer::Changed),
+            Err(error) if is_gone(&error) => return Ok(Answer::Gone),
+            result => result.map_err(failed)?,
+        };
+        let (size, version) = (result.meta.size, Version::of(&result.meta)?);
+        if wanted.is_some_and(|wanted| !wanted.is_same(&version)) {
+            return Ok(Answer::Changed);
+        }
+        let attributes = result.attributes.clone();
+        let bytes = result.bytes().await.map_err(failed)?;
+        if bytes.len() as u64 != length.unwrap_or(size) {
+            return Err(Error::new(Code::Store, "a store sent fewer bytes than it announced")
+                .with("object", self.shown(key))
+                .temporary());
+        }
+        Ok(Answer::Got(Got { bytes, size, version, attributes }))
+    }
+
+    /// Writes an object; what was there under its key is replaced.
+    pub(crate) async fn put(&self, key: &str, bytes: Bytes, attributes: Attributes) -> Result<()> {
+        let options = PutOptions { attributes, ..PutOptions::default() };
+        let put = self.objects.put_opts(&self.path(key)?, PutPayload::from(bytes), options).await;
+        put.map(drop).map_err(|error| self.failed("write an object", key, error))
+    }
+
+    /// Removes objects; those that are not there are none.
+    pub(crate) async fn remove(&self, keys: &[String]) -> Result<()> {
+        let paths = keys.iter().map(|key| self.path(key)).collect::<Result<Vec<_>>>()?;
+        let paths = stream::iter(paths.into_iter().map(Ok)).boxed();
+        let mut removed = self.objects.delete_stream(paths);
+        while let Some(one) = removed.next().await {
+            match one {
+                Err(error) if !is_gone(&error) => {
+                    return Err(failed("remove objects", &self.shown, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins an upload in parts, and gives its id.
+    pub(crate) async fn begin_upload(&self, key: &str, attributes: Attributes) -> Result<String> {
+        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+        let begun = self.uploads.create_multipart_opts(&self.path(key)?, options).await;
+        begun.map_err(|error| self.failed("begin an upload", key, error))
+    }
+
+    /// Begins an upload that ends with this process.
+    pub(crate) async fn begin_bound_upload(
+        &self,
+        key: &str,
+        attributes: Attributes,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+        let begun = self.objects.put_multipart_opts(&self.path(key)?, options).await;
+        begun.map_err(|error| self.failed("begin an upload", key, error))
+    }
+
+    /// Uploads a part, and gives what the store calls it. All parts but the last are of one size.
+    pub(crate) async fn put_part(
+        &self,
+        key: &str,
+        upload: &str,
+        number: usize,
+        bytes: Bytes,
+    ) -> Result<String> {
+        let (path, upload) = (self.path(key)?, upload.to_string());
+        let put = self.uploads.put_part(&path, &upload, number, PutPayload::from(bytes)).await;
+        put.map(|part| part.content_id)
+            .map_err(|error| self.failed("upload a part of an object", key, error))
+    }
+
+    /// Makes an object of the parts of an upload.
+    pub(crate) async fn end_upload(
+        &self,
+        key: &str,
+        upload: &str,
+        parts: Vec<String>,
+    ) -> Result<()> {
+        let parts = parts.into_iter().map(|content_id| PartId { content_id }).collect();
+        let (path, upload) = (self.path(key)?, upload.to_string());
+        let ended = self.uploads.complete_multipart(&path, &upload, parts).await;
+        ended.map(drop).map_err(|error| self.failed("end an upload", key, error))
+    }
+
+    /// Gives an upload up. One that is not known any more is none.
+    pub(crate) async fn give_up_upload(&self, key: &str, upload: &str) -> Result<()> {
+        match self.uploads.abort_multipart(&self.path(key)?, &upload.to_string()).await {
+            Err(error) if !is_gone(&error) => {
+                Err(self.failed("give an upload up", key, error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Version {
+    fn of(meta: &ObjectMeta) -> Result<Self> {
+        let modified = meta.last_modified.timestamp_nanos_opt().ok_or_else(|| {
+            Error::new(Code::SourceUnreadable, "a store tells a time that is none")
+                .with("key", meta.location.to_string())
+        })?;
+        Ok(Self { tag: meta.e_tag.clone(), modified })
+    }
+
+    /// Whether both are one state. Headers tell seconds where a listing may tell less.
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.tag, &other.tag) {
+            (Some(one), Some(two)) => one.trim_matches('"') == two.trim_matches('"'),
+            _ => self.modified / 1_000_000_000 == other.modified / 1_000_000_000,
+        }
+    }
+}

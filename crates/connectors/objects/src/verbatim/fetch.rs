@@ -1,0 +1,360 @@
+//! Reading the objects of a store in their order, with the requests for those that follow under way.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use longshore_model::object::{Object, ObjectKind, escape};
+use longshore_model::{Code, Error, Result};
+use tokio::task::JoinHandle;
+
+use super::Hash;
+use super::entry::{ATTEMPTS, Hasher, PIECE, Sink, always_changing};
+use super::metadata;
+use super::shelf::ShelfWalk;
+use super::walk::{EntryKind, Found};
+use crate::store::{Answer, Got, Listing, Store, Version};
+
+/// The part of a large object that is asked for at a time.
+const RANGE: u64 = 8 << 20;
+/// Requests under way, at most.
+const REQUESTS: usize = 32;
+/// What a request costs beside its bytes.
+const REQUEST_BYTES: u64 = 16 << 10;
+
+/// Takes what was read of an entry.
+pub(super) trait Taker: Sink {
+    /// The entry whose parts follow.
+    fn enter(&mut self, path: &[u8]) -> Result<()>;
+
+    /// The object whose parts came, now that they are all there.
+    fn end(&mut self, object: Object) -> Result<()>;
+}
+
+/// Reads all that a walk finds.
+pub(super) fn read(
+    store: &Arc<Store>,
+    mut walk: ShelfWalk,
+    hash: Option<Hash>,
+    memory: u64,
+    taker: &mut impl Taker,
+) -> Result<()> {
+    let mut ahead = Ahead::new(store.clone(), memory);
+    while let Some(first) = ahead.next(&mut walk)? {
+        taker.enter(&first.found.path)?;
+        match first.kind {
+            Asked::Nothing => implied(&first.found, taker)?,
+            Asked::Empty(filled) => empty(store, first, filled, hash, taker)?,
+            Asked::Marker => marker(store, first, taker)?,
+            Asked::Whole | Asked::Part(_) => object(store, first, &mut ahead, hash, &mut walk, taker)?,
+        }
+    }
+    Ok(())
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Asked {
+    /// A folder that is there because something is in it.
+    Nothing,
+    /// The object that stands for a folder.
+    Marker,
+    /// An object without bytes; whether something is in the folder that it may stand for.
+    Empty(bool),
+    Whole,
+    Part(Range<u64>),
+}
+
+/// A request under way.
+struct Request {
+    found: Arc<Found>,
+    kind: Asked,
+    cost: u64,
+    answer: Option<JoinHandle<Result<Answer>>>,
+}
+
+/// The requests under way, in the order of what they ask for.
+struct Ahead {
+    store: Arc<Store>,
+    memory: u64,
+    held: u64,
+    requests: VecDeque<Request>,
+    /// What is left of an object that is asked for in parts.
+    rest: Option<(Arc<Found>, Range<u64>)>,
+}
+
+impl Ahead {
+    fn new(store: Arc<Store>, memory: u64) -> Self {
+        Self { store, memory, held: 0, requests: VecDeque::new(), rest: None }
+    }
+
+    fn next(&mut self, walk: &mut ShelfWalk) -> Result<Option<Request>> {
+        while self.requests.is_empty()
+            || (self.requests.len() < REQUESTS && self.held < self.memory)
+        {
+            let Some((found, kind)) = self.wish(walk)? else { break };
+            self.ask(found, kind);
+        }
+        let next = self.requests.pop_front();
+        self.held -= next.as_ref().map_or(0, |request| request.cost);
+        Ok(next)
+    }
+
+    /// What is to be asked for next.
+    fn wish(&mut self, walk: &mut ShelfWalk) -> Result<Option<(Arc<Found>, Asked)>> {
+        if let Some((found, rest)) = self.rest.take() {
+            return Ok(Some(self.part(found, rest)));
+        }
+        let Some(found) = walk.next()? else { return Ok(None) };
+        let found = Arc::new(found);
+        let size = found.listed.as_ref().map(|listed| listed.size);
+        Ok(Some(match (found.kind, size) {
+            (EntryKind::Empty { filled }, _) => (found, Asked::Empty(filled)),
+            (EntryKind::Folder, Some(_)) => (found, Asked::Marker),
+            (_, None) => (found, Asked::Nothing),
+            (_, Some(size)) if size > RANGE => self.part(found, 0..size),
+            _ => (found, Asked::Whole),
+        }))
+    }
+
+    fn part(&mut self, found: Arc<Found>, rest: Range<u64>) -> (Arc<Found>, Asked) {
+        let end = rest.end.min(rest.start + RANGE);
+        self.rest = (end < rest.end).then(|| (found.clone(), end..rest.end));
+        (found, Asked::Part(rest.start..end))
+    }
+
+    fn ask(&mut self, found: Arc<Found>, kind: Asked) {
+        let listed = found.listed.as_ref();
+        let bytes = match &kind {
+            Asked::Part(range) => range.end - range.start,
+            _ => listed.map_or(0, |listed| listed.size),
+        };
+        let cost = bytes + REQUEST_BYTES;
+        self.held += cost;
+        let mut key = String::from_utf8_lossy(&found.path).into_owned();
+        if kind == Asked::Marker {
+            key.push('/');
+        }
+        let range = if let Asked::Part(range) = &kind { Some(range.clone()) } else { None };
+        let wanted = listed.map(|listed| listed.version.clone());
+        let store = self.store.clone();
+        let answer = (kind != Asked::Nothing).then(|| {
+            let handle = self.store.handle().clone();
+            handle.spawn(async move { store.get(&key, range, wanted.as_ref()).await })
+        });
+        self.requests.push_back(Request { found, kind, cost, answer });
+    }
+
+    /// Forgets what was asked of an object beyond what was taken.
+    fn drop_rest(&mut self, found: &Arc<Found>) {
+        self.rest.take_if(|(other, _)| Arc::ptr_eq(other, found));
+        while let Some(request) = self.requests.pop_front_if(|one| Arc::ptr_eq(&one.found, found)) {
+            self.held -= request.cost;
+        }
+    }
+}
+
+impl Request {
+    fn answer(&mut self, store: &Store) -> Result<Answer> {
+        let Some(answer) = self.answer.take() else { return Ok(Answer::Gone) };
+        store.handle().block_on(answer).map_err(|error| {
+            Error::new(Code::Internal, "a request to a store ended early").because(error)
+        })?
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if let Some(answer) = &self.answer {
+            answer.abort();
+        }
+    }
+}
+
+fn implied(found: &Found, taker: &mut impl Taker) -> Result<()> {
+    plain(metadata::implied_folder(&found.path), taker)
+}
+
+/// Gives an object that has no bytes.
+fn plain(object: Object, taker: &mut impl Taker) -> Result<()> {
+    taker.begin(object.clone());
+    taker.part(0, Bytes::new())?;
+    taker.end(object)
+}
+
+fn folder(found: &Found, got: &Got, taker: &mut impl Taker) -> Result<()> {
+    let modified = got.version.modified;
+    plain(metadata::read(&found.path, ObjectKind::Folder, 0, modified, &got.attributes)?, taker)
+}
+
+fn marker(store: &Arc<Store>, mut request: Request, taker: &mut impl Taker) -> Result<()> {
+    match request.answer(store)? {
+        Answer::Got(got) => folder(&request.found, &got, taker),
+        // It is there as long as something is in it, and the position tells of the change.
+        Answer::Changed | Answer::Gone => implied(&request.found, taker),
+    }
+}
+
+/// An object of which the listing told only that it has no bytes.
+fn empty(
+    store: &Arc<Store>,
+    mut request: Request,
+    filled: bool,
+    hash: Option<Hash>,
+    taker: &mut impl Taker,
+) -> Result<()> {
+    let found = request.found.clone();
+    match request.answer(store)? {
+        Answer::Got(got) => {
+            Taking::new(hash).take(&found, got, taker)?;
+            if filled { implied(&found, taker) } else { Ok(()) }
+        }
+        Answer::Changed => Err(always_changing(&found)),
+        Answer::Gone => {
+            let key = format!("{}/", String::from_utf8_lossy(&found.path));
+            match store.handle().block_on(store.get(&key, None, None))? {
+                Answer::Got(got) => folder(&found, &got, taker),
+                Answer::Changed | Answer::Gone => Ok(()),
+            }
+        }
+    }
+}
+
+/// An object with bytes. One that is in another state than was listed is taken as it is now: the
+/// position tells that something has changed.
+fn object(
+    store: &Arc<Store>,
+    first: Request,
+    ahead: &mut Ahead,
+    hash: Option<Hash>,
+    walk: &mut ShelfWalk,
+    taker: &mut impl Taker,
+) -> Result<()> {
+    let found = first.found.clone();
+    if in_parts(store, first, ahead, hash, walk, taker)? {
+        return Ok(());
+    }
+    ahead.drop_rest(&found);
+    let key = String::from_utf8_lossy(&found.path).into_owned();
+    for _ in 0..ATTEMPTS {
+        let Some((size, version)) = store.handle().block_on(store.head(&key))? else {
+            return gone(store, &found);
+        };
+        if again(store, &found, size, &version, hash, taker)? {
+            return Ok(());
+        }
+    }
+    Err(always_changing(&found))
+}
+
+/// Takes an object from the requests under way; whether all of it came in one state.
+fn in_parts(
+    store: &Arc<Store>,
+    first: Request,
+    ahead: &mut Ahead,
+    hash: Option<Hash>,
+    walk: &mut ShelfWalk,
+    taker: &mut impl Taker,
+) -> Result<bool> {
+    let (found, mut request) = (first.found.clone(), first);
+    let mut taking = Taking::new(hash);
+    loop {
+        let Answer::Got(got) = request.answer(store)? else { return Ok(false) };
+        if taking.take(&found, got, taker)? {
+            return Ok(true);
+        }
+        let Some(next) = ahead.next(walk)? else { return Ok(false) };
+        request = next;
+    }
+}
+
+/// Takes an object in one state, part by part; whether it stayed in it.
+fn again(
+    store: &Arc<Store>,
+    found: &Found,
+    size: u64,
+    version: &Version,
+    hash: Option<Hash>,
+    taker: &mut impl Taker,
+) -> Result<bool> {
+    let key = String::from_utf8_lossy(&found.path).into_owned();
+    let mut taking = Taking::new(hash);
+    loop {
+        let range = taking.offset..size.min(taking.offset + RANGE);
+        let range = (size > 0).then_some(range);
+        let answer = store.handle().block_on(store.get(&key, range, Some(version)))?;
+        let Answer::Got(got) = answer else { return Ok(false) };
+        if taking.take(found, got, taker)? {
+            return Ok(true);
+        }
+    }
+}
+
+/// An object that is taken part by part.
+struct Taking {
+    hasher: Option<Hasher>,
+    offset: u64,
+    object: Option<Object>,
+}
+
+impl Taking {
+    fn new(hash: Option<Hash>) -> Self {
+        Self { hasher: hash.map(Hasher::new), offset: 0, object: None }
+    }
+
+    /// Takes the next part; whether it was the last.
+    fn take(&mut self, found: &Found, got: Got, taker: &mut impl Taker) -> Result<bool> {
+        if self.offset == 0 {
+            if metadata::is_link(&got.attributes) {
+                return link(found, &got, taker).map(|()| true);
+            }
+            let modified = got.version.modified;
+            let object =
+                metadata::read(&found.path, ObjectKind::File, got.size, modified, &got.attributes)?;
+            taker.begin(object.clone());
+            self.object = Some(object);
+        }
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&got.bytes);
+        }
+        let mut rest = got.bytes;
+        loop {
+            let part = rest.split_to(rest.len().min(PIECE));
+            let length = part.len() as u64;
+            taker.part(self.offset, part)?;
+            self.offset += length;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        if self.offset < got.size {
+            return Ok(false);
+        }
+        let hash = self.hasher.take().map(Hasher::finish).unwrap_or_default();
+        if let Some(object) = self.object.take() {
+            taker.end(Object { hash, ..object })?;
+        }
+        Ok(true)
+    }
+}
+
+fn link(found: &Found, got: &Got, taker: &mut impl Taker) -> Result<()> {
+    let modified = got.version.modified;
+    let object = metadata::read(&found.path, ObjectKind::Link, 0, modified, &got.attributes)?;
+    plain(Object { link: Some(escape(&got.bytes)), ..object }, taker)
+}
+
+/// An object that cannot be asked for any more. Where it is listed still, its key is not what the
+/// listing says, and to leave it out would lose it.
+fn gone(store: &Arc<Store>, found: &Found) -> Result<()> {
+    let key = String::from_utf8_lossy(&found.path).into_owned();
+    let listing = Listing { start: &key, ..Listing::default() };
+    let page = store.handle().block_on(store.page(listing))?;
+    if page.objects.iter().all(|listed| listed.key != key) {
+        return Ok(());
+    }
+    Err(Error::new(Code::SourceUnreadable, "a store lists an object that it does not give")
+        .with("object", store.shown(&key))
+        .hint("A key that begins with / cannot be asked for: rename the object."))
+}

@@ -1,0 +1,251 @@
+//! What a store keeps with an object: permissions, times and owners of files as metadata, in the form
+//! that other tools write them too, and whatever else it had there.
+
+use std::collections::BTreeMap;
+
+use longshore_model::object::{Object, ObjectKind, escape};
+use longshore_model::{Code, Error, Result};
+use object_store::{Attribute, Attributes};
+
+use super::entry::PERMISSIONS;
+
+/// The modes of what has none in a store.
+const FILE_MODE: u32 = 0o644;
+const FOLDER_MODE: u32 = 0o755;
+
+/// Names of metadata that are told apart from the rest.
+const MTIME: &str = "mtime";
+const MODE: &str = "mode";
+const UID: &str = "uid";
+const GID: &str = "gid";
+const KIND: &str = "kind";
+const LINK: &str = "link";
+const HASHES: [&str; 2] = ["blake3", "sha256"];
+
+/// What stores say of bytes of which nobody said anything.
+const NO_TYPE: [&str; 2] = ["application/octet-stream", "binary/octet-stream"];
+
+const METADATA: &str = "metadata:";
+const SECOND: i64 = 1_000_000_000;
+
+/// Whether what an object stands for is a symbolic link, whose bytes are where it leads.
+pub(super) fn is_link(attributes: &Attributes) -> bool {
+    told(attributes, KIND) == Some(LINK)
+}
+
+/// An object without its hash; `modified` is when the store got it.
+pub(super) fn read(
+    path: &[u8],
+    kind: ObjectKind,
+    size: u64,
+    modified: i64,
+    attributes: &Attributes,
+) -> Result<Object> {
+    let mode = told(attributes, MODE).and_then(|text| u32::from_str_radix(text, 8).ok());
+    let mode = mode.map(|mode| mode & PERMISSIONS);
+    let owner = told(attributes, UID).zip(told(attributes, GID));
+    let is_file = kind == ObjectKind::File;
+    let told_time = told(attributes, MTIME).and_then(nanoseconds);
+    Ok(Object {
+        name: escape(path),
+        kind,
+        size,
+        hash: String::new(),
+        link: None,
+        mode: match kind {
+            ObjectKind::File => Some(mode.unwrap_or(FILE_MODE)),
+            ObjectKind::Folder => Some(mode.unwrap_or(FOLDER_MODE)),
+            ObjectKind::Link => None,
+        },
+        modified: is_file.then(|| told_time.unwrap_or(modified)),
+        owner: Some(owner.map_or("0:0".to_string(), |(user, group)| format!("{user}:{group}"))),
+        attributes: rest(attributes)?,
+    })
+}
+
+/// A folder for which no object stands.
+pub(super) fn implied_folder(path: &[u8]) -> Object {
+    Object {
+        name: escape(path),
+        kind: ObjectKind::Folder,
+        size: 0,
+        hash: String::new(),
+        link: None,
+        mode: Some(FOLDER_MODE),
+        modified: None,
+        owner: Some("0:0".to_string()),
+        attributes: None,
+    }
+}
+
+/// The attributes of an object, as far as its columns are kept.
+pub(super) fn write(object: &Object, wanted: impl Fn(&str) -> bool) -> Result<Attributes> {
+    let mut told: Vec<(&str, String)> = Vec::new();
+    let usual = if object.kind == ObjectKind::Folder { FOLDER_MODE } else { FILE_MODE };
+    if let Some(mode) = object.mode.filter(|mode| wanted(MODE) && *mode != usual) {
+        told.push((MODE, format!("{mode:04o}")));
+    }
+    if let Some(modified) = object.modified.filter(|_| wanted("modified")) {
+        told.push((MTIME, seconds(modified)));
+    }
+    if let Some((user, group)) = object.owner.as_deref().and_then(|owner| owner.split_once(':'))
+        && wanted("owner")
+        && (user, group) != ("0", "0")
+    {
+        told.extend([(UID, user.to_string()), (GID, group.to_string())]);
+    }
+    if let Some((hash, hex)) = object.hash.split_once(':').filter(|_| wanted("hash")) {
+        told.push((hash, hex.to_string()));
+    }
+    if object.kind == ObjectKind::Link {
+        told.push((KIND, LINK.to_string()));
+    }
+    let mut attributes = Attributes::new();
+    for (name, value) in told {
+        attributes.insert(Attribute::Metadata(name.to_string().into()), value.into());
+    }
+    if let Some(rest) = object.attributes.as_deref().filter(|_| wanted("attributes")) {
+        put_rest(rest, &mut attributes)?;
+    }
+    Ok(attributes)
+}
+
+fn told<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
+    attributes.get(&Attribute::Metadata(name.to_string().into())).map(|value| value.as_ref())
+}
+
+/// The headers that are kept, each by its name.
+fn headers() -> [(&'static str, Attribute); 5] {
+    [
+        ("cache-control", Attribute::CacheControl),
+        ("content-disposition", Attribute::ContentDisposition),
+        ("content-encoding", Attribute::ContentEncoding),
+        ("content-language", Attribute::ContentLanguage),
+        ("content-type", Attribute::ContentType),
+    ]
+}
+
+fn rest(attributes: &Attributes) -> Result<Option<String>> {
+    let mut kept = BTreeMap::new();
+    for (attribute, value) in attributes.iter() {
+        let name = match attribute {
+            Attribute::Metadata(name) => {
+                let own = [MTIME, MODE, UID, GID, KIND];
+                let is_own = own.iter().chain(&HASHES).any(|known| known == name);
+                (!is_own).then(|| format!("{METADATA}{name}"))
+            }
+            Attribute::ContentType if NO_TYPE.contains(&value.as_ref()) => None,
+            other => {
+                let known = headers().into_iter().find(|(_, header)| header == other);
+                known.map(|(name, _)| name.to_string())
+            }
+        };
+        kept.extend(name.map(|name| (name, value.as_ref())));
+    }
+    if kept.is_empty() {
+        return Ok(None);
+    }
+    serde_json::to_string(&kept)
+        .map(Some)
+        .map_err(|error| Error::new(Code::Internal, "attributes cannot be written").because(error))
+}
+
+fn put_rest(text: &str, attributes: &mut Attributes) -> Result<()> {
+    let kept: BTreeMap<String, String> = serde_json::from_str(text).map_err(|error| {
+        Error::new(Code::SourceUnreadable, "the attributes of an object are no JSON object of texts")
+            .because(error)
+    })?;
+    for (name, value) in kept {
+        let attribute = match name.strip_prefix(METADATA) {
+            Some(name) => Attribute::Metadata(name.to_string().into()),
+            None => {
+                let known = headers().into_iter().find(|(known, _)| *known == name);
+                let known = known.map(|(_, attribute)| attribute);
+                known.ok_or_else(|| {
+                    Error::new(Code::Unsupported, "an attribute of an object is not known")
+                        .with("attribute", name.clone())
+                })?
+            }
+        };
+        attributes.insert(attribute, value.into());
+    }
+    Ok(())
+}
+
+/// Seconds since 1970 with what is behind the point, which is how rclone writes times too.
+fn seconds(nanoseconds: i64) -> String {
+    let (sign, size) = (if nanoseconds < 0 { "-" } else { "" }, nanoseconds.unsigned_abs());
+    let (whole, part) = (size / SECOND.unsigned_abs(), size % SECOND.unsigned_abs());
+    let text = format!("{sign}{whole}.{part:09}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+fn nanoseconds(seconds: &str) -> Option<i64> {
+    let (sign, size) = match seconds.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, seconds),
+    };
+    let (whole, part) = size.split_once('.').unwrap_or((size, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(part) {
+        return None;
+    }
+    let part: String = part.chars().chain("000000000".chars()).take(9).collect();
+    let size = whole.parse::<i64>().ok()?.checked_mul(SECOND)?.checked_add(part.parse().ok()?)?;
+    Some(sign * size)
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_model::object::ObjectKind;
+    use object_store::{Attribute, Attributes};
+
+    use super::{nanoseconds, read, seconds, write};
+
+    #[test]
+    fn times_come_back_as_they_were() {
+        for (time, text) in [
+            (0, "0"),
+            (1_700_000_000_000_000_000, "1700000000"),
+            (1_700_000_000_123_456_789, "1700000000.123456789"),
+            (1_700_000_000_500_000_000, "1700000000.5"),
+            (-1, "-0.000000001"),
+            (i64::MAX, "9223372036.854775807"),
+        ] {
+            assert_eq!(seconds(time), text);
+            assert_eq!(nanoseconds(text), Some(time), "{text}");
+        }
+        for wrong in ["", ".5", "1e9", "yesterday", "99999999999999999999", "--1"] {
+            assert_eq!(nanoseconds(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_a_store_keeps_comes_back_as_it_was() {
+        let mut had = Attributes::new();
+        for (name, value) in [("mode", "0100600"), ("uid", "7"), ("gid", "8"), ("colour", "red")] {
+            had.insert(Attribute::Metadata(name.into()), value.into());
+        }
+        had.insert(Attribute::Metadata("mtime".into()), "12.5".into());
+        had.insert(Attribute::ContentType, "image/png".into());
+        had.insert(Attribute::CacheControl, "no-store".into());
+        let object = read(b"a", ObjectKind::File, 3, 99, &had).expect("an object");
+        assert_eq!((object.mode, object.modified), (Some(0o600), Some(12_500_000_000)));
+        assert_eq!(object.owner.as_deref(), Some("7:8"));
+        let kept = r#"{"cache-control":"no-store","content-type":"image/png","metadata:colour":"red"}"#;
+        assert_eq!(object.attributes.as_deref(), Some(kept));
+        let written = write(&object, |_| true).expect("attributes");
+        assert_eq!(read(b"a", ObjectKind::File, 3, 0, &written).expect("an object"), object);
+        let few = write(&object, |column| column == "modified").expect("attributes");
+        assert_eq!(few.len(), 1);
+    }
+
+    #[test]
+    fn what_a_store_says_of_any_object_is_no_attribute() {
+        let mut had = Attributes::new();
+        had.insert(Attribute::ContentType, "application/octet-stream".into());
+        let object = read(b"a", ObjectKind::File, 3, 99, &had).expect("an object");
+        assert_eq!((object.attributes.as_deref(), object.modified), (None, Some(99)));
+        assert_eq!(object.mode, Some(0o644));
+    }
+}

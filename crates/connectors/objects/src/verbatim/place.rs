@@ -1,0 +1,131 @@
+//! Where the entries of a tree are: a folder or a store. What differs between the two stays behind
+//! this.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+
+use longshore_model::{Error, Result};
+
+use super::entry::Stamp;
+use super::shelf::{Shelf, ShelfWalk};
+use super::walk::{EntryKind, Forest, Found, Walk};
+use crate::journal::FOLDER;
+
+/// Where entries are.
+#[derive(Clone)]
+pub(super) enum Place {
+    Folder(Forest),
+    Store(Shelf),
+}
+
+/// A walk through them.
+pub(super) enum Entries {
+    Folder(Walk),
+    Store(ShelfWalk),
+}
+
+/// What is known of an entry that is not read yet.
+pub(super) struct Facts {
+    pub(super) size: u64,
+    /// Whether it has its bytes in common with other names.
+    pub(super) shared: bool,
+    /// What is the same as long as the entry is.
+    pub(super) proof: Vec<u8>,
+}
+
+impl Place {
+    /// A walk through the entries whose keys are after `first`, up to `last`.
+    pub(super) fn walk(&self, first: Option<&[u8]>, last: Option<Vec<u8>>) -> Result<Entries> {
+        Ok(match self {
+            Self::Folder(forest) => Entries::Folder(forest.walk(first, last)?),
+            Self::Store(shelf) => Entries::Store(shelf.walk(first, last)?),
+        })
+    }
+
+    /// Looks at a found entry; `None` when it is gone.
+    pub(super) fn examine(&self, found: &Found) -> Result<Option<Facts>> {
+        match self {
+            Self::Folder(forest) => examine(forest, found),
+            Self::Store(_) => Ok(Some(listed(found))),
+        }
+    }
+
+    /// The key of a found entry, asked for where the listing does not tell.
+    pub(super) fn key(&self, found: &Found) -> Result<Vec<u8>> {
+        match self {
+            Self::Folder(_) => Ok(found.key()),
+            Self::Store(shelf) => shelf.resolve(found),
+        }
+    }
+
+    /// Forgets what was listed: the next walk looks anew.
+    pub(super) fn forget(&self) {
+        if let Self::Folder(forest) = self {
+            forest.forget();
+        }
+    }
+
+    /// Whether something of longshore's own is among the entries, which walks leave out.
+    pub(super) fn has_own(&self) -> bool {
+        match self {
+            Self::Folder(forest) => forest.path(FOLDER.as_bytes()).exists(),
+            Self::Store(_) => false,
+        }
+    }
+}
+
+impl Entries {
+    /// The next entry; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Found>> {
+        match self {
+            Self::Folder(walk) => walk.next(),
+            Self::Store(walk) => walk.next(),
+        }
+    }
+
+    /// How many entries were left out so far; `None` when there are no patterns.
+    pub(super) fn excluded(&self) -> Option<u64> {
+        match self {
+            Self::Folder(walk) => walk.excluded(),
+            Self::Store(walk) => walk.excluded(),
+        }
+    }
+}
+
+fn examine(forest: &Forest, found: &Found) -> Result<Option<Facts>> {
+    let path = forest.path(&found.path);
+    let metadata = match fs::symlink_metadata(&path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("examine an entry", path.display(), error)),
+    };
+    let mut proof = Vec::with_capacity(32);
+    if found.kind == EntryKind::Folder {
+        // Its times change with every file that comes or goes, also with those left out.
+        for part in [metadata.mode(), metadata.uid(), metadata.gid()] {
+            proof.extend(part.to_le_bytes());
+        }
+    } else {
+        let Stamp { size, modified, changed } = Stamp::of(&metadata);
+        proof.extend(size.to_le_bytes());
+        for part in [modified, changed.0, changed.1] {
+            proof.extend(part.to_le_bytes());
+        }
+    }
+    let is_file = found.kind == EntryKind::File;
+    let size = if is_file { metadata.len() } else { 0 };
+    Ok(Some(Facts { size, shared: is_file && metadata.nlink() > 1, proof }))
+}
+
+fn listed(found: &Found) -> Facts {
+    let Some(listed) = &found.listed else {
+        return Facts { size: 0, shared: false, proof: Vec::new() };
+    };
+    let mut proof = listed.size.to_le_bytes().to_vec();
+    match &listed.version.tag {
+        Some(tag) => proof.extend(tag.as_bytes()),
+        None => proof.extend(listed.version.modified.to_le_bytes()),
+    }
+    Facts { size: listed.size, shared: false, proof }
+}

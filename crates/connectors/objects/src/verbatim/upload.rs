@@ -1,0 +1,510 @@
+//! Writing one chunk into a store: many objects under way at a time, large ones in parts.
+//!
+//! What was uploaded of a large object is recorded beside the ledger, so that a later process goes on
+//! with it. A part counts only when the bytes that are read again are the ones that were uploaded.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use longshore_model::connector::Writer;
+use longshore_model::ledger::Entry;
+use longshore_model::object::{Object, ObjectBatch, ObjectKind, Piece, escape, unescape};
+use longshore_model::{Batch, Code, Error, Result, failpoint};
+use object_store::{Attributes, MultipartUpload};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::metadata;
+use super::shelf::Shelf;
+use super::write::Order;
+use crate::blocking;
+use crate::store::{Answer, Provider, Store};
+
+/// The smallest part of an upload, and the most parts that one may have: stores take 10,000.
+const PART: u64 = 8 << 20;
+const PARTS: u64 = 9_000;
+/// After so many parts what was uploaded is recorded.
+const RECORDED: usize = 8;
+/// The unit in which memory is counted.
+const UNIT: usize = 4 << 10;
+/// Requests under way, at most.
+const REQUESTS: usize = 32;
+
+/// Writes one chunk into a store.
+pub(super) struct StoreWriter {
+    store: Arc<Store>,
+    order: Order,
+    /// Memory that is left, in units.
+    room: Arc<Semaphore>,
+    units: usize,
+    requests: Arc<Semaphore>,
+    tasks: JoinSet<Result<()>>,
+    open: Option<Open>,
+    /// A folder for which an object is written only when nothing is in it.
+    folder: Option<Object>,
+    /// The keys that were written, where others are removed.
+    written: HashSet<String>,
+    /// Uploads that were begun before, by key.
+    earlier: BTreeMap<String, Upload>,
+    /// The uploads under way, as they are recorded.
+    under_way: Arc<Mutex<BTreeMap<String, Upload>>>,
+    recorded: bool,
+}
+
+/// An upload in parts, as it is recorded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Upload {
+    id: String,
+    part: u64,
+    /// The parts that are there, by number.
+    parts: BTreeMap<usize, Part>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Part {
+    hash: String,
+    id: String,
+}
+
+/// An object whose end has not come.
+struct Open {
+    key: String,
+    begin: Arc<Object>,
+    part: usize,
+    size: u64,
+    buffer: BytesMut,
+    parts: Parts,
+    way: Way,
+}
+
+/// The parts of an object that are under way, and what the store calls those that are there.
+#[derive(Default)]
+struct Parts {
+    begun: usize,
+    tasks: JoinSet<Result<(usize, String)>>,
+    ids: BTreeMap<usize, String>,
+}
+
+/// How the parts of an object become one.
+enum Way {
+    /// All of it fits into one request so far.
+    Small,
+    /// By an upload that has an id.
+    Known(String),
+    /// By an upload that ends with this process.
+    Bound(Mutex<Box<dyn MultipartUpload>>),
+}
+
+impl Way {
+    fn bound(upload: Box<dyn MultipartUpload>) -> Self {
+        Self::Bound(Mutex::new(upload))
+    }
+}
+
+impl StoreWriter {
+    pub(super) async fn start(store: Arc<Store>, order: Order, memory: usize) -> Result<Self> {
+        let earlier = match store.get(&order.record(), None, None).await? {
+            Answer::Got(got) => read_record(&store.shown(&order.record()), &got.bytes)?,
+            Answer::Changed | Answer::Gone => BTreeMap::new(),
+        };
+        let units = (memory / UNIT).max(1);
+        Ok(Self {
+            store,
+            order,
+            room: Arc::new(Semaphore::new(units)),
+            units,
+            requests: Arc::new(Semaphore::new(REQUESTS)),
+            tasks: JoinSet::new(),
+            open: None,
+            folder: None,
+            written: HashSet::new(),
+            recorded: !earlier.is_empty(),
+            earlier,
+            under_way: Arc::default(),
+        })
+    }
+
+    async fn piece(&mut self, piece: Piece) -> Result<()> {
+        if piece.offset == 0 {
+            self.give_up();
+        }
+        match (&piece.end, piece.offset) {
+            (Some(object), 0) => return self.whole(object, piece.bytes.clone()).await,
+            (None, 0) => {
+                let begin = piece.begin.clone().ok_or_else(out_of_order)?;
+                let part = begin.size.div_ceil(PARTS).next_multiple_of(1 << 20).max(PART);
+                self.open = Some(Open {
+                    key: key_of(&piece.name)?,
+                    begin,
+                    part: usize::try_from(part).map_err(|_| out_of_order())?,
+                    size: 0,
+                    buffer: BytesMut::new(),
+                    parts: Parts::default(),
+                    way: Way::Small,
+                });
+            }
+            _ => {}
+        }
+        self.append(&piece).await?;
+        match &piece.end {
+            Some(object) => self.close(object).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes an object in one request.
+    async fn whole(&mut self, object: &Object, bytes: Bytes) -> Result<()> {
+        let key = key_of(&object.name)?;
+        self.settle_folder(Some(&key)).await?;
+        match object.kind {
+            ObjectKind::Folder => {
+                self.folder = Some(object.clone());
+                Ok(())
+            }
+            ObjectKind::Link => {
+                let to = object.link.as_deref().and_then(unescape).unwrap_or_default();
+                self.put(key, object, to.into()).await
+            }
+            ObjectKind::File => self.put(key, object, bytes).await,
+        }
+    }
+
+    /// Writes an object for the folder at hand, where what comes next does not imply it.
+    async fn settle_folder(&mut self, next: Option<&str>) -> Result<()> {
+        let Some(folder) = self.folder.take() else { return Ok(()) };
+        let key = format!("{}/", key_of(&folder.name)?);
+        let attributes = metadata::write(&folder, |column| self.order.columns.contains(column))?;
+        if attributes.is_empty() && next.is_some_and(|next| next.starts_with(&key)) {
+            return Ok(());
+        }
+        self.put(key, &folder, Bytes::new()).await
+    }
+
+    async fn put(&mut self, key: String, object: &Object, bytes: Bytes) -> Result<()> {
+        self.reap()?;
+        let attributes = metadata::write(object, |column| self.order.columns.contains(column))?;
+        if self.order.replaces {
+            self.written.insert(key.clone());
+        }
+        let permits = self.permits(bytes.len()).await?;
+        let store = self.store.clone();
+        self.tasks.spawn(async move {
+            let _held = permits;
+            store.put(&key, bytes, attributes).await
+        });
+        Ok(())
+    }
+
+    async fn append(&mut self, piece: &Piece) -> Result<()> {
+        let open = self.open.as_mut().filter(|open| open.begin.name == *piece.name);
+        let open = open.filter(|open| open.size == piece.offset).ok_or_else(out_of_order)?;
+        open.size += piece.bytes.len() as u64;
+        let mut rest = piece.bytes.clone();
+        while !rest.is_empty() {
+            let Some(open) = self.open.as_mut() else { return Err(out_of_order()) };
+            let taken = rest.split_to(rest.len().min(open.part - open.buffer.len()));
+            open.buffer.extend_from_slice(&taken);
+            // What fits into one part is not uploaded in parts.
+            let is_full = open.buffer.len() == open.part;
+            if is_full && (open.begin.size > open.part as u64 || !rest.is_empty()) {
+                self.put_part().await?;
+            } else if is_full && rest.is_empty() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Uploads what was gathered as the next part.
+    async fn put_part(&mut self) -> Result<()> {
+        self.reap()?;
+        let Some(mut open) = self.open.take() else { return Err(out_of_order()) };
+        if let Way::Small = open.way {
+            let key = open.key.clone();
+            self.settle_folder(Some(&key)).await?;
+            open.way = self.begin(&open).await?;
+        }
+        open.parts.reap()?;
+        let bytes = open.buffer.split().freeze();
+        let number = open.parts.begun;
+        open.parts.begun += 1;
+        match &mut open.way {
+            Way::Small => return Err(out_of_order()),
+            Way::Known(id) => {
+                let id = id.clone();
+                self.known_part(&open.key, id, number, bytes, &mut open.parts).await?;
+            }
+            Way::Bound(upload) => {
+                let permits = self.permits(bytes.len()).await?;
+                let upload = upload.get_mut().unwrap_or_else(PoisonError::into_inner);
+                let part = upload.put_part(bytes.into());
+                let (store, key) = (self.store.clone(), open.key.clone());
+                open.parts.tasks.spawn(async move {
+                    let _held = permits;
+                    let put = part.await.map(|()| (number, String::new()));
+                    put.map_err(|error| store.failed("upload a part of an object", &key, error))
+                });
+            }
+        }
+        let records = matches!(open.way, Way::Known(_)) && open.parts.begun % RECORDED == 0;
+        self.open = Some(open);
+        if records { self.record().await } else { Ok(()) }
+    }
+
+    /// Begins an upload, or goes on with one that was begun before.
+    async fn begin(&mut self, open: &Open) -> Result<Way> {
+        let attributes = self.attributes(&open.begin)?;
+        if self.store.provider() == Provider::Azure {
+            return self.store.begin_bound_upload(&open.key, attributes).await.map(Way::bound);
+        }
+        let known = self.earlier.remove(&open.key);
+        let upload = match known.filter(|known| known.part == open.part as u64) {
+            Some(known) => known,
+            None => Upload {
+                id: self.store.begin_upload(&open.key, attributes).await?,
+                part: open.part as u64,
+                parts: BTreeMap::new(),
+            },
+        };
+        let id = upload.id.clone();
+        self.under_way().insert(open.key.clone(), upload);
+        self.record().await?;
+        Ok(Way::Known(id))
+    }
+
+    fn attributes(&self, begin: &Object) -> Result<Attributes> {
+        metadata::write(begin, |column| column != "hash" && self.order.columns.contains(column))
+    }
+
+    /// Uploads a part, unless it is there with the same bytes.
+    async fn known_part(
+        &self,
+        key: &str,
+        upload: String,
+        number: usize,
+        bytes: Bytes,
+        parts: &mut Parts,
+    ) -> Result<()> {
+        let hash = blake3::hash(&bytes).to_hex().to_string();
+        let there = self.under_way().get(key).and_then(|upload| upload.parts.get(&number).cloned());
+        if let Some(there) = there.filter(|there| there.hash == hash) {
+            parts.ids.insert(number, there.id);
+            return Ok(());
+        }
+        let permits = self.permits(bytes.len()).await?;
+        let (store, under_way, key) = (self.store.clone(), self.under_way.clone(), key.to_string());
+        parts.tasks.spawn(async move {
+            let _held = permits;
+            let id = store.put_part(&key, &upload, number, bytes).await?;
+            let mut under_way = under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(upload) = under_way.get_mut(&key) {
+                upload.parts.insert(number, Part { hash, id: id.clone() });
+            }
+            Ok((number, id))
+        });
+        Ok(())
+    }
+
+    /// Ends an object that came in several parts.
+    async fn close(&mut self, object: &Object) -> Result<()> {
+        let size = self.open.as_ref().map(|open| open.size);
+        if size != Some(object.size) {
+            return Err(Error::new(Code::Internal, "an object has another size than was told"));
+        }
+        let uploads = |open: &Open| !matches!(open.way, Way::Small) && !open.buffer.is_empty();
+        if self.open.as_ref().is_some_and(uploads) {
+            self.put_part().await?;
+        }
+        let Some(open) = self.open.take() else { return Err(out_of_order()) };
+        let Open { key, buffer, parts, way, .. } = open;
+        if self.order.replaces {
+            self.written.insert(key.clone());
+        }
+        let (store, under_way) = (self.store.clone(), self.under_way.clone());
+        match way {
+            Way::Small => return self.whole(object, buffer.freeze()).await,
+            Way::Known(id) => self.tasks.spawn(async move {
+                let ids = parts.all().await?;
+                store.end_upload(&key, &id, ids).await?;
+                under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+                Ok(())
+            }),
+            Way::Bound(upload) => self.tasks.spawn(async move {
+                let mut upload = upload.into_inner().unwrap_or_else(PoisonError::into_inner);
+                parts.all().await?;
+                let ended = upload.complete().await.map(drop);
+                ended.map_err(|error| store.failed("end an upload", &key, error))
+            }),
+        };
+        Ok(())
+    }
+
+    /// Leaves an object whose end never came. Its upload may serve for it yet.
+    fn give_up(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        let left = self.under_way().remove(&open.key);
+        self.earlier.extend(left.map(|upload| (open.key, upload)));
+    }
+
+    /// Writes down which uploads are under way, and what is there of them.
+    async fn record(&mut self) -> Result<()> {
+        let mut uploads = self.earlier.clone();
+        uploads.extend(self.under_way().clone());
+        let text = serde_json::to_vec(&uploads)
+            .map_err(|error| Error::new(Code::Internal, "uploads cannot be written").because(error))?;
+        self.recorded = true;
+        self.store.put(&self.order.record(), text.into(), Attributes::new()).await?;
+        failpoint::hit("stores.upload-recorded")
+    }
+
+    fn under_way(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Upload>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for memory and for a request that may be made.
+    async fn permits(&self, bytes: usize) -> Result<impl Sized + Send + use<>> {
+        let units = bytes.div_ceil(UNIT).clamp(1, self.units);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let closed = |_| Error::new(Code::Internal, "a writer of a store ended early");
+        let request = self.requests.clone().acquire_owned().await.map_err(closed)?;
+        let memory = self.room.clone().acquire_many_owned(units).await.map_err(closed)?;
+        Ok((request, memory))
+    }
+
+    /// Looks whether something that is under way has failed.
+    fn reap(&mut self) -> Result<()> {
+        while let Some(ended) = self.tasks.try_join_next() {
+            ended.map_err(early)??;
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self, entry: Entry) -> Result<()> {
+        self.give_up();
+        self.settle_folder(None).await?;
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.map_err(early)??;
+        }
+        for (key, upload) in std::mem::take(&mut self.earlier) {
+            self.store.give_up_upload(&key, &upload.id).await?;
+        }
+        if self.recorded {
+            self.store.remove(&[self.order.record()]).await?;
+        }
+        let claim = self.order.claim.clone();
+        if self.order.replaces {
+            let others = self.others().await?;
+            self.store.remove(&others).await?;
+            let (table, chunk) = (self.order.table, self.order.chunk);
+            let claim = claim.clone();
+            blocking(move || claim.remove_entry(table, chunk)).await?;
+        }
+        failpoint::hit("trees.before-entry")?;
+        blocking(move || claim.put_entry(&entry)).await?;
+        failpoint::hit("trees.after-entry")
+    }
+
+    /// What the chunk's part of the store holds and the source does not.
+    async fn others(&self) -> Result<Vec<String>> {
+        let [after, to] = self.order.span.ends()?;
+        let shelf = Shelf::new(self.store.clone(), Vec::new());
+        let found = blocking(move || {
+            let mut walk = shelf.walk(after.as_deref(), to)?;
+            let mut keys = Vec::new();
+            while let Some(found) = walk.next()? {
+                if found.listed.is_some() {
+                    keys.push(String::from_utf8_lossy(&shelf.resolve(&found)?).into_owned());
+                }
+            }
+            Ok(keys)
+        });
+        Ok(found.await?.into_iter().filter(|key| !self.written.contains(key)).collect())
+    }
+}
+
+impl Parts {
+    /// Looks at the parts that have ended.
+    fn reap(&mut self) -> Result<()> {
+        while let Some(ended) = self.tasks.try_join_next() {
+            self.ids.extend([ended.map_err(early)??]);
+        }
+        Ok(())
+    }
+
+    /// Waits for all parts, and gives what the store calls them, in their order.
+    async fn all(mut self) -> Result<Vec<String>> {
+        while let Some(ended) = self.tasks.join_next().await {
+            self.ids.extend([ended.map_err(early)??]);
+        }
+        if self.ids.len() != self.begun {
+            return Err(out_of_order());
+        }
+        Ok(self.ids.into_values().collect())
+    }
+}
+
+#[async_trait]
+impl Writer for StoreWriter {
+    async fn write(&mut self, batch: Batch) -> Result<()> {
+        let Batch::Objects(ObjectBatch { pieces, .. }) = batch else {
+            return Err(Error::new(Code::Unsupported, "a store of objects takes objects, not rows")
+                .hint("Ask for rows in files with ?format=parquet, csv or jsonl."));
+        };
+        for piece in pieces {
+            self.piece(piece).await?;
+        }
+        Ok(())
+    }
+
+    async fn offer(&mut self, _: RecordBatch) -> Result<()> {
+        Err(Error::new(Code::Unsupported, "a store of objects takes objects, not rows"))
+    }
+
+    async fn commit(mut self: Box<Self>, entry: Entry) -> Result<()> {
+        StoreWriter::commit(&mut self, entry).await
+    }
+}
+
+/// Gives up the uploads that a record tells of, and forgets it.
+pub(super) async fn give_up_recorded(store: &Store, record: &str) -> Result<()> {
+    if let Answer::Got(got) = store.get(record, None, None).await? {
+        for (key, upload) in read_record(&store.shown(record), &got.bytes)? {
+            store.give_up_upload(&key, &upload.id).await?;
+        }
+    }
+    store.remove(&[record.to_string()]).await
+}
+
+fn read_record(place: &str, text: &[u8]) -> Result<BTreeMap<String, Upload>> {
+    serde_json::from_slice(text).map_err(|error| {
+        Error::new(Code::SourceUnreadable, "a file of longshore's own is damaged")
+            .with("path", place.to_string())
+            .because(error)
+    })
+}
+
+fn key_of(name: &str) -> Result<String> {
+    let bytes = unescape(name).filter(|path| {
+        path.split(|byte| *byte == b'/').all(|part| !matches!(part, b"" | b"." | b".."))
+    });
+    let bytes = bytes.ok_or_else(|| {
+        Error::new(Code::SourceUnreadable, "a name leads out of its tree").with("name", name)
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        Error::new(Code::Unsupported, "a name that is not UTF-8 cannot be a key of a store")
+            .with("name", escape(error.as_bytes()))
+            .hint("Rename the file, or leave it out with ?exclude= in the address of the source.")
+    })
+}
+
+fn early(error: tokio::task::JoinError) -> Error {
+    Error::new(Code::Internal, "a request to a store ended early").because(error)
+}
+
+fn out_of_order() -> Error {
+    Error::new(Code::Internal, "a part of an object came without those before it")
+}
