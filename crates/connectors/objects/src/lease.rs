@@ -4,10 +4,11 @@
 //! is alive it gives up. Two runs may both give up, and never both hold. How old a lease is, the
 //! store's own clock says.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -29,6 +30,9 @@ const WATCHED: Duration = Duration::from_secs(1);
 const DEAD: Duration = Duration::from_secs(45);
 const STOPS: Duration = Duration::from_secs(30);
 
+/// The keys of the leases that this process holds.
+static HELD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
 /// A held lease; dropping it lets go.
 pub(crate) struct Lease {
     held: Arc<Held>,
@@ -48,6 +52,17 @@ struct Held {
 struct Text {
     holder: Holder,
     process: Process,
+}
+
+impl Text {
+    /// Whether it is certain that nobody holds the lease any more.
+    fn is_over(&self, object: &str) -> bool {
+        self.process.is_gone() || (self.process == Process::current() && !held().contains(object))
+    }
+}
+
+fn held() -> MutexGuard<'static, BTreeSet<String>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A process of this machine, told apart from every other one.
@@ -76,7 +91,10 @@ impl Lease {
             lost: AtomicBool::new(false),
         });
         let handle = store.handle();
+        let object = store.shown(&held.key);
+        self::held().insert(object.clone());
         if let Err(error) = handle.block_on(held.settle()) {
+            self::held().remove(&object);
             handle.block_on(store.remove(std::slice::from_ref(&held.key)))?;
             return Err(error);
         }
@@ -107,6 +125,7 @@ impl fmt::Debug for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.renewal.abort();
+        held().remove(&self.held.store.shown(&self.held.key));
         let held = self.held.clone();
         // Where the process ends before this does, it is known to be gone.
         self.held.store.handle().spawn(async move {
@@ -138,7 +157,7 @@ impl Held {
             for lease in leases.into_iter().filter(|lease| lease.key != self.key) {
                 let Some(text) = self.text_of(&lease).await? else { continue };
                 let age = Duration::from_nanos(u64::try_from(now - lease.version.modified).unwrap_or(0));
-                if age > DEAD || text.as_ref().is_some_and(|text| text.process.is_gone()) {
+                if age > DEAD || text.as_ref().is_some_and(|text| text.is_over(&self.store.shown(&lease.key))) {
                     self.store.remove(&[lease.key]).await?;
                     continue;
                 }
@@ -160,7 +179,7 @@ impl Held {
     async fn text_of(&self, lease: &Listed) -> Result<Option<Option<Text>>> {
         Ok(match self.store.get(&lease.key, None, None).await? {
             Answer::Got(got) => Some(serde_json::from_slice(&got.bytes).ok()),
-            Answer::Changed | Answer::Gone => None,
+            Answer::Changed | Answer::Gone | Answer::Undivided => None,
         })
     }
 }

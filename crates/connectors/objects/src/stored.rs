@@ -42,7 +42,7 @@ pub(crate) fn stamp(store: &Arc<Store>, key: &str) -> Result<Option<Stamp>> {
 pub(crate) fn read(store: &Arc<Store>, key: &str) -> Result<Option<Vec<u8>>> {
     Ok(match store.handle().block_on(store.get(key, None, None))? {
         Answer::Got(got) => Some(got.bytes.into()),
-        Answer::Changed | Answer::Gone => None,
+        Answer::Changed | Answer::Gone | Answer::Undivided => None,
     })
 }
 

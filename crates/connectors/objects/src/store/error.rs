@@ -20,6 +20,11 @@ pub(crate) fn is_changed(error: &object_store::Error) -> bool {
     matches!(error, object_store::Error::Precondition { .. }) || said(error).status == Some(416)
 }
 
+/// Whether all of an object came where a part of it was asked for.
+pub(crate) fn is_undivided(error: &object_store::Error) -> bool {
+    said(error).text.contains("non-partial response")
+}
+
 /// An error of a store, without addresses that hold signatures.
 pub(crate) fn failed(doing: &str, place: &str, error: object_store::Error) -> Error {
     let said = said(&error);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::stream::{self, BoxStream};
 use longshore_model::{Code, Endpoint, Error, Result};
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::multipart::{MultipartStore, PartId};
@@ -23,9 +23,10 @@ use object_store::{
     PutOptions, PutPayload,
 };
 use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
 
 pub(crate) use address::Provider;
-use error::{failed, is_changed, is_gone};
+use error::{failed, is_changed, is_gone, is_undivided};
 
 /// A bucket or container, from a path on.
 #[derive(Clone)]
@@ -39,6 +40,8 @@ pub(crate) struct Store {
     uploads: Arc<dyn MultipartStore>,
     pages: Arc<dyn PaginatedListStore>,
     handle: Handle,
+    /// Whether the server gives parts of objects, once that is known.
+    divides: Arc<OnceCell<bool>>,
 }
 
 /// An object as a listing tells of it.
@@ -96,6 +99,33 @@ pub(crate) enum Answer {
     /// It is in another state now.
     Changed,
     Gone,
+    /// The server gives no parts of objects.
+    Undivided,
+}
+
+/// An object that is read from its beginning to its end, in one state.
+pub(crate) struct Flow {
+    pub(crate) size: u64,
+    pub(crate) version: Version,
+    pub(crate) attributes: Attributes,
+    shown: String,
+    taken: u64,
+    bytes: BoxStream<'static, object_store::Result<Bytes>>,
+}
+
+impl Flow {
+    /// The next bytes; `None` when all have come.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
+        match self.bytes.next().await {
+            Some(Ok(bytes)) => {
+                self.taken += bytes.len() as u64;
+                Ok(Some(bytes))
+            }
+            Some(Err(error)) => Err(failed("read an object", &self.shown, error)),
+            None if self.taken == self.size => Ok(None),
+            None => Err(too_few(&self.shown)),
+        }
+    }
 }
 
 impl Store {
@@ -107,7 +137,7 @@ impl Store {
         let opened = address::open(provider, &bucket, endpoint)?;
         let handle = Handle::current();
         let address::Opened { objects, uploads, pages } = opened;
-        Ok(Self { provider, shown, prefix, objects, uploads, pages, handle })
+        Ok(Self { provider, shown, prefix, objects, uploads, pages, handle, divides: Arc::default() })
     }
 
     pub(crate) fn provider(&self) -> Provider {
@@ -207,6 +237,7 @@ impl Store {
         };
         let result = match self.objects.get_opts(&path, options).await {
             Err(error) if is_changed(&error) => return Ok(Answer::Changed),
+            Err(error) if is_undivided(&error) => return Ok(Answer::Undivided),
             Err(error) if is_gone(&error) => return Ok(Answer::Gone),
             result => result.map_err(failed)?,
         };
@@ -217,11 +248,34 @@ impl Store {
         let attributes = result.attributes.clone();
         let bytes = result.bytes().await.map_err(failed)?;
         if bytes.len() as u64 != length.unwrap_or(size) {
-            return Err(Error::new(Code::Store, "a store sent fewer bytes than it announced")
-                .with("object", self.shown(key))
-                .temporary());
+            return Err(too_few(&self.shown(key)));
         }
         Ok(Answer::Got(Got { bytes, size, version, attributes }))
+    }
+
+    /// Whether the server gives parts of objects; asked of one that has bytes.
+    pub(crate) async fn divides(&self, key: &str) -> Result<bool> {
+        let asked = self.divides.get_or_try_init(|| async {
+            let answer = self.get(key, Some(0..1), None).await?;
+            Ok(!matches!(answer, Answer::Undivided))
+        });
+        asked.await.copied()
+    }
+
+    /// All of an object, in the state that it is in; `None` when it is not there.
+    pub(crate) async fn flow(&self, key: &str) -> Result<Option<Flow>> {
+        let result = match self.objects.get_opts(&self.path(key)?, GetOptions::default()).await {
+            Err(error) if is_gone(&error) => return Ok(None),
+            result => result.map_err(|error| self.failed("read an object", key, error))?,
+        };
+        Ok(Some(Flow {
+            size: result.meta.size,
+            version: Version::of(&result.meta)?,
+            attributes: result.attributes.clone(),
+            shown: self.shown(key),
+            taken: 0,
+            bytes: result.into_stream(),
+        }))
     }
 
     /// Writes an object; what was there under its key is replaced.
@@ -236,12 +290,15 @@ impl Store {
         let paths = keys.iter().map(|key| self.path(key)).collect::<Result<Vec<_>>>()?;
         let paths = stream::iter(paths.into_iter().map(Ok)).boxed();
         let mut removed = self.objects.delete_stream(paths);
+        let mut refused = None;
         while let Some(one) = removed.next().await {
-            match one {
-                Err(error) if !is_gone(&error) => {
-                    return Err(failed("remove objects", &self.shown, error));
-                }
-                _ => {}
+            refused = refused.or(one.err().filter(|error| !is_gone(error)));
+        }
+        let Some(error) = refused else { return Ok(()) };
+        // What was removed is gone, whatever else the server could not do.
+        for key in keys {
+            if self.head(key).await?.is_some() {
+                return Err(self.failed("remove an object", key, error));
             }
         }
         Ok(())
@@ -301,6 +358,12 @@ impl Store {
             _ => Ok(()),
         }
     }
+}
+
+fn too_few(shown: &str) -> Error {
+    Error::new(Code::Store, "a store sent fewer bytes than it announced")
+        .with("object", shown.to_string())
+        .temporary()
 }
 
 impl Version {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use longshore_model::object::{Object, ObjectKind, escape};
-use longshore_model::{Code, Error, Result};
+use longshore_model::{Code, Error, Result, Retry};
 use tokio::task::JoinHandle;
 
 use super::Hash;
@@ -14,7 +14,7 @@ use super::entry::{ATTEMPTS, Hasher, PIECE, Sink, always_changing};
 use super::metadata;
 use super::shelf::ShelfWalk;
 use super::walk::{EntryKind, Found};
-use crate::store::{Answer, Got, Listing, Store, Version};
+use crate::store::{Answer, Got, Listing, Store};
 
 /// The part of a large object that is asked for at a time.
 const RANGE: u64 = 8 << 20;
@@ -44,6 +44,10 @@ pub(super) fn read(
     while let Some(first) = ahead.next(&mut walk)? {
         taker.enter(&first.found.path)?;
         match first.kind {
+            Asked::Nothing if first.found.listed.is_some() => {
+                let found = first.found.clone();
+                at_once(store, &found, hash, taker)?;
+            }
             Asked::Nothing => implied(&first.found, taker)?,
             Asked::Empty(filled) => empty(store, first, filled, hash, taker)?,
             Asked::Marker => marker(store, first, taker)?,
@@ -56,7 +60,7 @@ pub(super) fn read(
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Asked {
-    /// A folder that is there because something is in it.
+    /// A folder that is there because something is in it, or an object of a server that gives no parts.
     Nothing,
     /// The object that stands for a folder.
     Marker,
@@ -113,7 +117,13 @@ impl Ahead {
             (EntryKind::Empty { filled }, _) => (found, Asked::Empty(filled)),
             (EntryKind::Folder, Some(_)) => (found, Asked::Marker),
             (_, None) => (found, Asked::Nothing),
-            (_, Some(size)) if size > RANGE => self.part(found, 0..size),
+            (_, Some(size)) if size > RANGE => {
+                let key = String::from_utf8_lossy(&found.path).into_owned();
+                match self.store.handle().block_on(self.store.divides(&key))? {
+                    true => self.part(found, 0..size),
+                    false => (found, Asked::Nothing),
+                }
+            }
             _ => (found, Asked::Whole),
         }))
     }
@@ -131,6 +141,7 @@ impl Ahead {
             _ => listed.map_or(0, |listed| listed.size),
         };
         let cost = bytes + REQUEST_BYTES;
+        let cost = if kind == Asked::Nothing { REQUEST_BYTES } else { cost };
         self.held += cost;
         let mut key = String::from_utf8_lossy(&found.path).into_owned();
         if kind == Asked::Marker {
@@ -192,7 +203,7 @@ fn marker(store: &Arc<Store>, mut request: Request, taker: &mut impl Taker) -> R
     match request.answer(store)? {
         Answer::Got(got) => folder(&request.found, &got, taker),
         // It is there as long as something is in it, and the position tells of the change.
-        Answer::Changed | Answer::Gone => implied(&request.found, taker),
+        Answer::Changed | Answer::Gone | Answer::Undivided => implied(&request.found, taker),
     }
 }
 
@@ -206,16 +217,17 @@ fn empty(
 ) -> Result<()> {
     let found = request.found.clone();
     match request.answer(store)? {
+        Answer::Got(got) if metadata::is_folder(&got.attributes) => folder(&found, &got, taker),
         Answer::Got(got) => {
             Taking::new(hash).take(&found, got, taker)?;
             if filled { implied(&found, taker) } else { Ok(()) }
         }
-        Answer::Changed => Err(always_changing(&found)),
+        Answer::Changed | Answer::Undivided => Err(always_changing(&found)),
         Answer::Gone => {
             let key = format!("{}/", String::from_utf8_lossy(&found.path));
             match store.handle().block_on(store.get(&key, None, None))? {
                 Answer::Got(got) => folder(&found, &got, taker),
-                Answer::Changed | Answer::Gone => Ok(()),
+                Answer::Changed | Answer::Gone | Answer::Undivided => Ok(()),
             }
         }
     }
@@ -236,16 +248,23 @@ fn object(
         return Ok(());
     }
     ahead.drop_rest(&found);
-    let key = String::from_utf8_lossy(&found.path).into_owned();
-    for _ in 0..ATTEMPTS {
-        let Some((size, version)) = store.handle().block_on(store.head(&key))? else {
-            return gone(store, &found);
-        };
-        if again(store, &found, size, &version, hash, taker)? {
-            return Ok(());
+    at_once(store, &found, hash, taker)
+}
+
+/// Takes an object without requests ahead, again while it changes.
+fn at_once(
+    store: &Arc<Store>,
+    found: &Found,
+    hash: Option<Hash>,
+    taker: &mut impl Taker,
+) -> Result<()> {
+    let mut attempts = 1;
+    loop {
+        match again(store, found, hash, taker) {
+            Err(error) if error.retry() == Retry::Later && attempts < ATTEMPTS => attempts += 1,
+            taken => return taken,
         }
     }
-    Err(always_changing(&found))
 }
 
 /// Takes an object from the requests under way; whether all of it came in one state.
@@ -269,26 +288,29 @@ fn in_parts(
     }
 }
 
-/// Takes an object in one state, part by part; whether it stayed in it.
+/// Takes an object from its beginning to its end, in the state that it is in.
 fn again(
     store: &Arc<Store>,
     found: &Found,
-    size: u64,
-    version: &Version,
     hash: Option<Hash>,
     taker: &mut impl Taker,
-) -> Result<bool> {
+) -> Result<()> {
     let key = String::from_utf8_lossy(&found.path).into_owned();
+    let handle = store.handle();
+    let Some(mut flow) = handle.block_on(store.flow(&key))? else { return gone(store, found) };
     let mut taking = Taking::new(hash);
-    loop {
-        let range = taking.offset..size.min(taking.offset + RANGE);
-        let range = (size > 0).then_some(range);
-        let answer = store.handle().block_on(store.get(&key, range, Some(version)))?;
-        let Answer::Got(got) = answer else { return Ok(false) };
+    let mut attributes = std::mem::take(&mut flow.attributes);
+    while let Some(bytes) = handle.block_on(flow.next())? {
+        // They count where the object begins.
+        let attributes = std::mem::take(&mut attributes);
+        let got = Got { bytes, size: flow.size, version: flow.version.clone(), attributes };
         if taking.take(found, got, taker)? {
-            return Ok(true);
+            return Ok(());
         }
     }
+    // It has no bytes.
+    let got = Got { bytes: Bytes::new(), size: 0, version: flow.version.clone(), attributes };
+    taking.take(found, got, taker).map(drop)
 }
 
 /// An object that is taken part by part.

@@ -20,6 +20,7 @@ const UID: &str = "uid";
 const GID: &str = "gid";
 const KIND: &str = "kind";
 const LINK: &str = "link";
+const FOLDER: &str = "folder";
 const HASHES: [&str; 2] = ["blake3", "sha256"];
 
 /// What stores say of bytes of which nobody said anything.
@@ -31,6 +32,16 @@ const SECOND: i64 = 1_000_000_000;
 /// Whether what an object stands for is a symbolic link, whose bytes are where it leads.
 pub(super) fn is_link(attributes: &Attributes) -> bool {
     told(attributes, KIND) == Some(LINK)
+}
+
+/// Whether an object stands for a folder, also where the server has dropped the `/` of its key.
+pub(super) fn is_folder(attributes: &Attributes) -> bool {
+    told(attributes, KIND) == Some(FOLDER)
+}
+
+/// Says of an object that it stands for a folder.
+pub(super) fn mark_folder(attributes: &mut Attributes) {
+    attributes.insert(Attribute::Metadata(KIND.into()), FOLDER.into());
 }
 
 /// An object without its hash; `modified` is when the store got it.

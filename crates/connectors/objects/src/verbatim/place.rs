@@ -61,8 +61,17 @@ impl Place {
 
     /// Forgets what was listed: the next walk looks anew.
     pub(super) fn forget(&self) {
-        if let Self::Folder(forest) = self {
-            forest.forget();
+        match self {
+            Self::Folder(forest) => forest.forget(),
+            Self::Store(shelf) => shelf.forget(),
+        }
+    }
+
+    /// Does something that walks from the first entry on.
+    pub(super) fn in_order<T>(&self, work: impl Fn() -> Result<T>) -> Result<T> {
+        match self {
+            Self::Folder(_) => work(),
+            Self::Store(shelf) => shelf.in_order(work),
         }
     }
 

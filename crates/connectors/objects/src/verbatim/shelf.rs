@@ -1,8 +1,9 @@
-//! The walk through the objects of a store, in the order of their keys, which is how stores list
-//! them. Folders are what keys have before a `/`, whether or not an object stands for them.
+//! The walk through the objects of a store, in the order of their keys, which is how most stores list
+//! them. Of one that does not, all keys are listed and held. Folders are what keys have before a `/`,
+//! whether or not an object stands for them.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use longshore_model::object::escape;
 use longshore_model::{Code, Error, Result, pattern};
@@ -17,6 +18,17 @@ pub(super) struct Shelf {
     store: Arc<Store>,
     /// Patterns of names that are left out, with what is below them.
     excluded: Arc<[String]>,
+    order: Arc<Mutex<Order>>,
+}
+
+/// How a store lists its keys.
+enum Order {
+    /// As they are ordered, as far as is known.
+    Sorted,
+    /// In some other way, as was found.
+    Other,
+    /// All that it lists, in the order of the keys, which are told with the `/` of folders.
+    Held(Arc<[(String, Listed)]>),
 }
 
 /// A walk in progress.
@@ -26,6 +38,8 @@ pub(super) struct ShelfWalk {
     last: Option<String>,
     listed: VecDeque<Listed>,
     next: Next,
+    /// All keys, and how many of them were come by, where they are held.
+    held: Option<(Arc<[(String, Listed)]>, usize)>,
     /// Found, and not given yet.
     found: VecDeque<Found>,
     /// The key that was found last.
@@ -43,7 +57,60 @@ enum Next {
 
 impl Shelf {
     pub(super) fn new(store: Arc<Store>, excluded: Vec<String>) -> Self {
-        Self { store, excluded: excluded.into() }
+        Self { store, excluded: excluded.into(), order: Arc::new(Mutex::new(Order::Sorted)) }
+    }
+
+    /// Does something that walks from the first entry on; again where the walk finds that the store
+    /// does not list its keys in their order.
+    pub(super) fn in_order<T>(&self, work: impl Fn() -> Result<T>) -> Result<T> {
+        match work() {
+            Err(_) if matches!(*self.order(), Order::Other) => work(),
+            done => done,
+        }
+    }
+
+    fn order(&self) -> MutexGuard<'_, Order> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All keys, where they are not listed in their order.
+    fn held(&self) -> Result<Option<Arc<[(String, Listed)]>>> {
+        let mut order = self.order();
+        if let Order::Other = *order {
+            *order = Order::Held(self.list()?);
+        }
+        Ok(match &*order {
+            Order::Held(all) => Some(all.clone()),
+            Order::Sorted | Order::Other => None,
+        })
+    }
+
+    /// Lists all keys, and asks which of those without bytes stand for folders.
+    fn list(&self) -> Result<Arc<[(String, Listed)]>> {
+        let handle = self.store.handle();
+        let (mut all, mut next) = (Vec::new(), None);
+        loop {
+            let page = handle.block_on(self.store.page(Listing { next, ..Listing::default() }))?;
+            for listed in page.objects {
+                let is_file = listed.size > 0 || handle.block_on(self.store.head(&listed.key))?.is_some();
+                all.push((format!("{}{}", listed.key, if is_file { "" } else { "/" }), listed));
+            }
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        all.dedup_by(|(one, _), (other, _)| one == other);
+        Ok(all.into())
+    }
+
+    /// Looks anew when it is walked through the next time.
+    pub(super) fn forget(&self) {
+        let mut order = self.order();
+        if let Order::Held(_) = *order {
+            *order = Order::Other;
+        }
     }
 
     pub(super) fn store(&self) -> &Arc<Store> {
@@ -59,13 +126,18 @@ impl Shelf {
             })
         };
         let after = first.map(text).transpose()?.unwrap_or_default();
+        let held = self.held()?.map(|all| {
+            let at = all.partition_point(|(key, _)| *key <= after);
+            (all, at)
+        });
         Ok(ShelfWalk {
             shelf: self.clone(),
             reached: after.clone(),
             after,
             last: last.as_deref().map(text).transpose()?,
             listed: VecDeque::new(),
-            next: Next::First,
+            next: if held.is_some() { Next::End } else { Next::First },
+            held,
             found: VecDeque::new(),
             left_out: None,
             excluded: 0,
@@ -100,12 +172,12 @@ impl ShelfWalk {
             if let Some(found) = self.found.pop_front() {
                 return Ok(Some(found));
             }
-            let Some(listed) = self.take()? else { return Ok(None) };
-            let key = self.key(&listed)?;
+            let Some((key, listed)) = self.take()? else { return Ok(None) };
             // What a folder's key is greater than the end of, all that is in it is too.
             if self.last.as_ref().is_some_and(|last| self.first_new(&key) > last.as_str()) {
                 self.next = Next::End;
                 self.listed.clear();
+                self.held = None;
                 return Ok(None);
             }
             let filled = self.enter(&key, listed)?;
@@ -123,10 +195,10 @@ impl ShelfWalk {
         if listed.size == 0 && folder > self.reached {
             return Ok(folder);
         }
-        Err(Error::new(Code::Unsupported, "a store does not list its keys in their order")
+        *self.shelf.order() = Order::Other;
+        Err(Error::new(Code::SourceChanged, "a store no longer lists its keys in their order")
             .with("store", self.shelf.store.shown(""))
-            .with("key", escape(listed.key.as_bytes()))
-            .hint("Directory buckets and hierarchical namespaces cannot be moved yet."))
+            .with("key", escape(listed.key.as_bytes())))
     }
 
     /// The first folder above a key that was not come by before, or the key.
@@ -174,8 +246,8 @@ impl ShelfWalk {
         if key.ends_with('/') {
             return Ok(EntryKind::Folder);
         }
-        // A part of a tree ends at what is known.
-        if listed.size > 0 || self.last.as_deref() == Some(key) {
+        // A part of a tree ends at what is known, and of keys that are held all is.
+        if listed.size > 0 || self.held.is_some() || self.last.as_deref() == Some(key) {
             return Ok(EntryKind::File);
         }
         self.fill()?;
@@ -189,9 +261,15 @@ impl ShelfWalk {
         })
     }
 
-    fn take(&mut self) -> Result<Option<Listed>> {
+    fn take(&mut self) -> Result<Option<(String, Listed)>> {
+        if let Some((all, at)) = &mut self.held {
+            let next = all.get(*at).cloned();
+            *at += 1;
+            return Ok(next);
+        }
         self.fill()?;
-        Ok(self.listed.pop_front())
+        let Some(listed) = self.listed.pop_front() else { return Ok(None) };
+        Ok(Some((self.key(&listed)?, listed)))
     }
 
     fn fill(&mut self) -> Result<()> {

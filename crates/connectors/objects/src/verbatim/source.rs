@@ -120,13 +120,13 @@ impl Source for TreeSource {
             .map(|column| column.logical.clone())
             .collect();
         let (place, hash, chunk_bytes) = (self.place.clone(), self.hash, request.chunk_bytes);
-        let (chunks, notes) = blocking(move || chunks(&place, hash, chunk_bytes)).await?;
+        let (chunks, notes) = blocking(move || place.in_order(|| chunks(&place, hash, chunk_bytes))).await?;
         Ok(Study { types, chunks, wires: vec![WIRE.to_string()], notes })
     }
 
     async fn snapshot(&self, _readers: usize) -> Result<Box<dyn Snapshot>> {
         let place = self.place.clone();
-        let position = blocking(move || position(&place)).await?;
+        let position = blocking(move || place.in_order(|| position(&place))).await?;
         Ok(Box::new(TreeSnapshot { place: self.place.clone(), hash: self.hash, position }))
     }
 }
@@ -220,6 +220,6 @@ impl Snapshot for TreeSnapshot {
 
     async fn current_position(&self) -> Result<Position> {
         let place = self.place.clone();
-        blocking(move || position(&place)).await
+        blocking(move || place.in_order(|| position(&place))).await
     }
 }

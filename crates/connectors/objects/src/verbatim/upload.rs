@@ -109,7 +109,7 @@ impl StoreWriter {
     pub(super) async fn start(store: Arc<Store>, order: Order, memory: usize) -> Result<Self> {
         let earlier = match store.get(&order.record(), None, None).await? {
             Answer::Got(got) => read_record(&store.shown(&order.record()), &got.bytes)?,
-            Answer::Changed | Answer::Gone => BTreeMap::new(),
+            Answer::Changed | Answer::Gone | Answer::Undivided => BTreeMap::new(),
         };
         let units = (memory / UNIT).max(1);
         Ok(Self {
@@ -160,33 +160,34 @@ impl StoreWriter {
     async fn whole(&mut self, object: &Object, bytes: Bytes) -> Result<()> {
         let key = key_of(&object.name)?;
         self.settle_folder(Some(&key)).await?;
-        match object.kind {
+        let bytes = match object.kind {
             ObjectKind::Folder => {
                 self.folder = Some(object.clone());
-                Ok(())
+                return Ok(());
             }
             ObjectKind::Link => {
-                let to = object.link.as_deref().and_then(unescape).unwrap_or_default();
-                self.put(key, object, to.into()).await
+                object.link.as_deref().and_then(unescape).unwrap_or_default().into()
             }
-            ObjectKind::File => self.put(key, object, bytes).await,
-        }
+            ObjectKind::File => bytes,
+        };
+        let attributes = metadata::write(object, |column| self.order.columns.contains(column))?;
+        self.put(key, attributes, bytes).await
     }
 
     /// Writes an object for the folder at hand, where what comes next does not imply it.
     async fn settle_folder(&mut self, next: Option<&str>) -> Result<()> {
         let Some(folder) = self.folder.take() else { return Ok(()) };
         let key = format!("{}/", key_of(&folder.name)?);
-        let attributes = metadata::write(&folder, |column| self.order.columns.contains(column))?;
+        let mut attributes = metadata::write(&folder, |column| self.order.columns.contains(column))?;
         if attributes.is_empty() && next.is_some_and(|next| next.starts_with(&key)) {
             return Ok(());
         }
-        self.put(key, &folder, Bytes::new()).await
+        metadata::mark_folder(&mut attributes);
+        self.put(key, attributes, Bytes::new()).await
     }
 
-    async fn put(&mut self, key: String, object: &Object, bytes: Bytes) -> Result<()> {
+    async fn put(&mut self, key: String, attributes: Attributes, bytes: Bytes) -> Result<()> {
         self.reap()?;
-        let attributes = metadata::write(object, |column| self.order.columns.contains(column))?;
         if self.order.replaces {
             self.written.insert(key.clone());
         }
@@ -412,17 +413,19 @@ impl StoreWriter {
     async fn others(&self) -> Result<Vec<String>> {
         let [after, to] = self.order.span.ends()?;
         let shelf = Shelf::new(self.store.clone(), Vec::new());
-        let found = blocking(move || {
-            let mut walk = shelf.walk(after.as_deref(), to)?;
+        let walked = shelf.clone();
+        let keys = move || {
+            let mut walk = walked.walk(after.as_deref(), to.clone())?;
             let mut keys = Vec::new();
             while let Some(found) = walk.next()? {
                 if found.listed.is_some() {
-                    keys.push(String::from_utf8_lossy(&shelf.resolve(&found)?).into_owned());
+                    keys.push(String::from_utf8_lossy(&walked.resolve(&found)?).into_owned());
                 }
             }
             Ok(keys)
-        });
-        Ok(found.await?.into_iter().filter(|key| !self.written.contains(key)).collect())
+        };
+        let found = blocking(move || shelf.in_order(keys)).await?;
+        Ok(found.into_iter().filter(|key| !self.written.contains(key)).collect())
     }
 }
 
