@@ -7,6 +7,7 @@
 mod account;
 pub mod conformance;
 pub mod corpus;
+pub mod http_faults;
 pub mod kill;
 pub mod lineitem;
 pub mod memory;
@@ -18,9 +19,12 @@ mod random;
 pub mod scripted;
 mod server;
 pub mod size;
+pub mod store_server;
 
+pub use http_faults::{Fault, HttpFaults};
 pub use memory::{Counts, Memory, Store};
 pub use null::Null;
 pub use proxy::Proxy;
 pub use random::Random;
 pub use scripted::{Script, Scripted, Step};
+pub use store_server::{StoreKind, StoreServer};

@@ -1,0 +1,228 @@
+//! Private servers of object stores: one of its own on a free port of 127.0.0.1 for whoever asks.
+//!
+//! A server lives no longer than the process that asked for it, however that ends. One that cannot
+//! be started fails the test.
+
+mod kind;
+mod request;
+mod sign;
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::account::unprivileged;
+use crate::server::{Guard, finish, free_ports, give};
+
+pub use kind::StoreKind;
+pub use request::Answer;
+
+/// A server with objects of its own.
+#[derive(Debug)]
+pub struct StoreServer {
+    kind: StoreKind,
+    /// The first is for clients.
+    ports: Vec<u16>,
+    process: Mutex<Option<Child>>,
+    folder: TempDir,
+    /// Removes what is left when this process is gone.
+    _guard: Guard,
+}
+
+impl StoreServer {
+    /// A server without a bucket.
+    pub fn start(kind: StoreKind) -> Self {
+        let program = kind.program();
+        assert!(
+            program.exists(),
+            "{kind:?} is not at {}: run `cargo x services`",
+            program.display()
+        );
+        let folder = tempfile::Builder::new().prefix("longshore-store-").tempdir();
+        let folder = folder.expect("a temporary folder");
+        give(folder.path());
+        kind.prepare(folder.path());
+        let ports = free_ports(kind.ports());
+        let guard = Guard::over(folder.path(), &folder.path().join(PROCESS), "KILL");
+        let server = Self { kind, ports, process: Mutex::new(None), folder, _guard: guard };
+        server.resume();
+        server
+    }
+
+    /// The server that all tests of this process share, each with buckets of its own.
+    pub fn shared(kind: StoreKind) -> &'static Self {
+        static SERVERS: [OnceLock<StoreServer>; StoreKind::ALL.len()] =
+            [const { OnceLock::new() }; StoreKind::ALL.len()];
+        SERVERS[kind as usize].get_or_init(|| Self::start(kind))
+    }
+
+    /// What the server is.
+    pub fn kind(&self) -> StoreKind {
+        self.kind
+    }
+
+    /// The TCP port, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.ports[0]
+    }
+
+    /// The address that a client is told, before the name of a bucket.
+    pub fn endpoint(&self) -> String {
+        self.endpoint_at(self.port())
+    }
+
+    /// The address by way of another port of 127.0.0.1, such as that of a proxy.
+    pub fn endpoint_at(&self, port: u16) -> String {
+        format!("http://127.0.0.1:{port}{}", self.kind.base())
+    }
+
+    /// The name of the key, which is that of the account on Azurite.
+    pub fn key(&self) -> &'static str {
+        self.kind.key()
+    }
+
+    /// The secret of the key.
+    pub fn secret(&self) -> &'static str {
+        self.kind.secret()
+    }
+
+    /// Makes a bucket, or a container, whose name starts so, and gives its name.
+    pub fn create_bucket(&self, start: &str) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let name = format!("{start}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let query = self.kind.bucket_query();
+        let made = self.request("PUT", &format!("/{name}{query}"), &[], b"");
+        assert!(matches!(made.status, 200 | 201), "{name}: {made:?}");
+        name
+    }
+
+    /// The folder where the objects of all buckets are files, as `bucket/key`, where a server has
+    /// one: what is changed there the server finds out by itself.
+    pub fn folder(&self) -> Option<PathBuf> {
+        (self.kind == StoreKind::Rclone).then(|| self.folder.path().join(kind::DATA))
+    }
+
+    /// Answers a request that is signed with the server's own key. `target` is path and query,
+    /// percent-encoded, after what [`StoreServer::endpoint`] ends with.
+    pub fn request(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let asked = self.try_request(method, target, headers, body);
+        asked.unwrap_or_else(|error| panic!("{method} {target}: {error}\n{}", self.said()))
+    }
+
+    fn try_request(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> std::io::Result<Answer> {
+        let target = format!("{}{target}", self.kind.base());
+        let host = format!("127.0.0.1:{}", self.port());
+        let request = request::Request { method, target: &target, host: &host, headers, body };
+        request.send(self.port(), &sign::headers(self.kind, &request))
+    }
+
+    /// Starts the server, which was stopped or killed, on the port that it had.
+    ///
+    /// What it still knows then is told with [`StoreKind`].
+    pub fn resume(&self) {
+        let mut start = self.kind.command(self.folder.path(), &self.ports);
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log());
+        let log = log.expect("a log");
+        // The server must not hold the pipes of whoever waits for this process.
+        start.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+        // A signal to this process's group, such as Ctrl-C, is not for the server.
+        let child = start.process_group(0).spawn().expect("the server starts");
+        fs::write(self.folder.path().join(PROCESS), child.id().to_string()).expect("its process");
+        *self.process() = Some(child);
+        self.await_answer();
+    }
+
+    /// Stops the server; clients are cut off.
+    pub fn stop(&self) {
+        finish(unprivileged("kill").args(["-TERM", &self.pid().to_string()]));
+        self.end();
+    }
+
+    /// Stops the server as a crash would.
+    pub fn crash(&self) {
+        self.process().as_mut().expect("it runs").kill().expect("it is killed");
+        self.end();
+    }
+
+    /// Stops and starts the server.
+    pub fn restart(&self) {
+        self.stop();
+        self.resume();
+    }
+
+    /// The process of the server.
+    pub fn pid(&self) -> u32 {
+        self.process().as_ref().expect("it runs").id()
+    }
+
+    /// Waits until the server does what it is for: some answer before they can.
+    fn await_answer(&self) {
+        let began = Instant::now();
+        while !self.kind.is_ready(|method, target, body| {
+            self.try_request(method, target, &[], body).map_or(0, |answer| answer.status)
+        }) {
+            let ended = self.process().as_mut().expect("it runs").try_wait().expect("its state");
+            assert!(ended.is_none(), "{:?} has ended:\n{}", self.kind, self.said());
+            let patience = began.elapsed() < Duration::from_secs(60);
+            assert!(patience, "{:?} is not ready:\n{}", self.kind, self.said());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn end(&self) {
+        // The number of a process that has ended may be given to another.
+        let _removed = fs::remove_file(self.folder.path().join(PROCESS));
+        if let Some(mut child) = self.process().take() {
+            child.wait().expect("it ends");
+        }
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Child>> {
+        self.process.lock().expect("no thread fails with the process in hand")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn said(&self) -> String {
+        said(&self.log())
+    }
+}
+
+impl Drop for StoreServer {
+    fn drop(&mut self) {
+        if let Some(child) = self.process.get_mut().ok().and_then(Option::as_mut) {
+            let _ended = child.kill().and_then(|()| child.wait());
+        }
+    }
+}
+
+fn said(log: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned()
+}
+
+/// The file with the number of the server's process.
+const PROCESS: &str = "process";
+
+#[cfg(test)]
+mod tests;
