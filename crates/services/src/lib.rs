@@ -119,11 +119,6 @@ pub fn rclone() -> PathBuf {
     folder().join("rclone/bin/rclone")
 }
 
-/// The program of SeaweedFS, which can be a server of S3.
-pub fn seaweed() -> PathBuf {
-    folder().join("seaweed/bin/weed")
-}
-
 /// Python, and the folder of its packages where the module `moto.server` is, a server of S3.
 pub fn moto() -> (PathBuf, PathBuf) {
     (python(), folder().join("moto"))

