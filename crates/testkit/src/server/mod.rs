@@ -20,10 +20,18 @@ impl Guard {
     /// Watches over the server whose process id is the first line of `process`, and which `signal`
     /// stops at once.
     pub(crate) fn over(folder: &Path, process: &Path, signal: &str) -> Self {
+        Self::by(unprivileged("sh"), folder, process, signal)
+    }
+
+    /// Removes the folder of a server that is this process.
+    pub(crate) fn over_folder(folder: &Path) -> Self {
+        Self::by(Command::new("sh"), folder, Path::new("/dev/null"), "0")
+    }
+
+    fn by(mut shell: Command, folder: &Path, process: &Path, signal: &str) -> Self {
         const WATCH: &str = "read -r _; \
             kill -\"$3\" \"$(head -n 1 \"$2\" 2>/dev/null)\" 2>/dev/null; \
             sleep 0.1; rm -rf \"$1\" 2>/dev/null; exit 0";
-        let mut shell = unprivileged("sh");
         shell.args(["-c", WATCH, "watch"]).arg(folder).arg(process).arg(signal);
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // A signal to this process's group, such as Ctrl-C, is not for the shell.

@@ -39,16 +39,21 @@ pub struct StoreServer {
 impl StoreServer {
     /// A server without a bucket.
     pub fn start(kind: StoreKind) -> Self {
-        if let Some(program) = kind.program().filter(|program| !program.exists()) {
-            panic!("{kind:?} is not at {}: run `cargo x services`", program.display());
+        if let Some(program) = kind.program() {
+            let at = program.display();
+            assert!(program.exists(), "{kind:?} is not at {at}: run `cargo x services`");
         }
         let folder = tempfile::Builder::new().prefix("longshore-store-").tempdir();
         let folder = folder.expect("a temporary folder");
         let data = folder.path().join(kind::DATA);
         fs::create_dir(&data).expect("a folder for the data");
-        give(folder.path());
-        give(&data);
-        let guard = Guard::over(folder.path(), &folder.path().join(PROCESS), "KILL");
+        let guard = if kind.program().is_some() {
+            give(folder.path());
+            give(&data);
+            Guard::over(folder.path(), &folder.path().join(PROCESS), "KILL")
+        } else {
+            Guard::over_folder(folder.path())
+        };
         let running = Mutex::new(None);
         let server = Self { kind, port: free_port(), running, folder, _guard: guard };
         server.resume();
