@@ -1,6 +1,6 @@
 //! What tests of connectors and of the engine share: values that break things, the conformance
-//! suite for connectors, connectors that exist only for tests, private servers, data for benchmarks, and ways to
-//! kill a process.
+//! suite for connectors, connectors that exist only for tests, private servers, proxies that break, data for
+//! benchmarks, and ways to kill a process.
 //!
 //! It knows the model and no connector; nothing that ships depends on it.
 

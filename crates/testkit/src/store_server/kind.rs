@@ -96,7 +96,8 @@ impl StoreKind {
 
     fn rclone(self, folder: &Path, port: u16) -> Command {
         let mut command = unprivileged(longshore_services::rclone());
-        command.args(["serve", "s3", "--config=", "--dir-cache-time=0"]);
+        // It sees at once what others do in the folder. With no time at all it keeps a core busy.
+        command.args(["serve", "s3", "--config=", "--dir-cache-time=1ms"]);
         command.arg(format!("--addr=127.0.0.1:{port}"));
         command.arg(format!("--auth-key={},{}", self.key(), self.secret()));
         command.arg(format!("--cache-dir={}", folder.join("cache").display()));

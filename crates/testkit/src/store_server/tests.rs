@@ -1,5 +1,9 @@
 //! The servers themselves.
 
+use std::io::ErrorKind;
+
+use crate::http_faults::{Fault, HttpFaults};
+
 use super::request::Request;
 use super::{Answer, StoreKind, StoreServer, sign};
 
@@ -74,6 +78,32 @@ fn a_wrong_signature_is_refused_where_signatures_are_looked_at() {
         let answer = request.send(server.port(), &sign::headers(kind, &other));
         let status = if kind == StoreKind::Moto { 404 } else { 403 };
         assert_eq!(answer.expect("an answer").status, status, "{kind:?}");
+    }
+}
+
+#[test]
+fn signatures_hold_behind_a_proxy() {
+    for kind in StoreKind::ALL {
+        let server = StoreServer::shared(kind);
+        let proxy = HttpFaults::before(server.port());
+        let host = format!("127.0.0.1:{}", proxy.port());
+        assert_eq!(server.endpoint_at(proxy.port()), format!("http://{host}{}", kind.base()));
+        let target = format!("{}/{}/a", kind.base(), server.create_bucket("shop"));
+        let body = vec![7; 1 << 20];
+        let blob = [("x-ms-blob-type", "BlockBlob")];
+        let put =
+            Request { method: "PUT", target: &target, host: &host, headers: &blob, body: &body };
+        let get = Request { method: "GET", headers: &[], body: b"", ..put };
+        let ask = |request: &Request<'_>| {
+            request.send(proxy.port(), &sign::headers(kind, request)).map(|answer| answer.body)
+        };
+        ask(&put).expect("an answer");
+        assert_eq!(ask(&get).expect("an answer"), body, "{kind:?}");
+        proxy.fail("GET", "/a", Fault::Truncate(1000), 1);
+        assert_eq!(ask(&get).expect("an answer"), body[..1000], "{kind:?}");
+        proxy.fail("GET", "/a", Fault::Reset(1000), 1);
+        let error = ask(&get).expect_err("the answer is cut off");
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{kind:?}");
     }
 }
 
