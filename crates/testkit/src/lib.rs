@@ -1,12 +1,13 @@
 //! What tests of connectors and of the engine share: values that break things, the conformance
-//! suite for connectors, connectors that exist only for tests, private servers, data for benchmarks, and ways to
-//! kill a process.
+//! suite for connectors, connectors that exist only for tests, private servers, proxies that break, data for
+//! benchmarks, and ways to kill a process.
 //!
 //! It knows the model and no connector; nothing that ships depends on it.
 
 mod account;
 pub mod conformance;
 pub mod corpus;
+pub mod http_faults;
 pub mod kill;
 pub mod lineitem;
 pub mod memory;
@@ -18,9 +19,12 @@ mod random;
 pub mod scripted;
 mod server;
 pub mod size;
+pub mod store_server;
 
+pub use http_faults::{Fault, HttpFaults};
 pub use memory::{Counts, Memory, Store};
 pub use null::Null;
 pub use proxy::Proxy;
 pub use random::Random;
 pub use scripted::{Script, Scripted, Step};
+pub use store_server::{StoreKind, StoreServer};

@@ -20,10 +20,18 @@ impl Guard {
     /// Watches over the server whose process id is the first line of `process`, and which `signal`
     /// stops at once.
     pub(crate) fn over(folder: &Path, process: &Path, signal: &str) -> Self {
+        Self::by(unprivileged("sh"), folder, process, signal)
+    }
+
+    /// Removes the folder of a server that is this process.
+    pub(crate) fn over_folder(folder: &Path) -> Self {
+        Self::by(Command::new("sh"), folder, Path::new("/dev/null"), "0")
+    }
+
+    fn by(mut shell: Command, folder: &Path, process: &Path, signal: &str) -> Self {
         const WATCH: &str = "read -r _; \
             kill -\"$3\" \"$(head -n 1 \"$2\" 2>/dev/null)\" 2>/dev/null; \
             sleep 0.1; rm -rf \"$1\" 2>/dev/null; exit 0";
-        let mut shell = unprivileged("sh");
         shell.args(["-c", WATCH, "watch"]).arg(folder).arg(process).arg(signal);
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // A signal to this process's group, such as Ctrl-C, is not for the shell.
@@ -49,8 +57,15 @@ pub(crate) fn give(path: &Path) {
 }
 
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    free_ports(1)[0]
+}
+
+/// Ports that are free, each another one.
+pub(crate) fn free_ports(count: usize) -> Vec<u16> {
+    let bind = |_| TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listeners: Vec<TcpListener> = (0..count).map(bind).collect();
+    let port = |listener: &TcpListener| listener.local_addr().expect("an address").port();
+    listeners.iter().map(port).collect()
 }
 
 /// Runs a program to its end, which must be a good one, and gives what it printed.

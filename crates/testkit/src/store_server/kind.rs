@@ -1,0 +1,136 @@
+//! What the servers are, and how each is started.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::thread::Thread;
+use crate::account::unprivileged;
+
+/// A server of an object store. No two fail alike, and none is the real thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StoreKind {
+    /// S3 by rclone, before a folder. It takes no notice of `If-None-Match` and `If-Match`, answers
+    /// a range with the right bytes and status 200, and its lists have whole keys but no `a//b`, no
+    /// key below another one and no `/` at the end. Metadata and the types of contents are
+    /// forgotten when it stops.
+    Rclone,
+    /// S3 by s3s, in threads of this process, before a folder. It keeps to conditions, ranges,
+    /// signatures and checksums, and to metadata when it stops. No key of more than some 180 bytes,
+    /// none below another one, no `a//b` and no `/` at the end; its lists have no `ETag`, and what
+    /// is put together of parts is not held against their `ETag`.
+    S3s,
+    /// S3 by moto. Keys and the order of lists are exactly those of S3, and it keeps to conditions
+    /// and ranges. Signatures and checksums are not looked at, and all is forgotten when it stops.
+    Moto,
+    /// Azure Blob Storage by Azurite. What was written in the last seconds is lost in a crash.
+    Azurite,
+}
+
+/// The folder of the data, in that of the server.
+pub(super) const DATA: &str = "data";
+
+impl StoreKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Rclone, Self::S3s, Self::Moto, Self::Azurite];
+    /// Those that speak S3.
+    pub const S3: [Self; 3] = [Self::Rclone, Self::S3s, Self::Moto];
+
+    /// A file that is there where the server has been fetched.
+    pub(super) fn program(self) -> Option<PathBuf> {
+        match self {
+            Self::Rclone => Some(longshore_services::rclone()),
+            Self::S3s => None,
+            Self::Moto => Some(longshore_services::moto().1.join("moto/server.py")),
+            Self::Azurite => Some(longshore_services::azurite().1),
+        }
+    }
+
+    /// Whether the objects are files below the folder of the data, as `bucket/key`.
+    pub(super) fn has_files(self) -> bool {
+        matches!(self, Self::Rclone | Self::S3s)
+    }
+
+    /// What goes before the name of a bucket in a path.
+    pub(super) fn base(self) -> &'static str {
+        if self == Self::Azurite { "/devstoreaccount1" } else { "" }
+    }
+
+    pub(super) fn key(self) -> &'static str {
+        if self == Self::Azurite { "devstoreaccount1" } else { "longshore" }
+    }
+
+    /// That of Azurite is the same everywhere, and no secret.
+    pub(super) fn secret(self) -> &'static str {
+        match self {
+            Self::Azurite => {
+                "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+            }
+            _ => "longshore-secret",
+        }
+    }
+
+    /// What makes a bucket of a path, in a request to put it.
+    pub(super) fn bucket_query(self) -> &'static str {
+        if self == Self::Azurite { "?restype=container" } else { "" }
+    }
+
+    /// Starts the server in a folder where it finds what it left, with a log that it may write to.
+    pub(super) fn start(self, folder: &Path, port: u16, log: &File) -> Running {
+        let mut command = match self {
+            Self::S3s => {
+                let data = folder.join(DATA);
+                return Running::Thread(Thread::start(&data, port, self.key(), self.secret()));
+            }
+            Self::Rclone => self.rclone(folder, port),
+            Self::Moto => moto(port),
+            Self::Azurite => azurite(folder, port),
+        };
+        let log = || log.try_clone().expect("a log");
+        // The server must not hold the pipes of whoever waits for this process.
+        command.stdin(Stdio::null()).stdout(log()).stderr(log());
+        // A signal to this process's group, such as Ctrl-C, is not for the server.
+        Running::Process(command.process_group(0).spawn().expect("the server starts"))
+    }
+
+    fn rclone(self, folder: &Path, port: u16) -> Command {
+        let mut command = unprivileged(longshore_services::rclone());
+        // It sees at once what others do in the folder. With no time at all it keeps a core busy.
+        command.args(["serve", "s3", "--config=", "--dir-cache-time=1ms"]);
+        command.arg(format!("--addr=127.0.0.1:{port}"));
+        command.arg(format!("--auth-key={},{}", self.key(), self.secret()));
+        command.arg(format!("--cache-dir={}", folder.join("cache").display()));
+        command.arg(folder.join(DATA));
+        command
+    }
+
+    /// What a server answers to when it serves.
+    pub(super) fn first_question(self) -> &'static str {
+        if self == Self::Azurite { "?comp=list" } else { "/" }
+    }
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub(super) enum Running {
+    Process(Child),
+    Thread(Thread),
+}
+
+fn moto(port: u16) -> Command {
+    let (python, packages) = longshore_services::moto();
+    let mut command = unprivileged(python);
+    command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
+    command.env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+fn azurite(folder: &Path, port: u16) -> Command {
+    let (node, script) = longshore_services::azurite();
+    let mut command = unprivileged(node);
+    command.arg(script).args(["--blobHost", "127.0.0.1", "--blobPort", &port.to_string()]);
+    command.arg("--location").arg(folder.join(DATA));
+    command.args(["--silent", "--disableTelemetry", "--skipApiVersionCheck"]);
+    command
+}
