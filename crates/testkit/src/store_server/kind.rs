@@ -11,18 +11,18 @@ use crate::account::unprivileged;
 /// A server of an object store. No two fail alike, and none is the real thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StoreKind {
-    /// S3 by rclone, before a folder. It takes no notice of `If-None-Match` and `If-Match`, answers
-    /// a range with the right bytes and status 200, and its lists have whole keys but no `a//b`, no
-    /// key below another one and no `/` at the end. Metadata and the types of contents are
-    /// forgotten when it stops.
+    /// S3 by rclone, before a folder. It takes no notice of `If-None-Match` and `If-Match`, and
+    /// answers a range with the right bytes and status 200. It refuses `a//b` and a key below
+    /// another one, and drops a `/` at the end. When it stops it forgets metadata and the types of
+    /// contents.
     Rclone,
     /// S3 by s3s, in threads of this process, before a folder. It keeps to conditions, ranges,
-    /// signatures and checksums, and to metadata when it stops. No key of more than some 180 bytes,
-    /// none below another one, no `a//b` and no `/` at the end; its lists have no `ETag`, and what
-    /// is put together of parts is not held against their `ETag`.
+    /// signatures and checksums, and forgets nothing when it stops. It refuses keys of more than
+    /// some 180 bytes and those below another one, takes `a//b` for `a/b`, and lists nothing whose
+    /// key ends in `/`. Its lists have no `ETag`, and parts are not held against theirs.
     S3s,
     /// S3 by moto. Keys and the order of lists are exactly those of S3, and it keeps to conditions
-    /// and ranges. Signatures and checksums are not looked at, and all is forgotten when it stops.
+    /// and ranges. It looks at no signature and no checksum, and forgets everything when it stops.
     Moto,
     /// Azure Blob Storage by Azurite. What was written in the last seconds is lost in a crash.
     Azurite,
