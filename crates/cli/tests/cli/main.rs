@@ -16,5 +16,6 @@ mod rejects;
 mod restart;
 mod soak;
 mod stage;
+mod stores;
 mod trees;
 mod writer;

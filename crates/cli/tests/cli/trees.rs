@@ -12,7 +12,7 @@ use crate::postgres::verified;
 use crate::stage::{Ran, Stage};
 
 /// A tree of many small files, some large ones, and what breaks tools.
-fn plant(root: &Path) {
+pub(crate) fn plant(root: &Path) {
     fs::create_dir_all(root.join("many/deep/er")).expect("folders");
     for number in 0..300 {
         let text = format!("file number {number}\n").repeat(number % 40);
@@ -52,7 +52,7 @@ fn plant(root: &Path) {
 }
 
 /// Everything that is kept of a tree.
-fn picture(root: &Path) -> BTreeMap<Vec<u8>, String> {
+pub(crate) fn picture(root: &Path) -> BTreeMap<Vec<u8>, String> {
     let mut found = BTreeMap::new();
     look(root, Path::new(""), &mut found);
     found

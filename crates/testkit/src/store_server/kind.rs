@@ -49,7 +49,7 @@ impl StoreKind {
 
     /// Whether the objects are files below the folder of the data, as `bucket/key`.
     pub(super) fn has_files(self) -> bool {
-        matches!(self, Self::Rclone | Self::S3s)
+        self == Self::S3s
     }
 
     /// What goes before the name of a bucket in a path.
@@ -96,8 +96,9 @@ impl StoreKind {
 
     fn rclone(self, folder: &Path, port: u16) -> Command {
         let mut command = unprivileged(longshore_services::rclone());
-        // It sees at once what others do in the folder. With no time at all it keeps a core busy.
-        command.args(["serve", "s3", "--config=", "--dir-cache-time=1ms"]);
+        // With a short --dir-cache-time it would see what others do in the folder, and forget what it
+        // has just written there.
+        command.args(["serve", "s3", "--config="]);
         command.arg(format!("--addr=127.0.0.1:{port}"));
         command.arg(format!("--auth-key={},{}", self.key(), self.secret()));
         command.arg(format!("--cache-dir={}", folder.join("cache").display()));

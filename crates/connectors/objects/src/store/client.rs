@@ -23,7 +23,7 @@ pub(super) fn retries() -> RetryConfig {
             max_backoff: Duration::from_secs(10),
             base: 2.0,
         },
-        max_retries: 8,
+        max_retries: 10,
         retry_timeout: Duration::from_secs(120),
     }
 }

@@ -1,6 +1,7 @@
 //! What a store's errors mean.
 
 use longshore_model::{Code, Error};
+use object_store::client::HttpError;
 
 /// What a response with an error said.
 struct Said {
@@ -18,6 +19,18 @@ pub(crate) fn is_gone(error: &object_store::Error) -> bool {
 /// told of a larger one.
 pub(crate) fn is_changed(error: &object_store::Error) -> bool {
     matches!(error, object_store::Error::Precondition { .. }) || said(error).status == Some(416)
+}
+
+/// Whether the way to the server broke, before an answer or in the midst of it.
+pub(crate) fn is_broken(error: &object_store::Error) -> bool {
+    let mut current: Option<&dyn std::error::Error> = Some(error);
+    while let Some(one) = current {
+        if one.is::<HttpError>() {
+            return true;
+        }
+        current = one.source();
+    }
+    false
 }
 
 /// Whether all of an object came where a part of it was asked for.
@@ -119,7 +132,11 @@ mod tests {
                 Some(403),
                 "AccessDenied: No.",
             ),
-            ("non-2xx status code: 503 Service Unavailable: ", Some(503), "the server answered 503 Service Unavailable"),
+            (
+                "non-2xx status code: 503 Service Unavailable: ",
+                Some(503),
+                "the server answered 503 Service Unavailable",
+            ),
             ("error response: <Error><Code>SlowDown</Code></Error>", None, "SlowDown"),
             ("non-2xx status code: ", None, "the server answered with an error"),
         ] {

@@ -10,23 +10,25 @@ mod error;
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use longshore_model::object::escape;
 use longshore_model::{Code, Endpoint, Error, Result};
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::{Path, PathPart};
 use object_store::{
-    Attributes, GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMultipartOptions,
-    PutOptions, PutPayload,
+    Attributes, GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutOptions, PutPayload,
 };
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
 pub(crate) use address::Provider;
-use error::{failed, is_changed, is_gone, is_undivided};
+use error::{failed, is_broken, is_changed, is_gone, is_undivided};
 
 /// A bucket or container, from a path on.
 #[derive(Clone)]
@@ -103,6 +105,10 @@ pub(crate) enum Answer {
     Undivided,
 }
 
+/// How often the way to the server may break in one call, and the first pause before the next try.
+const BREAKS: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// An object that is read from its beginning to its end, in one state.
 pub(crate) struct Flow {
     pub(crate) size: u64,
@@ -137,7 +143,16 @@ impl Store {
         let opened = address::open(provider, &bucket, endpoint)?;
         let handle = Handle::current();
         let address::Opened { objects, uploads, pages } = opened;
-        Ok(Self { provider, shown, prefix, objects, uploads, pages, handle, divides: Arc::default() })
+        Ok(Self {
+            provider,
+            shown,
+            prefix,
+            objects,
+            uploads,
+            pages,
+            handle,
+            divides: Arc::default(),
+        })
     }
 
     pub(crate) fn provider(&self) -> Provider {
@@ -163,10 +178,10 @@ impl Store {
         let full = format!("{}{key}", self.prefix);
         let mut path = Path::default();
         for part in full.split('/') {
-            let part = PathPart::parse(part).map_err(|error| {
+            // Its error repeats the name as it is.
+            let part = PathPart::parse(part).map_err(|_| {
                 Error::new(Code::Unsupported, "a name cannot be a key of a store")
-                    .with("name", key)
-                    .because(error)
+                    .with("name", escape(key.as_bytes()))
                     .hint("Rename the object, or leave it out with ?exclude= in the address of the source.")
             })?;
             path = path.join(part);
@@ -185,18 +200,21 @@ impl Store {
             ..PaginatedListOptions::default()
         };
         let start = (!start.is_empty()).then_some(start.as_str());
-        let page = self.pages.list_paginated(start, options).await;
+        let page = self.persist(|| self.pages.list_paginated(start, options.clone())).await;
         let page = page.map_err(|error| failed("list a store", &self.shown, error))?;
         let folders = page.result.common_prefixes.iter();
         let folders = folders.map(|path| self.key(path)).collect::<Result<_>>()?;
-        let objects = page.result.objects.into_iter().filter_map(|meta| self.listed(meta).transpose());
+        let objects =
+            page.result.objects.into_iter().filter_map(|meta| self.listed(meta).transpose());
         Ok(Page { objects: objects.collect::<Result<_>>()?, folders, next: page.page_token })
     }
 
     /// The key of a path; empty for the path of the store itself.
     fn key(&self, path: &Path) -> Result<String> {
         let text = path.as_ref();
-        let key = text.strip_prefix(&self.prefix).or((text == self.prefix.trim_end_matches('/')).then_some(""));
+        let key = text
+            .strip_prefix(&self.prefix)
+            .or((text == self.prefix.trim_end_matches('/')).then_some(""));
         key.map(str::to_string).ok_or_else(|| {
             Error::new(Code::SourceUnreadable, "a store lists what it was not asked for")
                 .with("store", self.shown.clone())
@@ -213,11 +231,29 @@ impl Store {
 
     /// What is known of an object; `None` when it is not there.
     pub(crate) async fn head(&self, key: &str) -> Result<Option<(u64, Version)>> {
-        match self.objects.head(&self.path(key)?).await {
+        let path = self.path(key)?;
+        match self.persist(|| self.objects.head(&path)).await {
             Ok(meta) => Ok(Some((meta.size, Version::of(&meta)?))),
             Err(error) if is_gone(&error) => Ok(None),
             Err(error) => Err(self.failed("look at an object", key, error)),
         }
+    }
+
+    /// Does something again when the way to the server breaks. What the server answers, the client
+    /// deals with.
+    async fn persist<T, W>(&self, work: impl Fn() -> W) -> object_store::Result<T>
+    where
+        W: Future<Output = object_store::Result<T>>,
+    {
+        let mut pause = PAUSE;
+        for _ in 1..BREAKS {
+            match work().await {
+                Err(error) if is_broken(&error) => tokio::time::sleep(pause).await,
+                done => return done,
+            }
+            pause *= 2;
+        }
+        work().await
     }
 
     /// An object, or a part of it, in one state or in any.
@@ -228,25 +264,27 @@ impl Store {
         wanted: Option<&Version>,
     ) -> Result<Answer> {
         let path = self.path(key)?;
-        let failed = |error| self.failed("read an object", key, error);
         let length = range.as_ref().map(|range| range.end - range.start);
         let options = GetOptions {
             range: range.map(GetRange::Bounded),
             if_match: wanted.and_then(|version| version.tag.clone()),
             ..GetOptions::default()
         };
-        let result = match self.objects.get_opts(&path, options).await {
+        let got = self.persist(|| async {
+            let result = self.objects.get_opts(&path, options.clone()).await?;
+            let (meta, attributes) = (result.meta.clone(), result.attributes.clone());
+            Ok((meta, attributes, result.bytes().await?))
+        });
+        let (meta, attributes, bytes) = match got.await {
             Err(error) if is_changed(&error) => return Ok(Answer::Changed),
             Err(error) if is_undivided(&error) => return Ok(Answer::Undivided),
             Err(error) if is_gone(&error) => return Ok(Answer::Gone),
-            result => result.map_err(failed)?,
+            got => got.map_err(|error| self.failed("read an object", key, error))?,
         };
-        let (size, version) = (result.meta.size, Version::of(&result.meta)?);
+        let (size, version) = (meta.size, Version::of(&meta)?);
         if wanted.is_some_and(|wanted| !wanted.is_same(&version)) {
             return Ok(Answer::Changed);
         }
-        let attributes = result.attributes.clone();
-        let bytes = result.bytes().await.map_err(failed)?;
         if bytes.len() as u64 != length.unwrap_or(size) {
             return Err(too_few(&self.shown(key)));
         }
@@ -281,7 +319,9 @@ impl Store {
     /// Writes an object; what was there under its key is replaced.
     pub(crate) async fn put(&self, key: &str, bytes: Bytes, attributes: Attributes) -> Result<()> {
         let options = PutOptions { attributes, ..PutOptions::default() };
-        let put = self.objects.put_opts(&self.path(key)?, PutPayload::from(bytes), options).await;
+        let (path, bytes) = (self.path(key)?, PutPayload::from(bytes));
+        let put = || self.objects.put_opts(&path, bytes.clone(), options.clone());
+        let put = self.persist(put).await;
         put.map(drop).map_err(|error| self.failed("write an object", key, error))
     }
 
@@ -307,7 +347,9 @@ impl Store {
     /// Begins an upload in parts, and gives its id.
     pub(crate) async fn begin_upload(&self, key: &str, attributes: Attributes) -> Result<String> {
         let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
-        let begun = self.uploads.create_multipart_opts(&self.path(key)?, options).await;
+        let path = self.path(key)?;
+        let begin = || self.uploads.create_multipart_opts(&path, options.clone());
+        let begun = self.persist(begin).await;
         begun.map_err(|error| self.failed("begin an upload", key, error))
     }
 
@@ -331,30 +373,39 @@ impl Store {
         bytes: Bytes,
     ) -> Result<String> {
         let (path, upload) = (self.path(key)?, upload.to_string());
-        let put = self.uploads.put_part(&path, &upload, number, PutPayload::from(bytes)).await;
+        let bytes = PutPayload::from(bytes);
+        let put = || self.uploads.put_part(&path, &upload, number, bytes.clone());
+        let put = self.persist(put).await;
         put.map(|part| part.content_id)
             .map_err(|error| self.failed("upload a part of an object", key, error))
     }
 
-    /// Makes an object of the parts of an upload.
+    /// Makes an object of so many bytes of the parts of an upload.
     pub(crate) async fn end_upload(
         &self,
         key: &str,
         upload: &str,
         parts: Vec<String>,
+        size: u64,
     ) -> Result<()> {
-        let parts = parts.into_iter().map(|content_id| PartId { content_id }).collect();
+        let parts: Vec<_> = parts.into_iter().map(|content_id| PartId { content_id }).collect();
         let (path, upload) = (self.path(key)?, upload.to_string());
-        let ended = self.uploads.complete_multipart(&path, &upload, parts).await;
-        ended.map(drop).map_err(|error| self.failed("end an upload", key, error))
+        let end = || self.uploads.complete_multipart(&path, &upload, parts.clone());
+        match self.persist(end).await {
+            Ok(_) => Ok(()),
+            // It may have been ended with the answer lost, and then is not known any more.
+            Err(error) => match self.head(key).await? {
+                Some((found, _)) if found == size => Ok(()),
+                _ => Err(self.failed("end an upload", key, error)),
+            },
+        }
     }
 
     /// Gives an upload up. One that is not known any more is none.
     pub(crate) async fn give_up_upload(&self, key: &str, upload: &str) -> Result<()> {
-        match self.uploads.abort_multipart(&self.path(key)?, &upload.to_string()).await {
-            Err(error) if !is_gone(&error) => {
-                Err(self.failed("give an upload up", key, error))
-            }
+        let (path, upload) = (self.path(key)?, upload.to_string());
+        match self.persist(|| self.uploads.abort_multipart(&path, &upload)).await {
+            Err(error) if !is_gone(&error) => Err(self.failed("give an upload up", key, error)),
             _ => Ok(()),
         }
     }

@@ -108,6 +108,9 @@ impl Source for TreeSource {
         if self.owners {
             columns.push("owner");
         }
+        if let Place::Store(_) = self.place {
+            columns.push("attributes");
+        }
         let tables = vec![object::table(&columns)];
         Ok(Catalog { dialect: DIALECT.to_string(), tables, ..Catalog::default() })
     }
@@ -120,7 +123,8 @@ impl Source for TreeSource {
             .map(|column| column.logical.clone())
             .collect();
         let (place, hash, chunk_bytes) = (self.place.clone(), self.hash, request.chunk_bytes);
-        let (chunks, notes) = blocking(move || place.in_order(|| chunks(&place, hash, chunk_bytes))).await?;
+        let (chunks, notes) =
+            blocking(move || place.in_order(|| chunks(&place, hash, chunk_bytes))).await?;
         Ok(Study { types, chunks, wires: vec![WIRE.to_string()], notes })
     }
 

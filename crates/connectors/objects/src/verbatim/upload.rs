@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
@@ -27,8 +28,9 @@ use crate::store::{Answer, Provider, Store};
 /// The smallest part of an upload, and the most parts that one may have: stores take 10,000.
 const PART: u64 = 8 << 20;
 const PARTS: u64 = 9_000;
-/// After so many parts what was uploaded is recorded.
-const RECORDED: usize = 8;
+/// After so many parts, or so long after one, what was uploaded is recorded.
+const RECORDED: usize = 4;
+const RECORDED_AFTER: Duration = Duration::from_secs(5);
 /// The unit in which memory is counted.
 const UNIT: usize = 4 << 10;
 /// Requests under way, at most.
@@ -62,6 +64,9 @@ struct Upload {
     part: u64,
     /// The parts that are there, by number.
     parts: BTreeMap<usize, Part>,
+    /// Whether an earlier process began it.
+    #[serde(skip)]
+    resumed: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -82,11 +87,12 @@ struct Open {
 }
 
 /// The parts of an object that are under way, and what the store calls those that are there.
-#[derive(Default)]
 struct Parts {
     begun: usize,
     tasks: JoinSet<Result<(usize, String)>>,
     ids: BTreeMap<usize, String>,
+    /// How many were there when it was recorded, and when.
+    recorded: (usize, Instant),
 }
 
 /// How the parts of an object become one.
@@ -143,7 +149,7 @@ impl StoreWriter {
                     part: usize::try_from(part).map_err(|_| out_of_order())?,
                     size: 0,
                     buffer: BytesMut::new(),
-                    parts: Parts::default(),
+                    parts: Parts::new(),
                     way: Way::Small,
                 });
             }
@@ -178,7 +184,8 @@ impl StoreWriter {
     async fn settle_folder(&mut self, next: Option<&str>) -> Result<()> {
         let Some(folder) = self.folder.take() else { return Ok(()) };
         let key = format!("{}/", key_of(&folder.name)?);
-        let mut attributes = metadata::write(&folder, |column| self.order.columns.contains(column))?;
+        let mut attributes =
+            metadata::write(&folder, |column| self.order.columns.contains(column))?;
         if attributes.is_empty() && next.is_some_and(|next| next.starts_with(&key)) {
             return Ok(());
         }
@@ -251,7 +258,7 @@ impl StoreWriter {
                 });
             }
         }
-        let records = matches!(open.way, Way::Known(_)) && open.parts.begun % RECORDED == 0;
+        let records = matches!(open.way, Way::Known(_)) && open.parts.is_news();
         self.open = Some(open);
         if records { self.record().await } else { Ok(()) }
     }
@@ -264,11 +271,12 @@ impl StoreWriter {
         }
         let known = self.earlier.remove(&open.key);
         let upload = match known.filter(|known| known.part == open.part as u64) {
-            Some(known) => known,
+            Some(known) => Upload { resumed: true, ..known },
             None => Upload {
                 id: self.store.begin_upload(&open.key, attributes).await?,
                 part: open.part as u64,
                 parts: BTreeMap::new(),
+                resumed: false,
             },
         };
         let id = upload.id.clone();
@@ -298,9 +306,11 @@ impl StoreWriter {
         }
         let permits = self.permits(bytes.len()).await?;
         let (store, under_way, key) = (self.store.clone(), self.under_way.clone(), key.to_string());
+        let stale = self.stale(&key);
         parts.tasks.spawn(async move {
             let _held = permits;
-            let id = store.put_part(&key, &upload, number, bytes).await?;
+            let put = store.put_part(&key, &upload, number, bytes).await;
+            let id = unless_stale(put, &store, stale).await?;
             let mut under_way = under_way.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(upload) = under_way.get_mut(&key) {
                 upload.parts.insert(number, Part { hash, id: id.clone() });
@@ -308,6 +318,12 @@ impl StoreWriter {
             Ok((number, id))
         });
         Ok(())
+    }
+
+    /// The record that goes when an upload of an earlier process turns out to be of no use.
+    fn stale(&self, key: &str) -> Option<String> {
+        let resumed = self.under_way().get(key).is_some_and(|upload| upload.resumed);
+        resumed.then(|| self.order.record())
     }
 
     /// Ends an object that came in several parts.
@@ -321,16 +337,17 @@ impl StoreWriter {
             self.put_part().await?;
         }
         let Some(open) = self.open.take() else { return Err(out_of_order()) };
-        let Open { key, buffer, parts, way, .. } = open;
+        let Open { key, buffer, parts, way, size, .. } = open;
         if self.order.replaces {
             self.written.insert(key.clone());
         }
-        let (store, under_way) = (self.store.clone(), self.under_way.clone());
+        let (store, under_way, stale) =
+            (self.store.clone(), self.under_way.clone(), self.stale(&key));
         match way {
             Way::Small => return self.whole(object, buffer.freeze()).await,
             Way::Known(id) => self.tasks.spawn(async move {
                 let ids = parts.all().await?;
-                store.end_upload(&key, &id, ids).await?;
+                unless_stale(store.end_upload(&key, &id, ids, size).await, &store, stale).await?;
                 under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
                 Ok(())
             }),
@@ -355,8 +372,9 @@ impl StoreWriter {
     async fn record(&mut self) -> Result<()> {
         let mut uploads = self.earlier.clone();
         uploads.extend(self.under_way().clone());
-        let text = serde_json::to_vec(&uploads)
-            .map_err(|error| Error::new(Code::Internal, "uploads cannot be written").because(error))?;
+        let text = serde_json::to_vec(&uploads).map_err(|error| {
+            Error::new(Code::Internal, "uploads cannot be written").because(error)
+        })?;
         self.recorded = true;
         self.store.put(&self.order.record(), text.into(), Attributes::new()).await?;
         failpoint::hit("stores.upload-recorded")
@@ -425,11 +443,42 @@ impl StoreWriter {
             Ok(keys)
         };
         let found = blocking(move || shelf.in_order(keys)).await?;
-        Ok(found.into_iter().filter(|key| !self.written.contains(key)).collect())
+        let mut others = Vec::new();
+        for key in found.into_iter().filter(|key| !self.written.contains(key)) {
+            if !self.is_written_folder(&key).await? {
+                others.push(key);
+            }
+        }
+        Ok(others)
+    }
+
+    /// Whether an object is what a server made of one that was written for a folder: some drop the `/`.
+    async fn is_written_folder(&self, key: &str) -> Result<bool> {
+        if !self.written.contains(&format!("{key}/")) {
+            return Ok(false);
+        }
+        let answer = self.store.get(key, None, None).await?;
+        Ok(matches!(answer, Answer::Got(got) if metadata::is_folder(&got.attributes)))
     }
 }
 
 impl Parts {
+    fn new() -> Self {
+        let recorded = (0, Instant::now());
+        Self { begun: 0, tasks: JoinSet::new(), ids: BTreeMap::new(), recorded }
+    }
+
+    /// Whether what is there is worth a record.
+    fn is_news(&mut self) -> bool {
+        let (told, since) = self.recorded;
+        let new = self.ids.len() - told;
+        let is_news = new >= RECORDED || (new > 0 && since.elapsed() > RECORDED_AFTER);
+        if is_news {
+            self.recorded = (self.ids.len(), Instant::now());
+        }
+        is_news
+    }
+
     /// Looks at the parts that have ended.
     fn reap(&mut self) -> Result<()> {
         while let Some(ended) = self.tasks.try_join_next() {
@@ -454,8 +503,11 @@ impl Parts {
 impl Writer for StoreWriter {
     async fn write(&mut self, batch: Batch) -> Result<()> {
         let Batch::Objects(ObjectBatch { pieces, .. }) = batch else {
-            return Err(Error::new(Code::Unsupported, "a store of objects takes objects, not rows")
-                .hint("Ask for rows in files with ?format=parquet, csv or jsonl."));
+            return Err(Error::new(
+                Code::Unsupported,
+                "a store of objects takes objects, not rows",
+            )
+            .hint("Ask for rows in files with ?format=parquet, csv or jsonl."));
         };
         for piece in pieces {
             self.piece(piece).await?;
@@ -469,6 +521,18 @@ impl Writer for StoreWriter {
 
     async fn commit(mut self: Box<Self>, entry: Entry) -> Result<()> {
         StoreWriter::commit(&mut self, entry).await
+    }
+}
+
+/// What became of a request for an upload of an earlier process. A store may have forgotten the upload;
+/// without the record, the chunk is written anew.
+async fn unless_stale<T>(done: Result<T>, store: &Store, record: Option<String>) -> Result<T> {
+    match (done, record) {
+        (Err(error), Some(record)) => {
+            store.remove(&[record]).await?;
+            Err(error.temporary())
+        }
+        (done, _) => done,
     }
 }
 
