@@ -21,14 +21,17 @@ pub(super) struct Shelf {
     order: Arc<Mutex<Order>>,
 }
 
+/// All keys of a store in their order, with the `/` of folders.
+type Keys = Arc<[(String, Listed)]>;
+
 /// How a store lists its keys.
 enum Order {
     /// As they are ordered, as far as is known.
     Sorted,
     /// In some other way, as was found.
     Other,
-    /// All that it lists, in the order of the keys, which are told with the `/` of folders.
-    Held(Arc<[(String, Listed)]>),
+    /// In some other way, and these are all.
+    Held(Keys),
 }
 
 /// A walk in progress.
@@ -39,7 +42,7 @@ pub(super) struct ShelfWalk {
     listed: VecDeque<Listed>,
     next: Next,
     /// All keys, and how many of them were come by, where they are held.
-    held: Option<(Arc<[(String, Listed)]>, usize)>,
+    held: Option<(Keys, usize)>,
     /// Found, and not given yet.
     found: VecDeque<Found>,
     /// The key that was found last.
@@ -74,7 +77,7 @@ impl Shelf {
     }
 
     /// All keys, where they are not listed in their order.
-    fn held(&self) -> Result<Option<Arc<[(String, Listed)]>>> {
+    fn held(&self) -> Result<Option<Keys>> {
         let mut order = self.order();
         if let Order::Other = *order {
             *order = Order::Held(self.list()?);
@@ -86,7 +89,7 @@ impl Shelf {
     }
 
     /// Lists all keys, and asks which of those without bytes stand for folders.
-    fn list(&self) -> Result<Arc<[(String, Listed)]>> {
+    fn list(&self) -> Result<Keys> {
         let handle = self.store.handle();
         let (mut all, mut next) = (Vec::new(), None);
         loop {
