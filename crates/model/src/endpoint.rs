@@ -96,7 +96,8 @@ impl Endpoint {
         if bucket.contains('@') {
             return Err(wrong("an address of a store has a user before its bucket"));
         }
-        let decoded = |text| percent_decode(text).ok_or_else(|| wrong("an address has a wrong % escape"));
+        let decoded =
+            |text| percent_decode(text).ok_or_else(|| wrong("an address has a wrong % escape"));
         Ok((decoded(bucket)?, decoded(path)?.trim_matches('/').to_string()))
     }
 

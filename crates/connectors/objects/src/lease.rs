@@ -79,8 +79,9 @@ impl Lease {
     /// Takes the lease, or names who holds it. Waits for a lease to be renewed or to be dead.
     pub(crate) fn take(store: &Arc<Store>, holder: &Holder) -> Result<Self> {
         let text = Text { holder: holder.clone(), process: Process::current() };
-        let text = serde_json::to_vec(&text)
-            .map_err(|error| Error::new(Code::Internal, "a lease cannot be written").because(error))?;
+        let text = serde_json::to_vec(&text).map_err(|error| {
+            Error::new(Code::Internal, "a lease cannot be written").because(error)
+        })?;
         let now = SystemTime::now();
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
         let held = Arc::new(Held {
@@ -156,8 +157,11 @@ impl Held {
             let mut others = Vec::new();
             for lease in leases.into_iter().filter(|lease| lease.key != self.key) {
                 let Some(text) = self.text_of(&lease).await? else { continue };
-                let age = Duration::from_nanos(u64::try_from(now - lease.version.modified).unwrap_or(0));
-                if age > DEAD || text.as_ref().is_some_and(|text| text.is_over(&self.store.shown(&lease.key))) {
+                let age =
+                    Duration::from_nanos(u64::try_from(now - lease.version.modified).unwrap_or(0));
+                if age > DEAD
+                    || text.as_ref().is_some_and(|text| text.is_over(&self.store.shown(&lease.key)))
+                {
                     self.store.remove(&[lease.key]).await?;
                     continue;
                 }

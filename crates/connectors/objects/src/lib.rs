@@ -4,6 +4,7 @@
 //! It owns the layout of a folder of tables: data files, manifest, ledger, lock and lease. It must never
 //! know the engine, another connector or a terminal.
 
+mod content;
 mod csv;
 mod describe;
 mod digits;

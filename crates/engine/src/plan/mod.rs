@@ -165,7 +165,9 @@ async fn plan_move(
 /// Leaves out the columns that the target has no place for, and says so.
 fn leave_unkept(draft: &mut Draft, target: &dyn Target) {
     for column in &draft.table.columns {
-        let Some(at) = draft.columns.iter().position(|one| one.source == column.name) else { continue };
+        let Some(at) = draft.columns.iter().position(|one| one.source == column.name) else {
+            continue;
+        };
         let Err(reason) = target.keeps(column) else { continue };
         let target_name = draft.columns.remove(at).target;
         draft.structure.columns.retain(|one| one.name != target_name);

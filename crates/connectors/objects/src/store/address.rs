@@ -26,8 +26,14 @@ pub(crate) type Words = &'static [(&'static str, &'static str)];
 
 const S3_OPTIONS: Words = &[
     ("region", "of the bucket; us-east-1 unless it is told here or by AWS_REGION"),
-    ("endpoint", "of a server that is not Amazon's: https://host:port, or http:// in a trusted network"),
-    ("addressing", "virtual: the bucket is a part of the host's name; path (the default): of the path"),
+    (
+        "endpoint",
+        "of a server that is not Amazon's: https://host:port, or http:// in a trusted network",
+    ),
+    (
+        "addressing",
+        "virtual: the bucket is a part of the host's name; path (the default): of the path",
+    ),
     ("access-key-id", "of the credentials; write the secret as ${secret:NAME}"),
     ("secret-access-key", "of the credentials"),
     ("session-token", "of credentials that end"),
@@ -36,7 +42,10 @@ const S3_OPTIONS: Words = &[
 ];
 
 const GCS_OPTIONS: Words = &[
-    ("credentials", "the JSON file of a service account, or of gcloud auth application-default login"),
+    (
+        "credentials",
+        "the JSON file of a service account, or of gcloud auth application-default login",
+    ),
     ("endpoint", "of a server that is not Google's"),
     ANONYMOUS,
     AUTHORITY,
@@ -46,7 +55,10 @@ const AZURE_OPTIONS: Words = &[
     ("account", "the storage account"),
     ("account-key", "its key; write it as ${secret:NAME}"),
     ("sas-token", "a shared access signature, in place of the key"),
-    ("endpoint", "of a server that is not Microsoft's, with the account in its path where it has it there"),
+    (
+        "endpoint",
+        "of a server that is not Microsoft's, with the account in its path where it has it there",
+    ),
     ANONYMOUS,
     AUTHORITY,
 ];
@@ -63,7 +75,10 @@ const S3_VARIABLES: Words = &[
     ("AWS_DEFAULT_REGION", "the region, where AWS_REGION is not set"),
     ("AWS_ENDPOINT_URL", "the endpoint"),
     ("AWS_ENDPOINT_URL_S3", "the endpoint"),
-    ("AWS_WEB_IDENTITY_TOKEN_FILE", "a token to be exchanged for credentials, as Kubernetes gives it"),
+    (
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "a token to be exchanged for credentials, as Kubernetes gives it",
+    ),
     ("AWS_ROLE_ARN", "the role for which it is exchanged"),
     ("AWS_ROLE_SESSION_NAME", "the name of the session"),
     ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "where a container gets credentials"),
@@ -88,8 +103,14 @@ const AZURE_VARIABLES: Words = &[
 ];
 
 /// Options that are credentials.
-const CREDENTIALS: &[&str] =
-    &["access-key-id", "secret-access-key", "session-token", "credentials", "account-key", "sas-token"];
+const CREDENTIALS: &[&str] = &[
+    "access-key-id",
+    "secret-access-key",
+    "session-token",
+    "credentials",
+    "account-key",
+    "sas-token",
+];
 
 /// Variables that are not.
 const PLACES: &[&str] = &[
@@ -213,7 +234,11 @@ fn gcs(bucket: &str, settings: &Settings, connector: Connector) -> object_store:
     Ok(Opened::of(builder.with_skip_signature(settings.is_anonymous()).build()?))
 }
 
-fn azure(container: &str, settings: &Settings, connector: Connector) -> object_store::Result<Opened> {
+fn azure(
+    container: &str,
+    settings: &Settings,
+    connector: Connector,
+) -> object_store::Result<Opened> {
     let mut builder = MicrosoftAzureBuilder::new()
         .with_container_name(container)
         .with_http_connector(connector)

@@ -119,7 +119,11 @@ mod tests {
                 Some(403),
                 "AccessDenied: No.",
             ),
-            ("non-2xx status code: 503 Service Unavailable: ", Some(503), "the server answered 503 Service Unavailable"),
+            (
+                "non-2xx status code: 503 Service Unavailable: ",
+                Some(503),
+                "the server answered 503 Service Unavailable",
+            ),
             ("error response: <Error><Code>SlowDown</Code></Error>", None, "SlowDown"),
             ("non-2xx status code: ", None, "the server answered with an error"),
         ] {

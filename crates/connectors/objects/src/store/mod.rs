@@ -19,8 +19,8 @@ use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::{Path, PathPart};
 use object_store::{
-    Attributes, GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMultipartOptions,
-    PutOptions, PutPayload,
+    Attributes, GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutOptions, PutPayload,
 };
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
@@ -137,7 +137,16 @@ impl Store {
         let opened = address::open(provider, &bucket, endpoint)?;
         let handle = Handle::current();
         let address::Opened { objects, uploads, pages } = opened;
-        Ok(Self { provider, shown, prefix, objects, uploads, pages, handle, divides: Arc::default() })
+        Ok(Self {
+            provider,
+            shown,
+            prefix,
+            objects,
+            uploads,
+            pages,
+            handle,
+            divides: Arc::default(),
+        })
     }
 
     pub(crate) fn provider(&self) -> Provider {
@@ -189,14 +198,17 @@ impl Store {
         let page = page.map_err(|error| failed("list a store", &self.shown, error))?;
         let folders = page.result.common_prefixes.iter();
         let folders = folders.map(|path| self.key(path)).collect::<Result<_>>()?;
-        let objects = page.result.objects.into_iter().filter_map(|meta| self.listed(meta).transpose());
+        let objects =
+            page.result.objects.into_iter().filter_map(|meta| self.listed(meta).transpose());
         Ok(Page { objects: objects.collect::<Result<_>>()?, folders, next: page.page_token })
     }
 
     /// The key of a path; empty for the path of the store itself.
     fn key(&self, path: &Path) -> Result<String> {
         let text = path.as_ref();
-        let key = text.strip_prefix(&self.prefix).or((text == self.prefix.trim_end_matches('/')).then_some(""));
+        let key = text
+            .strip_prefix(&self.prefix)
+            .or((text == self.prefix.trim_end_matches('/')).then_some(""));
         key.map(str::to_string).ok_or_else(|| {
             Error::new(Code::SourceUnreadable, "a store lists what it was not asked for")
                 .with("store", self.shown.clone())
@@ -352,9 +364,7 @@ impl Store {
     /// Gives an upload up. One that is not known any more is none.
     pub(crate) async fn give_up_upload(&self, key: &str, upload: &str) -> Result<()> {
         match self.uploads.abort_multipart(&self.path(key)?, &upload.to_string()).await {
-            Err(error) if !is_gone(&error) => {
-                Err(self.failed("give an upload up", key, error))
-            }
+            Err(error) if !is_gone(&error) => Err(self.failed("give an upload up", key, error)),
             _ => Ok(()),
         }
     }

@@ -51,7 +51,9 @@ pub(super) fn read(
             Asked::Nothing => implied(&first.found, taker)?,
             Asked::Empty(filled) => empty(store, first, filled, hash, taker)?,
             Asked::Marker => marker(store, first, taker)?,
-            Asked::Whole | Asked::Part(_) => object(store, first, &mut ahead, hash, &mut walk, taker)?,
+            Asked::Whole | Asked::Part(_) => {
+                object(store, first, &mut ahead, hash, &mut walk, taker)?
+            }
         }
     }
     Ok(())

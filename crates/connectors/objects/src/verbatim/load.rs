@@ -167,7 +167,9 @@ impl Load for TreeLoad {
             uploads,
         };
         Ok(match self.0.tree.store() {
-            Some(store) => Box::new(StoreWriter::start(store.clone(), order, request.memory).await?),
+            Some(store) => {
+                Box::new(StoreWriter::start(store.clone(), order, request.memory).await?)
+            }
             None => Box::new(TreeWriter::start(order)),
         })
     }

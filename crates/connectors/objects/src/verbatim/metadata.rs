@@ -163,8 +163,11 @@ fn rest(attributes: &Attributes) -> Result<Option<String>> {
 
 fn put_rest(text: &str, attributes: &mut Attributes) -> Result<()> {
     let kept: BTreeMap<String, String> = serde_json::from_str(text).map_err(|error| {
-        Error::new(Code::SourceUnreadable, "the attributes of an object are no JSON object of texts")
-            .because(error)
+        Error::new(
+            Code::SourceUnreadable,
+            "the attributes of an object are no JSON object of texts",
+        )
+        .because(error)
     })?;
     for (name, value) in kept {
         let attribute = match name.strip_prefix(METADATA) {
@@ -243,7 +246,8 @@ mod tests {
         let object = read(b"a", ObjectKind::File, 3, 99, &had).expect("an object");
         assert_eq!((object.mode, object.modified), (Some(0o600), Some(12_500_000_000)));
         assert_eq!(object.owner.as_deref(), Some("7:8"));
-        let kept = r#"{"cache-control":"no-store","content-type":"image/png","metadata:colour":"red"}"#;
+        let kept =
+            r#"{"cache-control":"no-store","content-type":"image/png","metadata:colour":"red"}"#;
         assert_eq!(object.attributes.as_deref(), Some(kept));
         let written = write(&object, |_| true).expect("attributes");
         assert_eq!(read(b"a", ObjectKind::File, 3, 0, &written).expect("an object"), object);

@@ -102,7 +102,9 @@ impl Gathering {
                 let mut walk = forest.walk(after.as_deref(), to)?;
                 while let Some(found) = walk.next()? {
                     self.enter(&found.path)?;
-                    if let Some(object) = entry::read(&forest.path(&found.path), &found, hash, self)? {
+                    if let Some(object) =
+                        entry::read(&forest.path(&found.path), &found, hash, self)?
+                    {
                         self.end(object)?;
                     }
                 }

@@ -92,7 +92,8 @@ impl Shelf {
         loop {
             let page = handle.block_on(self.store.page(Listing { next, ..Listing::default() }))?;
             for listed in page.objects {
-                let is_file = listed.size > 0 || handle.block_on(self.store.head(&listed.key))?.is_some();
+                let is_file =
+                    listed.size > 0 || handle.block_on(self.store.head(&listed.key))?.is_some();
                 all.push((format!("{}{}", listed.key, if is_file { "" } else { "/" }), listed));
             }
             next = page.next;

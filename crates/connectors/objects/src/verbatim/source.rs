@@ -120,7 +120,8 @@ impl Source for TreeSource {
             .map(|column| column.logical.clone())
             .collect();
         let (place, hash, chunk_bytes) = (self.place.clone(), self.hash, request.chunk_bytes);
-        let (chunks, notes) = blocking(move || place.in_order(|| chunks(&place, hash, chunk_bytes))).await?;
+        let (chunks, notes) =
+            blocking(move || place.in_order(|| chunks(&place, hash, chunk_bytes))).await?;
         Ok(Study { types, chunks, wires: vec![WIRE.to_string()], notes })
     }
 

@@ -178,7 +178,8 @@ impl StoreWriter {
     async fn settle_folder(&mut self, next: Option<&str>) -> Result<()> {
         let Some(folder) = self.folder.take() else { return Ok(()) };
         let key = format!("{}/", key_of(&folder.name)?);
-        let mut attributes = metadata::write(&folder, |column| self.order.columns.contains(column))?;
+        let mut attributes =
+            metadata::write(&folder, |column| self.order.columns.contains(column))?;
         if attributes.is_empty() && next.is_some_and(|next| next.starts_with(&key)) {
             return Ok(());
         }
@@ -355,8 +356,9 @@ impl StoreWriter {
     async fn record(&mut self) -> Result<()> {
         let mut uploads = self.earlier.clone();
         uploads.extend(self.under_way().clone());
-        let text = serde_json::to_vec(&uploads)
-            .map_err(|error| Error::new(Code::Internal, "uploads cannot be written").because(error))?;
+        let text = serde_json::to_vec(&uploads).map_err(|error| {
+            Error::new(Code::Internal, "uploads cannot be written").because(error)
+        })?;
         self.recorded = true;
         self.store.put(&self.order.record(), text.into(), Attributes::new()).await?;
         failpoint::hit("stores.upload-recorded")
@@ -454,8 +456,11 @@ impl Parts {
 impl Writer for StoreWriter {
     async fn write(&mut self, batch: Batch) -> Result<()> {
         let Batch::Objects(ObjectBatch { pieces, .. }) = batch else {
-            return Err(Error::new(Code::Unsupported, "a store of objects takes objects, not rows")
-                .hint("Ask for rows in files with ?format=parquet, csv or jsonl."));
+            return Err(Error::new(
+                Code::Unsupported,
+                "a store of objects takes objects, not rows",
+            )
+            .hint("Ask for rows in files with ?format=parquet, csv or jsonl."));
         };
         for piece in pieces {
             self.piece(piece).await?;
