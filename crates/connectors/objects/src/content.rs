@@ -23,6 +23,7 @@ pub(crate) struct Content {
 pub(crate) struct Reading {
     content: Content,
     offset: u64,
+    failed: bool,
 }
 
 impl Content {
@@ -40,7 +41,7 @@ impl Content {
 
     /// Everything from an offset on. It is not buffered: callers read large pieces.
     pub(crate) fn reader(&self, offset: u64) -> Reading {
-        Reading { content: self.clone(), offset }
+        Reading { content: self.clone(), offset, failed: false }
     }
 
     /// Exactly `length` bytes from an offset on. A length that the file does not have fails before
@@ -61,11 +62,24 @@ impl Content {
     }
 }
 
+impl Reading {
+    /// The place of what is read next.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Whether the last read failed: the place, not what is in the file, is the cause then.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed
+    }
+}
+
 impl Read for Reading {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.content.file.read_at(buffer, self.offset)?;
-        self.offset += count as u64;
-        Ok(count)
+        let read = self.content.file.read_at(buffer, self.offset);
+        self.failed = read.is_err();
+        self.offset += *read.as_ref().unwrap_or(&0) as u64;
+        read
     }
 }
 

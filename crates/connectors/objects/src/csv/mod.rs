@@ -35,7 +35,7 @@ pub(crate) fn read(job: &Job, range: &FileRange, sink: &mut Sink<'_>) -> Result<
     let places = places(&names, &wanted, &range.file)?;
     let mut end = None;
     if let Some((first, last)) = range.bytes {
-        records.seek(first, range.line.unwrap_or(1));
+        records.seek(first, range.line.unwrap_or(1))?;
         end = last;
     }
     let mut builder = BatchBuilder::new(job.columns.iter().map(|(name, ty)| (name.as_str(), ty)));
@@ -119,7 +119,7 @@ fn open(tree: &Tree, file: &str, style: &CsvStyle) -> Result<(Vec<String>, Recor
     let first = records.next()?.ok_or_else(no_columns)?;
     if !style.header {
         let names = (1..=first.width()).map(|number| format!("c{number}")).collect();
-        records.seek(start, line);
+        records.seek(start, line)?;
         return Ok((names, records));
     }
     let mut scratch = String::new();

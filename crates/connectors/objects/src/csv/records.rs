@@ -8,16 +8,16 @@ use memchr::{memchr, memchr_iter, memchr3};
 /// A field longer than this is searched for its end with wide registers, which cost more to set up.
 const SHORT_FIELD: usize = 24;
 
-use crate::content::{Content, Reading};
+use crate::content::Content;
 use crate::options::CsvStyle;
+use crate::packing::Text;
 
 const FIRST_BUFFER: usize = 256 << 10;
 
 /// The records of a file, one after the other.
-#[derive(Debug)]
 pub(super) struct Records {
     content: Content,
-    input: Reading,
+    input: Text,
     delimiter: u8,
     null: Vec<u8>,
     buffer: Vec<u8>,
@@ -64,7 +64,7 @@ enum Parsed {
 impl Records {
     pub(super) fn new(content: Content, style: &CsvStyle) -> Result<Self> {
         let mut records = Self {
-            input: content.reader(0),
+            input: Text::open(&content, 0)?,
             content,
             delimiter: style.delimiter,
             null: style.null.clone().into_bytes(),
@@ -97,10 +97,11 @@ impl Records {
     }
 
     /// Goes to the beginning of a record.
-    pub(super) fn seek(&mut self, offset: u64, line: u64) {
-        self.input = self.content.reader(offset);
+    pub(super) fn seek(&mut self, offset: u64, line: u64) -> Result<()> {
+        self.input = Text::open(&self.content, offset)?;
         (self.start, self.end, self.at_end) = (0, 0, false);
         (self.offset, self.line) = (offset, line);
+        Ok(())
     }
 
     /// The next record; `None` at the end.
@@ -148,7 +149,7 @@ impl Records {
                 Ok(0) => self.at_end = true,
                 Ok(count) => self.end += count,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.content.failed(error)),
+                Err(error) => return Err(self.input.failed(error)),
             }
             return Ok(());
         }

@@ -4,15 +4,15 @@ use std::io::{BufRead, BufReader};
 
 use longshore_model::{Code, Error, Result};
 
-use crate::content::{Content, Reading};
+use crate::content::Content;
+use crate::packing::Text;
 
 const BUFFER: usize = 256 << 10;
 
 /// The lines of a file that are not blank.
-#[derive(Debug)]
 pub(super) struct Lines {
     content: Content,
-    input: BufReader<Reading>,
+    input: BufReader<Text>,
     line: Vec<u8>,
     offset: u64,
     number: u64,
@@ -21,14 +21,14 @@ pub(super) struct Lines {
 impl Lines {
     pub(super) fn new(content: Content) -> Result<Self> {
         let mut lines = Self {
-            input: BufReader::with_capacity(BUFFER, content.reader(0)),
+            input: BufReader::with_capacity(BUFFER, Text::open(&content, 0)?),
             content,
             line: Vec::new(),
             offset: 0,
             number: 1,
         };
-        let failed = |error| lines.content.failed(error);
-        if lines.input.fill_buf().map_err(failed)?.starts_with(b"\xef\xbb\xbf") {
+        let begun = lines.input.fill_buf().map(|bytes| bytes.starts_with(b"\xef\xbb\xbf"));
+        if begun.map_err(|error| lines.input.get_ref().failed(error))? {
             lines.input.consume(3);
             lines.offset = 3;
         }
@@ -46,9 +46,10 @@ impl Lines {
     }
 
     /// Goes to the beginning of a line.
-    pub(super) fn seek(&mut self, offset: u64, number: u64) {
-        self.input = BufReader::with_capacity(BUFFER, self.content.reader(offset));
+    pub(super) fn seek(&mut self, offset: u64, number: u64) -> Result<()> {
+        self.input = BufReader::with_capacity(BUFFER, Text::open(&self.content, offset)?);
         (self.offset, self.number) = (offset, number);
+        Ok(())
     }
 
     /// The next line that is not blank, and its number.
@@ -56,10 +57,8 @@ impl Lines {
         loop {
             self.line.clear();
             self.line.shrink_to(4 * BUFFER);
-            let read = self
-                .input
-                .read_until(b'\n', &mut self.line)
-                .map_err(|error| self.content.failed(error))?;
+            let read = self.input.read_until(b'\n', &mut self.line);
+            let read = read.map_err(|error| self.input.get_ref().failed(error))?;
             if read == 0 {
                 return Ok(None);
             }

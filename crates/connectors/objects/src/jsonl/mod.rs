@@ -38,7 +38,7 @@ pub(crate) fn read(job: &Job, range: &FileRange, sink: &mut Sink<'_>) -> Result<
     let mut lines = Lines::new(job.tree.open(&range.file)?)?;
     let mut end = None;
     if let Some((first, last)) = range.bytes {
-        lines.seek(first, range.line.unwrap_or(1));
+        lines.seek(first, range.line.unwrap_or(1))?;
         end = last;
     }
     let mut slots: HashMap<&str, Slot> =
