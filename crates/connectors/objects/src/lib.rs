@@ -4,6 +4,7 @@
 //! It owns the layout of a folder of tables: data files, manifest, ledger, lock and lease. It must never
 //! know the engine, another connector or a terminal.
 
+mod content;
 mod csv;
 mod describe;
 mod digits;
@@ -19,6 +20,7 @@ mod load;
 mod lock;
 mod manifest;
 mod options;
+mod packing;
 mod parquet;
 mod range;
 mod read;
@@ -73,8 +75,9 @@ static ABOUT: About = About {
         ),
         (
             "compression",
-            "of Parquet files written: zstd (the default), snappy or none; tables of so many columns \
-             that zstd's contexts exceed the memory are written with snappy",
+            "of files written. Parquet: zstd (the default), snappy or none; tables of so many columns \
+             that zstd's contexts exceed the memory are written with snappy. CSV and JSON Lines: none \
+             (the default), gzip or zstd",
         ),
         (
             "header",

@@ -9,7 +9,8 @@ use longshore_model::{Code, Error, Result};
 
 use crate::journal::Journal;
 use crate::manifest::{self, Described, Manifest, Programs};
-use crate::options::{Format, ReadOptions};
+use crate::options::{Format, ReadOptions, stem_of};
+use crate::packing::Packing;
 use crate::tree::{Item, Stamp, Tree, join};
 
 /// A folder at one moment.
@@ -41,6 +42,13 @@ pub(crate) struct DataFile {
     pub(crate) path: String,
     pub(crate) format: Format,
     pub(crate) stamp: Stamp,
+}
+
+impl DataFile {
+    /// Whether it can only be read from its beginning.
+    pub(crate) fn is_packed(&self) -> bool {
+        Packing::of_name(&self.path).0 != Packing::None
+    }
 }
 
 impl Listing {
@@ -103,23 +111,17 @@ impl Listing {
             Error::new(Code::NotFound, "the file does not exist").with("file", file)
         })?;
         let format = options.format.or_else(|| Format::of_name(file)).ok_or_else(|| {
-            let compressed = is_compressed(file);
-            let what = if compressed {
-                "a compressed file is not read"
-            } else {
-                "the file's format is not known by its name"
-            };
-            let code = if compressed { Code::Unsupported } else { Code::UrlInvalid };
-            let hint = if compressed {
-                "Unpack it first."
-            } else {
-                "Add ?format=csv, jsonl or parquet to the address."
-            };
-            Error::new(code, what).with("file", file).hint(hint)
+            if is_foreign_packing(file) {
+                return Error::new(Code::Unsupported, "a file compressed like this is not read")
+                    .with("file", file)
+                    .hint("Unpack it first, or pack text with gzip or zstd.");
+            }
+            Error::new(Code::UrlInvalid, "the file's format is not known by its name")
+                .with("file", file)
+                .hint("Add ?format=csv, jsonl or parquet to the address.")
         })?;
-        let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
         let table = Listed {
-            name: TableName::plain(stem),
+            name: TableName::plain(stem_of(file)),
             files: vec![DataFile { path: file.to_string(), format, stamp }],
             described: None,
         };
@@ -134,8 +136,8 @@ impl Listing {
             let (name, files) = if item.folder && item.readable {
                 (item.name.clone(), self.folder_files(tree, options, &item.name)?)
             } else {
-                let stem = item.name.rsplit_once('.').map_or(item.name.as_str(), |(stem, _)| stem);
-                (stem.to_string(), self.data_file(options, "", item).into_iter().collect())
+                let stem = stem_of(&item.name).to_string();
+                (stem, self.data_file(options, "", item).into_iter().collect())
             };
             if files.is_empty() {
                 continue;
@@ -199,8 +201,8 @@ impl Listing {
             note("its name is not UTF-8, or it is a link to nothing");
             return None;
         }
-        if is_compressed(&item.name) {
-            note("compressed text files are not read; unpack it first");
+        if is_foreign_packing(&item.name) {
+            note("files compressed like this are not read; unpack it first");
             return None;
         }
         let format = Format::of_name(&item.name)?;
@@ -245,8 +247,11 @@ fn is_hidden(name: &str) -> bool {
     name.starts_with(['.', '_'])
 }
 
-fn is_compressed(name: &str) -> bool {
-    name.rsplit_once('.').is_some_and(|(stem, extension)| {
-        matches!(extension, "gz" | "zst" | "bz2" | "xz" | "lz4") && Format::of_name(stem).is_some()
-    })
+/// Whether it is a data file in a wrapping that is not read.
+fn is_foreign_packing(name: &str) -> bool {
+    Format::of_name(name).is_none()
+        && name.rsplit_once('.').is_some_and(|(stem, extension)| {
+            matches!(extension, "gz" | "zst" | "bz2" | "xz" | "lz4")
+                && Format::of_name(stem).is_some()
+        })
 }

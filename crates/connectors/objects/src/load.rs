@@ -192,7 +192,7 @@ impl FileLoad {
     fn file_of(&self, request: &WriteRequest<'_>) -> Result<String> {
         let journal = self.claim.journal()?;
         let Place { folder, prefix, .. } = journal.place(request.table_index)?;
-        let extension = self.options.format.extension();
+        let extension = self.options.extension();
         Ok(join(folder, &format!("{prefix}{:05}.{extension}", request.chunk_index)))
     }
 }

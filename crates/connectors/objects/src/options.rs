@@ -5,6 +5,8 @@ use std::fmt;
 use longshore_model::{Code, Endpoint, Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::packing::Packing;
+
 /// The format of a data file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -14,11 +16,12 @@ pub(crate) enum Format {
     Jsonl,
 }
 
-/// How Parquet pages are compressed.
+/// How what is written is compressed: the pages of Parquet files, text files as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     Zstd,
     Snappy,
+    Gzip,
     None,
 }
 
@@ -64,18 +67,35 @@ impl Format {
         }
     }
 
-    /// The format that a file's extension stands for.
+    /// The format that a file's extension stands for. Text may be packed; other formats have their
+    /// own compression inside.
     pub(crate) fn of_name(name: &str) -> Option<Format> {
+        let (packing, name) = Packing::of_name(name);
         let (stem, extension) = name.rsplit_once('.')?;
         if stem.is_empty() {
             return None;
         }
-        Some(match extension.to_ascii_lowercase().as_str() {
+        let format = match extension.to_ascii_lowercase().as_str() {
             "parquet" => Format::Parquet,
             "csv" => Format::Csv,
             "jsonl" | "ndjson" => Format::Jsonl,
             _ => return None,
-        })
+        };
+        (packing == Packing::None || format.is_text()).then_some(format)
+    }
+
+    fn is_text(self) -> bool {
+        matches!(self, Format::Csv | Format::Jsonl)
+    }
+
+    /// How files can be written, the default first.
+    fn compressions(self) -> &'static [Compression] {
+        match self {
+            Format::Parquet => &[Compression::Zstd, Compression::Snappy, Compression::None],
+            Format::Csv | Format::Jsonl => {
+                &[Compression::None, Compression::Gzip, Compression::Zstd]
+            }
+        }
     }
 
     fn parse(endpoint: &Endpoint) -> Result<Option<Format>> {
@@ -116,24 +136,54 @@ impl WriteOptions {
     pub(crate) fn parse(endpoint: &Endpoint) -> Result<Self> {
         endpoint.allow_options(&["format", "compression"])?;
         let format = Format::parse(endpoint)?.unwrap_or(Format::Parquet);
-        let compression = Compression::parse(endpoint)?;
-        if format != Format::Parquet && compression.is_some_and(|c| c != Compression::None) {
-            return Err(Error::new(Code::Unsupported, "only Parquet files are written compressed")
+        let allowed = format.compressions();
+        let compression = Compression::parse(endpoint)?.unwrap_or(allowed[0]);
+        if !allowed.contains(&compression) {
+            let names: Vec<_> = allowed.iter().map(|one| one.name()).collect();
+            return Err(Error::new(Code::Unsupported, "a format is not written compressed so")
                 .with("format", format.to_string())
-                .hint("Leave the option compression out, or write Parquet."));
+                .with("compression", compression.name())
+                .hint(format!("It can be: {}.", names.join(", "))));
         }
-        Ok(Self { format, compression: compression.unwrap_or(Compression::Zstd) })
+        Ok(Self { format, compression })
+    }
+
+    /// How the files are packed as a whole.
+    pub(crate) fn packing(&self) -> Packing {
+        match self.compression {
+            Compression::Gzip => Packing::Gzip,
+            Compression::Zstd if self.format.is_text() => Packing::Zstd,
+            _ => Packing::None,
+        }
+    }
+
+    /// The extension of the files.
+    pub(crate) fn extension(&self) -> String {
+        format!("{}{}", self.format.extension(), self.packing().suffix())
     }
 }
 
 impl Compression {
-    fn parse(endpoint: &Endpoint) -> Result<Option<Self>> {
-        choice(
-            endpoint,
-            "compression",
-            &[("zstd", Self::Zstd), ("snappy", Self::Snappy), ("none", Self::None)],
-        )
+    const ALL: [Compression; 4] = [Self::Zstd, Self::Snappy, Self::Gzip, Self::None];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Zstd => "zstd",
+            Self::Snappy => "snappy",
+            Self::Gzip => "gzip",
+            Self::None => "none",
+        }
     }
+
+    fn parse(endpoint: &Endpoint) -> Result<Option<Self>> {
+        choice(endpoint, "compression", &Self::ALL.map(|one| (one.name(), one)))
+    }
+}
+
+/// A file's name without what tells its format.
+pub(crate) fn stem_of(name: &str) -> &str {
+    let (_, name) = Packing::of_name(name);
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
 fn choice<T: Copy>(

@@ -40,25 +40,9 @@ pub(crate) struct Shared {
 
 impl FileSource {
     pub(crate) fn open(path: PathBuf, options: ReadOptions) -> Result<Self> {
-        let metadata = std::fs::metadata(&path)
-            .map_err(|error| Error::io("open the source", path.display(), error))?;
-        let (root, only) = if metadata.is_dir() {
-            (path, None)
-        } else {
-            let name = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .ok_or_else(|| Error::new(Code::UrlInvalid, "an address does not name a file"))?;
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            (folder.map_or_else(|| PathBuf::from("."), PathBuf::from), Some(name.to_string()))
-        };
-        let shared = Shared {
-            tree: Tree::new(root),
-            options,
-            only,
-            listing: OnceLock::new(),
-            inferred: Mutex::default(),
-        };
+        let (tree, only) = Tree::at(path)?;
+        let shared =
+            Shared { tree, options, only, listing: OnceLock::new(), inferred: Mutex::default() };
         Ok(Self { shared: Arc::new(shared) })
     }
 }

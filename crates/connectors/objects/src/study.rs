@@ -17,6 +17,9 @@ use crate::{csv, describe, jsonl};
 /// The size of a batch while rows are counted.
 const STUDY_BATCH: usize = 1 << 20;
 
+/// Packed files above this are worth a note.
+const LARGE_PACKED: u64 = 1 << 30;
+
 /// A run of whole records in a text file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Piece {
@@ -230,7 +233,7 @@ impl<'a> Work<'a> {
         if self.counted(file) {
             return Ok(());
         }
-        let (shared, chunk_bytes) = (self.shared, self.chunk_bytes);
+        let (shared, chunk_bytes) = (self.shared, self.piece_bytes(file));
         if self.types.is_none() && self.kinds.is_none() {
             self.kinds = Some(self.columns.iter().map(|_| TextKinds::default()).collect());
         }
@@ -258,9 +261,24 @@ impl<'a> Work<'a> {
             let types = self.columns.iter().map(of_column).collect::<Result<_>>()?;
             self.types = Some((types, file.path.clone()));
         }
-        let pieces = jsonl::scan(&self.shared.tree, &file.path, self.chunk_bytes)?;
+        let pieces = jsonl::scan(&self.shared.tree, &file.path, self.piece_bytes(file))?;
         self.push_pieces(file, &pieces);
         Ok(())
+    }
+
+    /// How large the pieces of a text file are: what is packed stays whole.
+    fn piece_bytes(&mut self, file: &DataFile) -> u64 {
+        if !file.is_packed() {
+            return self.chunk_bytes;
+        }
+        if file.stamp.size > LARGE_PACKED {
+            self.notes.push(format!(
+                "{} is compressed as a whole: one worker reads all of it, and begins anew when it is \
+                 interrupted",
+                file.path
+            ));
+        }
+        u64::MAX
     }
 
     /// Takes the manifest's word for a file that still has the size it had: one chunk, no scan.

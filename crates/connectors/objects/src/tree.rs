@@ -13,6 +13,7 @@ use longshore_model::{Code, Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::content::Content;
 use crate::journal::FOLDER;
 use crate::store::Store;
 use crate::stored;
@@ -73,6 +74,21 @@ impl Stamp {
 impl Tree {
     pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
         Self { place: Place::Folder(root.into()) }
+    }
+
+    /// The folder at a path; of a file, the folder that it is in and its name.
+    pub(crate) fn at(path: PathBuf) -> Result<(Self, Option<String>)> {
+        let metadata = fs::metadata(&path)
+            .map_err(|error| Error::io("open the source", path.display(), error))?;
+        if metadata.is_dir() {
+            return Ok((Self::new(path), None));
+        }
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or_else(|| Error::new(Code::UrlInvalid, "an address does not name a file"))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Ok((Self::new(folder.unwrap_or(Path::new("."))), Some(name.to_string())))
     }
 
     pub(crate) fn in_store(store: Arc<Store>) -> Self {
@@ -164,10 +180,12 @@ impl Tree {
         File::create(&path).map_err(|error| Error::io("make a file", path.display(), error))
     }
 
-    /// Opens a file for reading.
-    pub(crate) fn open(&self, relative: &str) -> Result<File> {
+    /// Opens a data file for reading.
+    pub(crate) fn open(&self, relative: &str) -> Result<Content> {
         let path = self.path(relative)?;
-        File::open(&path).map_err(|error| Error::io("open a file", path.display(), error))
+        let file = File::open(&path);
+        let file = file.map_err(|error| Error::io("open a file", path.display(), error))?;
+        Content::new(relative, file)
     }
 
     /// Reads a JSON file; `None` when it is not there.

@@ -17,6 +17,7 @@ use crate::csv::CsvWriter;
 use crate::jsonl::JsonlWriter;
 use crate::load::Claim;
 use crate::options::{Format, WriteOptions};
+use crate::packing::Packer;
 use crate::parquet::ParquetWriter;
 use crate::range::FileRange;
 use crate::tree::{parent, temporary_name};
@@ -66,6 +67,10 @@ enum Encoder {
 impl Encoder {
     fn new(file: File, destination: &Destination) -> Result<Self> {
         let columns = &destination.columns;
+        let packed = |file| {
+            Packer::new(file, destination.options.packing())
+                .map_err(|error| Error::io("write a file", "", error))
+        };
         Ok(match destination.options.format {
             Format::Parquet => Encoder::Parquet(Box::new(ParquetWriter::new(
                 file,
@@ -75,8 +80,8 @@ impl Encoder {
                 destination.memory,
                 destination.row_bytes,
             )?)),
-            Format::Csv => Encoder::Csv(CsvWriter::new(file, columns)),
-            Format::Jsonl => Encoder::Jsonl(JsonlWriter::new(file, columns)?),
+            Format::Csv => Encoder::Csv(CsvWriter::new(packed(file)?, columns)),
+            Format::Jsonl => Encoder::Jsonl(JsonlWriter::new(packed(file)?, columns)?),
         })
     }
 

@@ -110,7 +110,7 @@ pub(crate) fn infer(tree: &Tree, files: &[DataFile], style: &CsvStyle) -> Result
 }
 
 fn open(tree: &Tree, file: &str, style: &CsvStyle) -> Result<(Vec<String>, Records)> {
-    let mut records = Records::new(tree.open(file)?, file, style)?;
+    let mut records = Records::new(tree.open(file)?, style)?;
     let (start, line) = (records.offset(), records.line());
     let no_columns = || {
         Error::new(Code::SourceUnreadable, "a CSV file is empty: it has no columns")

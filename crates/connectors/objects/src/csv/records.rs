@@ -1,7 +1,6 @@
 //! Splitting CSV into records, with memory for one record at a time.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 
 use longshore_model::{Code, Error, Result};
 use memchr::{memchr, memchr_iter, memchr3};
@@ -9,15 +8,16 @@ use memchr::{memchr, memchr_iter, memchr3};
 /// A field longer than this is searched for its end with wide registers, which cost more to set up.
 const SHORT_FIELD: usize = 24;
 
+use crate::content::Content;
 use crate::options::CsvStyle;
+use crate::packing::Text;
 
 const FIRST_BUFFER: usize = 256 << 10;
 
 /// The records of a file, one after the other.
-#[derive(Debug)]
 pub(super) struct Records {
-    file: File,
-    name: String,
+    content: Content,
+    input: Text,
     delimiter: u8,
     null: Vec<u8>,
     buffer: Vec<u8>,
@@ -62,10 +62,10 @@ enum Parsed {
 }
 
 impl Records {
-    pub(super) fn new(file: File, name: &str, style: &CsvStyle) -> Result<Self> {
+    pub(super) fn new(content: Content, style: &CsvStyle) -> Result<Self> {
         let mut records = Self {
-            file,
-            name: name.to_string(),
+            input: Text::open(&content, 0)?,
+            content,
             delimiter: style.delimiter,
             null: style.null.clone().into_bytes(),
             buffer: vec![0; FIRST_BUFFER],
@@ -98,9 +98,7 @@ impl Records {
 
     /// Goes to the beginning of a record.
     pub(super) fn seek(&mut self, offset: u64, line: u64) -> Result<()> {
-        self.file
-            .seek(SeekFrom::Start(offset))
-            .map_err(|error| Error::io("read a file", &self.name, error))?;
+        self.input = Text::open(&self.content, offset)?;
         (self.start, self.end, self.at_end) = (0, 0, false);
         (self.offset, self.line) = (offset, line);
         Ok(())
@@ -119,7 +117,7 @@ impl Records {
                 Parsed::Wrong(what, at) => {
                     let line = self.line + lines(&data[..at]);
                     return Err(Error::new(Code::SourceUnreadable, what)
-                        .with("file", self.name.clone())
+                        .with("file", self.content.name())
                         .with("line", line.to_string()));
                 }
             }
@@ -146,13 +144,12 @@ impl Records {
             self.buffer.truncate(FIRST_BUFFER);
             self.buffer.shrink_to_fit();
         }
-        let io = |error| Error::io("read a file", &self.name, error);
         loop {
-            match self.file.read(&mut self.buffer[self.end..]) {
+            match self.input.read(&mut self.buffer[self.end..]) {
                 Ok(0) => self.at_end = true,
                 Ok(count) => self.end += count,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(io(error)),
+                Err(error) => return Err(self.input.failed(error)),
             }
             return Ok(());
         }

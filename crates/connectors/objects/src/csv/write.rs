@@ -6,18 +6,19 @@ use std::io::Write;
 use arrow_array::RecordBatch;
 use longshore_model::{Cell, ColumnView, Error, LogicalType, Result};
 
+use crate::packing::Packer;
+
 const FLUSH: usize = 256 << 10;
 
 /// A file under construction. It begins with a line of names.
-#[derive(Debug)]
 pub(crate) struct CsvWriter {
-    file: File,
+    file: Packer,
     types: Vec<LogicalType>,
     out: String,
 }
 
 impl CsvWriter {
-    pub(crate) fn new(file: File, columns: &[(String, LogicalType)]) -> Self {
+    pub(crate) fn new(file: Packer, columns: &[(String, LogicalType)]) -> Self {
         let mut out = String::new();
         for (index, (name, _)) in columns.iter().enumerate() {
             if index > 0 {
@@ -59,7 +60,7 @@ impl CsvWriter {
     /// Ends the file and gives it back, complete but not durable.
     pub(crate) fn finish(mut self) -> Result<File> {
         self.flush()?;
-        Ok(self.file)
+        self.file.finish().map_err(|error| Error::io("write a CSV file", "", error))
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -1,33 +1,34 @@
 //! Splitting a file into lines, with memory for one line at a time.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::io::{BufRead, BufReader};
 
 use longshore_model::{Code, Error, Result};
+
+use crate::content::Content;
+use crate::packing::Text;
 
 const BUFFER: usize = 256 << 10;
 
 /// The lines of a file that are not blank.
-#[derive(Debug)]
 pub(super) struct Lines {
-    input: BufReader<File>,
-    name: String,
+    content: Content,
+    input: BufReader<Text>,
     line: Vec<u8>,
     offset: u64,
     number: u64,
 }
 
 impl Lines {
-    pub(super) fn new(file: File, name: &str) -> Result<Self> {
+    pub(super) fn new(content: Content) -> Result<Self> {
         let mut lines = Self {
-            input: BufReader::with_capacity(BUFFER, file),
-            name: name.to_string(),
+            input: BufReader::with_capacity(BUFFER, Text::open(&content, 0)?),
+            content,
             line: Vec::new(),
             offset: 0,
             number: 1,
         };
-        let io = |error| Error::io("read a file", name, error);
-        if lines.input.fill_buf().map_err(io)?.starts_with(b"\xef\xbb\xbf") {
+        let begun = lines.input.fill_buf().map(|bytes| bytes.starts_with(b"\xef\xbb\xbf"));
+        if begun.map_err(|error| lines.input.get_ref().failed(error))? {
             lines.input.consume(3);
             lines.offset = 3;
         }
@@ -46,9 +47,7 @@ impl Lines {
 
     /// Goes to the beginning of a line.
     pub(super) fn seek(&mut self, offset: u64, number: u64) -> Result<()> {
-        self.input
-            .seek(SeekFrom::Start(offset))
-            .map_err(|error| Error::io("read a file", &self.name, error))?;
+        self.input = BufReader::with_capacity(BUFFER, Text::open(&self.content, offset)?);
         (self.offset, self.number) = (offset, number);
         Ok(())
     }
@@ -58,10 +57,8 @@ impl Lines {
         loop {
             self.line.clear();
             self.line.shrink_to(4 * BUFFER);
-            let read = self
-                .input
-                .read_until(b'\n', &mut self.line)
-                .map_err(|error| Error::io("read a file", &self.name, error))?;
+            let read = self.input.read_until(b'\n', &mut self.line);
+            let read = read.map_err(|error| self.input.get_ref().failed(error))?;
             if read == 0 {
                 return Ok(None);
             }
@@ -73,7 +70,7 @@ impl Lines {
             }
             let text = std::str::from_utf8(&self.line).map_err(|_| {
                 Error::new(Code::SourceUnreadable, "a file holds text that is not UTF-8")
-                    .with("file", self.name.clone())
+                    .with("file", self.content.name())
                     .with("line", number.to_string())
             })?;
             return Ok(Some((text, number)));

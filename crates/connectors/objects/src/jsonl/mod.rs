@@ -23,7 +23,7 @@ use row::{Problem, append, for_each_pair};
 
 /// Whether a file holds a row.
 pub(crate) fn has_rows(tree: &Tree, file: &str) -> Result<bool> {
-    Ok(Lines::new(tree.open(file)?, file)?.next()?.is_some())
+    Ok(Lines::new(tree.open(file)?)?.next()?.is_some())
 }
 
 /// What is done with a key.
@@ -35,7 +35,7 @@ enum Slot {
 
 /// Passes the rows of a file, or a part of one, to `sink`.
 pub(crate) fn read(job: &Job, range: &FileRange, sink: &mut Sink<'_>) -> Result<bool> {
-    let mut lines = Lines::new(job.tree.open(&range.file)?, &range.file)?;
+    let mut lines = Lines::new(job.tree.open(&range.file)?)?;
     let mut end = None;
     if let Some((first, last)) = range.bytes {
         lines.seek(first, range.line.unwrap_or(1))?;
@@ -124,7 +124,7 @@ impl Row {
 
 /// Counts the rows of a file and finds where to cut it.
 pub(crate) fn scan(tree: &Tree, file: &str, chunk_bytes: u64) -> Result<Vec<Piece>> {
-    let mut lines = Lines::new(tree.open(file)?, file)?;
+    let mut lines = Lines::new(tree.open(file)?)?;
     let mut cutter = Cutter::new(lines.offset(), lines.line(), chunk_bytes);
     while lines.next()?.is_some() {
         cutter.row(lines.offset(), lines.line());
@@ -138,7 +138,7 @@ pub(crate) fn infer(tree: &Tree, files: &[DataFile]) -> Result<Inferred> {
     let mut found: Vec<(String, JsonKinds, u64)> = Vec::new();
     let mut row = 0;
     for file in files {
-        let mut lines = Lines::new(tree.open(&file.path)?, &file.path)?;
+        let mut lines = Lines::new(tree.open(&file.path)?)?;
         while let Some((line, number)) = lines.next()? {
             row += 1;
             for_each_pair(line, &mut |key, token| {

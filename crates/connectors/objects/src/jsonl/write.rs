@@ -6,12 +6,13 @@ use std::io::Write;
 use arrow_array::RecordBatch;
 use longshore_model::{Cell, Code, ColumnView, Error, LogicalType, Result};
 
+use crate::packing::Packer;
+
 const FLUSH: usize = 256 << 10;
 
 /// A file under construction.
-#[derive(Debug)]
 pub(crate) struct JsonlWriter {
-    file: File,
+    file: Packer,
     types: Vec<LogicalType>,
     /// What stands before each value: a brace or a comma, the name, a colon.
     heads: Vec<Vec<u8>>,
@@ -20,7 +21,7 @@ pub(crate) struct JsonlWriter {
 }
 
 impl JsonlWriter {
-    pub(crate) fn new(file: File, columns: &[(String, LogicalType)]) -> Result<Self> {
+    pub(crate) fn new(file: Packer, columns: &[(String, LogicalType)]) -> Result<Self> {
         let mut heads = Vec::with_capacity(columns.len());
         for (index, (name, _)) in columns.iter().enumerate() {
             let mut head = vec![if index == 0 { b'{' } else { b',' }];
@@ -57,7 +58,7 @@ impl JsonlWriter {
     /// Ends the file and gives it back, complete but not durable.
     pub(crate) fn finish(mut self) -> Result<File> {
         self.flush()?;
-        Ok(self.file)
+        self.file.finish().map_err(|error| Error::io("write a JSON Lines file", "", error))
     }
 
     fn value(&mut self, cell: Cell<'_>) -> Result<()> {

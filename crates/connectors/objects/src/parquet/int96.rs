@@ -1,13 +1,13 @@
 //! Timestamps of 96 bits, which older tools write. They are read as nanoseconds in 64 bits, and the
 //! reader of the library lets those that do not fit wrap around.
 
-use std::fs::File;
-
 use longshore_model::{Code, Error};
 use parquet::column::reader::ColumnReader;
 use parquet::data_type::Int96;
 use parquet::errors::Result as ParquetResult;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+
+use crate::content::Content;
 
 /// Values that are looked at together.
 const RECORDS: usize = 4096;
@@ -16,7 +16,7 @@ const UNIX_EPOCH: i128 = 2_440_588;
 const DAY: i128 = 86_400_000_000_000;
 
 /// Whether every value of some columns (by leaf) fits, in one row group of a file.
-pub(super) fn all_fit(file: File, group: usize, leaves: &[usize]) -> ParquetResult<bool> {
+pub(super) fn all_fit(file: Content, group: usize, leaves: &[usize]) -> ParquetResult<bool> {
     let reader = SerializedFileReader::new(file)?;
     let group = reader.get_row_group(group)?;
     for leaf in leaves {

@@ -1,6 +1,5 @@
 //! Reading Parquet files.
 
-use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use super::TABLE_KEY;
 use super::convert::{Conversion, convert, describe, plain_schema};
 use super::int96;
+use crate::content::Content;
 use crate::read::{Columns, Sink};
 use crate::tree::Tree;
 
@@ -27,7 +27,7 @@ const CAUTIOUS_ROWS: u64 = 1024;
 #[derive(Debug)]
 pub(crate) struct ParquetFile {
     name: String,
-    file: File,
+    file: Content,
     metadata: ArrowReaderMetadata,
     columns: Vec<FileColumn>,
 }
@@ -148,16 +148,16 @@ impl ParquetFile {
     ) -> Result<bool> {
         self.check_times(picked, group)?;
         let rows = self.rows_per_batch(picked, group, batch_bytes);
-        let file =
-            self.file.try_clone().map_err(|error| Error::io("read a file", &self.name, error))?;
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), picked.iter().copied());
-        let reader =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-                .with_row_groups(vec![group])
-                .with_projection(mask)
-                .with_batch_size(rows)
-                .build()
-                .map_err(|error| damaged(&self.name, error))?;
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(
+            self.file.clone(),
+            self.metadata.clone(),
+        )
+        .with_row_groups(vec![group])
+        .with_projection(mask)
+        .with_batch_size(rows)
+        .build()
+        .map_err(|error| damaged(&self.name, error))?;
         for batch in reader {
             let batch = batch.map_err(|error| damaged(&self.name, error))?;
             if batch.num_rows() > 0 && !sink(self.arrange(columns, picked, &batch)?)? {
@@ -178,9 +178,7 @@ impl ParquetFile {
         if leaves.is_empty() {
             return Ok(());
         }
-        let file =
-            self.file.try_clone().map_err(|error| Error::io("read a file", &self.name, error))?;
-        match int96::all_fit(file, group, &leaves) {
+        match int96::all_fit(self.file.clone(), group, &leaves) {
             Ok(true) => Ok(()),
             Ok(false) => Err(int96::out_of_range(&self.name)),
             Err(error) => Err(damaged(&self.name, error)),

@@ -101,6 +101,9 @@ fn codec(compression: Compression, memory: usize) -> Result<Codec> {
         Compression::Zstd => Codec::ZSTD(ZstdLevel::try_new(1).map_err(failed)?),
         Compression::Snappy => Codec::SNAPPY,
         Compression::None => Codec::UNCOMPRESSED,
+        Compression::Gzip => {
+            return Err(Error::new(Code::Internal, "Parquet files are not written with gzip"));
+        }
     })
 }
 

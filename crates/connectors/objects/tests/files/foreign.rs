@@ -171,19 +171,19 @@ async fn text_files_get_types_and_odd_files_are_reported() {
     fs::write(folder.path().join("log.jsonl"), "{\"n\":1}\n{\"n\":null,\"x\":{}}\n")
         .expect("a file");
     fs::write(folder.path().join("empty.csv"), "").expect("a file");
-    fs::write(folder.path().join("old.csv.gz"), "x").expect("a file");
+    fs::write(folder.path().join("old.csv.bz2"), "x").expect("a file");
     fs::write(folder.path().join("README.md"), "x").expect("a file");
     let source = source(folder.path()).await;
     let catalog = source.catalog().await.expect("a catalog");
     let names: Vec<_> = catalog.tables.iter().map(|table| table.name.to_string()).collect();
     assert_eq!(names, ["log", "people"]);
     let left: Vec<_> = catalog.not_moved.iter().map(|left| left.name.as_str()).collect();
-    assert_eq!(left, ["empty.csv", "old.csv.gz"]);
+    assert_eq!(left, ["empty.csv", "old.csv.bz2"]);
     let rows = read_table(&*source, "people", &[]).await.expect("rows");
     assert_eq!(rows, [["1", "007", "2000-01-01"], ["2", "", ""]]);
     let rows = read_table(&*source, "log", &[]).await.expect("rows");
     assert_eq!(rows, [["1", ""], ["", "{}"]]);
-    for (name, code) in [("old.csv.gz", Code::Unsupported), ("README.md", Code::UrlInvalid)] {
+    for (name, code) in [("old.csv.bz2", Code::Unsupported), ("README.md", Code::UrlInvalid)] {
         let address = format!("file:{}/{name}", folder.path().display());
         let endpoint = Endpoint::parse(&address).expect("an address");
         let source = Files.open_source(&endpoint).await.expect("a source");

@@ -2,6 +2,7 @@
 
 mod crash;
 mod foreign;
+mod packed;
 mod session;
 
 use longshore_objects::Files;
@@ -12,13 +13,27 @@ fn parquet() -> System {
 }
 
 fn csv() -> System {
-    System::new(Files, |folder, name| format!("file:{}/{name}?format=csv", folder.display()))
+    written("format=csv")
 }
 
 fn jsonl() -> System {
-    System::new(Files, |folder, name| format!("file:{}/{name}?format=jsonl", folder.display()))
+    written("format=jsonl")
+}
+
+fn csv_gzip() -> System {
+    written("format=csv&compression=gzip")
+}
+
+fn jsonl_zstd() -> System {
+    written("format=jsonl&compression=zstd")
+}
+
+fn written(options: &'static str) -> System {
+    System::new(Files, move |folder, name| format!("file:{}/{name}?{options}", folder.display()))
 }
 
 longshore_testkit::conformance_tests!(parquet_conformance, parquet);
 longshore_testkit::conformance_tests!(csv_conformance, csv);
 longshore_testkit::conformance_tests!(jsonl_conformance, jsonl);
+longshore_testkit::conformance_tests!(csv_gzip_conformance, csv_gzip);
+longshore_testkit::conformance_tests!(jsonl_zstd_conformance, jsonl_zstd);
