@@ -47,8 +47,13 @@ impl Error {
     }
 
     /// An error from the operating system; `doing` completes "could not …".
+    /// An error of ours that went through an API of the system comes out as it was.
     pub fn io(doing: impl fmt::Display, path: impl fmt::Display, error: std::io::Error) -> Self {
         use std::io::ErrorKind as K;
+        let error = match error.downcast::<Self>() {
+            Ok(own) => return own,
+            Err(error) => error,
+        };
         let code = match error.kind() {
             K::NotFound => Code::NotFound,
             K::PermissionDenied | K::ReadOnlyFilesystem => Code::PermissionDenied,

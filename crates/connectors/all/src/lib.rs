@@ -14,6 +14,8 @@ pub fn all() -> Vec<Arc<dyn Connector>> {
         Arc::new(longshore_objects::connector()),
         Arc::new(longshore_objects::trees()),
     ];
-    all.extend(longshore_objects::stores().map(|store| Arc::new(store) as Arc<dyn Connector>));
+    for (tables, objects) in longshore_objects::stores() {
+        all.extend([Arc::new(tables) as Arc<dyn Connector>, Arc::new(objects)]);
+    }
     all
 }

@@ -10,12 +10,20 @@ use longshore_model::{Error, Result};
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 
+use crate::blocks::Blocks;
+
 /// An open data file. Clones share it, and none moves another: each says where it reads.
 #[derive(Debug, Clone)]
 pub(crate) struct Content {
     name: Arc<str>,
-    file: Arc<File>,
+    place: Place,
     size: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    File(Arc<File>),
+    Store(Arc<Blocks>),
 }
 
 /// Reads on from a place.
@@ -31,7 +39,20 @@ impl Content {
     pub(crate) fn new(name: &str, file: File) -> Result<Self> {
         let failed = |error| Error::io("read a file", name, error);
         let size = file.metadata().map_err(failed)?.len();
-        Ok(Self { name: name.into(), file: Arc::new(file), size })
+        Ok(Self { name: name.into(), place: Place::File(Arc::new(file)), size })
+    }
+
+    /// The content of an object of a store.
+    pub(crate) fn stored(name: &str, blocks: Blocks) -> Self {
+        let size = blocks.size();
+        Self { name: name.into(), place: Place::Store(Arc::new(blocks)), size }
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match &self.place {
+            Place::File(file) => file.read_at(buffer, offset),
+            Place::Store(blocks) => blocks.read_at(buffer, offset),
+        }
     }
 
     /// The file, relative to the root.
@@ -52,7 +73,7 @@ impl Content {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, offset)?;
+        self.reader(offset).read_exact(&mut bytes)?;
         Ok(bytes.into())
     }
 
@@ -76,7 +97,7 @@ impl Reading {
 
 impl Read for Reading {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.content.file.read_at(buffer, self.offset);
+        let read = self.content.read_at(buffer, self.offset);
         self.failed = read.is_err();
         self.offset += *read.as_ref().unwrap_or(&0) as u64;
         read

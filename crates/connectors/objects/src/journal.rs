@@ -10,6 +10,7 @@ use longshore_model::ledger::{Entry, Header, Ledger, Stage};
 use longshore_model::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::record::give_up_recorded;
 use crate::tree::{Tree, join};
 
 /// The folder of longshore's own files.
@@ -77,8 +78,13 @@ impl Journal {
         tree.write_json(FILE, self)
     }
 
-    /// Removes the entries of older loads.
+    /// Removes the entries of older loads, and gives up what they began to upload.
     pub(crate) fn remove_older(&self, tree: &Tree) -> Result<()> {
+        if let Some(store) = tree.store() {
+            for record in self.older_uploads(tree)? {
+                store.handle().block_on(give_up_recorded(store, &record))?;
+            }
+        }
         for item in tree.list(FOLDER)?.unwrap_or_default() {
             if generation_of(&item.name).is_some_and(|number| number != self.generation) {
                 tree.remove_folder(&join(FOLDER, &item.name))?;
@@ -118,7 +124,7 @@ impl Journal {
     }
 
     /// The records of uploads that older loads began.
-    pub(crate) fn older_uploads(&self, tree: &Tree) -> Result<Vec<String>> {
+    fn older_uploads(&self, tree: &Tree) -> Result<Vec<String>> {
         let mut records = Vec::new();
         for item in tree.list(FOLDER)?.unwrap_or_default() {
             let folder = join(FOLDER, &item.name);
@@ -130,8 +136,12 @@ impl Journal {
         Ok(records)
     }
 
-    /// The folder of records of uploads.
-    pub(crate) fn uploads_folder(&self) -> String {
+    /// Where the uploads of a chunk are written down as long as they are under way.
+    pub(crate) fn upload_record(&self, table: usize, chunk: usize) -> String {
+        format!("{}/{table}-{chunk}.json", self.uploads_folder())
+    }
+
+    fn uploads_folder(&self) -> String {
         format!("{FOLDER}/uploads-{}", self.generation)
     }
 

@@ -4,6 +4,7 @@
 //! It owns the layout of a folder of tables: data files, manifest, ledger, lock and lease. It must never
 //! know the engine, another connector or a terminal.
 
+mod blocks;
 mod content;
 mod csv;
 mod describe;
@@ -19,11 +20,13 @@ mod listing;
 mod load;
 mod lock;
 mod manifest;
+mod new_file;
 mod options;
 mod packing;
 mod parquet;
 mod range;
 mod read;
+mod record;
 mod source;
 mod store;
 mod stored;
@@ -32,6 +35,8 @@ mod target;
 mod tree;
 mod verbatim;
 mod write;
+
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use longshore_model::connector::{
@@ -42,13 +47,17 @@ use longshore_model::{Endpoint, Error, Result};
 
 pub use verbatim::Trees;
 
-/// Folders of files in the local file system.
+use store::{Provider, Store};
+
+/// Folders of files with tables: in the file system, or in a store.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Files;
+pub struct Files {
+    provider: Option<Provider>,
+}
 
 /// The connector for folders of tables.
 pub fn connector() -> Files {
-    Files
+    Files::default()
 }
 
 /// The connector for trees of files that move as they are.
@@ -56,9 +65,10 @@ pub fn trees() -> Trees {
     Trees::default()
 }
 
-/// The connectors for the objects of stores: S3, Google Cloud Storage and Azure Blob Storage.
-pub fn stores() -> [Trees; 3] {
-    store::Provider::ALL.map(Trees::in_store)
+/// The connectors for stores, which are S3, Google Cloud Storage and Azure Blob Storage: for tables in
+/// files, and for objects that move as they are.
+pub fn stores() -> [(Files, Trees); 3] {
+    Provider::ALL.map(|provider| (Files { provider: Some(provider) }, Trees::in_store(provider)))
 }
 
 static ABOUT: About = About {
@@ -104,21 +114,76 @@ static ABOUT: About = About {
     },
 };
 
+static STORES: LazyLock<Vec<About>> = LazyLock::new(|| Provider::ALL.map(in_store).to_vec());
+
+fn in_store(provider: Provider) -> About {
+    let (name, title, schemes, example): (_, _, &'static [&'static str], _) = match provider {
+        Provider::S3 => ("s3", "S3", &["s3"], "s3://bucket/path?format=parquet&region=eu-west-1"),
+        Provider::Gcs => {
+            ("gcs", "Google Cloud Storage", &["gs"], "gs://bucket/path?format=parquet")
+        }
+        Provider::Azure => (
+            "azure",
+            "Azure Blob Storage",
+            &["az"],
+            "az://container/path?format=parquet&account=name",
+        ),
+    };
+    let title: &'static str = format!("{}, in {title}", ABOUT.title).leak();
+    let source = SourceCapabilities {
+        restart: "sizes and tags of all files prove the source unchanged; a run goes on where it \
+                  stopped as long as they are the same",
+        ..ABOUT.source
+    };
+    About {
+        name,
+        title,
+        local: false,
+        schemes,
+        example,
+        options: [ABOUT.options, provider.options()].concat().leak(),
+        variables: provider.variables(),
+        source,
+        ..ABOUT.clone()
+    }
+}
+
+impl Files {
+    /// Refuses options that are neither of those nor of the store.
+    fn allow(&self, own: &[&str], endpoint: &Endpoint) -> Result<()> {
+        let of_store = self.provider.map_or(&[][..], Provider::options);
+        let known: Vec<&str> =
+            own.iter().copied().chain(of_store.iter().map(|(name, _)| *name)).collect();
+        endpoint.allow_options(&known)
+    }
+}
+
 #[async_trait]
 impl Connector for Files {
     fn about(&self) -> &'static About {
-        &ABOUT
+        self.provider.and_then(|provider| STORES.get(provider as usize)).unwrap_or(&ABOUT)
     }
 
     async fn open_source(&self, endpoint: &Endpoint) -> Result<Box<dyn Source>> {
+        let own: Vec<&str> = ABOUT.options.iter().map(|(name, _)| *name).collect();
+        self.allow(&own, endpoint)?;
         let options = options::ReadOptions::parse(endpoint)?;
+        if let Some(provider) = self.provider {
+            let store = Store::open(provider, endpoint)?;
+            return Ok(Box::new(source::FileSource::in_store(store, options).await?));
+        }
         let path = endpoint.path()?.into();
         let source = blocking(move || source::FileSource::open(path, options)).await?;
         Ok(Box::new(source))
     }
 
     async fn open_target(&self, endpoint: &Endpoint) -> Result<Box<dyn Target>> {
+        self.allow(&["format", "compression"], endpoint)?;
         let options = options::WriteOptions::parse(endpoint)?;
+        if let Some(provider) = self.provider {
+            let store = Store::open(provider, endpoint)?;
+            return Ok(Box::new(target::FileTarget::in_store(store, options)));
+        }
         let root = endpoint.path()?.into();
         Ok(Box::new(blocking(move || target::FileTarget::open(root, options)).await?))
     }

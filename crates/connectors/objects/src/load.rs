@@ -116,6 +116,7 @@ impl Load for FileLoad {
             options: self.options,
             memory: request.memory,
             row_bytes: request.table.chunks.get(request.chunk_index).map_or(0, Chunk::row_bytes),
+            record: self.claim.journal()?.upload_record(request.table_index, request.chunk_index),
             keep_empty: request.chunk_index == 0,
         };
         Ok(Box::new(blocking(move || ChunkWriter::start(destination)).await?))

@@ -112,7 +112,6 @@ impl fmt::Display for Format {
 impl ReadOptions {
     pub(crate) fn parse(endpoint: &Endpoint) -> Result<Self> {
         // A target is opened as a source to be verified: what only a writer uses is let pass.
-        endpoint.allow_options(&["format", "compression", "header", "delimiter", "null"])?;
         Compression::parse(endpoint)?;
         let mut csv = CsvStyle::default();
         if let Some(header) = choice(endpoint, "header", &[("true", true), ("false", false)])? {
@@ -134,7 +133,6 @@ impl ReadOptions {
 
 impl WriteOptions {
     pub(crate) fn parse(endpoint: &Endpoint) -> Result<Self> {
-        endpoint.allow_options(&["format", "compression"])?;
         let format = Format::parse(endpoint)?.unwrap_or(Format::Parquet);
         let allowed = format.compressions();
         let compression = Compression::parse(endpoint)?.unwrap_or(allowed[0]);

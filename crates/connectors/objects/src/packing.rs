@@ -1,7 +1,6 @@
 //! Text files that are compressed as a whole: known by their names, unpacked while they are read and
 //! packed while they are written.
 
-use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Write};
 
 use flate2::bufread::MultiGzDecoder;
@@ -9,6 +8,7 @@ use flate2::write::GzEncoder;
 use longshore_model::{Code, Error, Result};
 
 use crate::content::{Content, Reading};
+use crate::new_file::NewFile;
 
 /// Packed bytes that are read together.
 const BUFFER: usize = 128 << 10;
@@ -32,9 +32,9 @@ pub(crate) struct Text {
 
 /// A file that text is written into, packed.
 pub(crate) enum Packer {
-    None(File),
-    Gzip(GzEncoder<File>),
-    Zstd(zstd::Encoder<'static, File>),
+    None(NewFile),
+    Gzip(GzEncoder<NewFile>),
+    Zstd(zstd::Encoder<'static, NewFile>),
 }
 
 enum Input {
@@ -116,7 +116,7 @@ impl Read for Text {
 }
 
 impl Packer {
-    pub(crate) fn new(file: File, packing: Packing) -> io::Result<Self> {
+    pub(crate) fn new(file: NewFile, packing: Packing) -> io::Result<Self> {
         Ok(match packing {
             Packing::None => Self::None(file),
             Packing::Gzip => Self::Gzip(GzEncoder::new(file, flate2::Compression::default())),
@@ -129,7 +129,7 @@ impl Packer {
     }
 
     /// Ends what is packed and gives the file back, complete but not durable.
-    pub(crate) fn finish(self) -> io::Result<File> {
+    pub(crate) fn finish(self) -> io::Result<NewFile> {
         match self {
             Self::None(file) => Ok(file),
             Self::Gzip(encoder) => encoder.finish(),

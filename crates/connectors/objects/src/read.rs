@@ -173,7 +173,7 @@ impl Selection {
 
 /// Refuses a file that is not as it was listed.
 fn check_unchanged(tree: &Tree, path: &str, stamp: Stamp) -> Result<()> {
-    if tree.stamp(path)? == Some(stamp) {
+    if tree.stamp(path)?.is_some_and(|now| now.is_same(stamp)) {
         return Ok(());
     }
     Err(Error::new(Code::SourceChanged, "a file changed while it was read").with("file", path))

@@ -17,6 +17,7 @@ use crate::listing::{DataFile, Listed, Listing};
 use crate::options::{Format, ReadOptions};
 use crate::range::FileRange;
 use crate::read::{Job, Stream, TextRules};
+use crate::store::Store;
 use crate::tree::Tree;
 use crate::{blocking, describe, study};
 
@@ -41,9 +42,24 @@ pub(crate) struct Shared {
 impl FileSource {
     pub(crate) fn open(path: PathBuf, options: ReadOptions) -> Result<Self> {
         let (tree, only) = Tree::at(path)?;
+        Ok(Self::of(tree, only, options))
+    }
+
+    /// What is in a store, or the one object that is at its path.
+    pub(crate) async fn in_store(store: Store, options: ReadOptions) -> Result<Self> {
+        if let Some((parent, name)) = store.parent()
+            && parent.has_file(&name).await?
+        {
+            return Ok(Self::of(Tree::in_store(Arc::new(parent)), Some(name), options));
+        }
+        store.must_be_there().await?;
+        Ok(Self::of(Tree::in_store(Arc::new(store)), None, options))
+    }
+
+    fn of(tree: Tree, only: Option<String>, options: ReadOptions) -> Self {
         let shared =
             Shared { tree, options, only, listing: OnceLock::new(), inferred: Mutex::default() };
-        Ok(Self { shared: Arc::new(shared) })
+        Self { shared: Arc::new(shared) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use longshore_model::catalog::{Catalog, Column, NotMoved, TableName};
@@ -19,6 +20,7 @@ use crate::manifest::{Manifest, Programs};
 use crate::options::{CsvStyle, Format, WriteOptions};
 use crate::parquet::ParquetFile;
 use crate::range::FileRange;
+use crate::store::Store;
 use crate::tree::Tree;
 use crate::{blocking, csv, jsonl};
 
@@ -39,6 +41,10 @@ impl FileTarget {
                 .with("path", root.display().to_string()));
         }
         Ok(Self { tree: Tree::new(root), options })
+    }
+
+    pub(crate) fn in_store(store: Store, options: WriteOptions) -> Self {
+        Self { tree: Tree::in_store(Arc::new(store)), options }
     }
 
     fn existing_table(

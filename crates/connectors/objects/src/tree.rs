@@ -13,8 +13,10 @@ use longshore_model::{Code, Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::blocks::Blocks;
 use crate::content::Content;
 use crate::journal::FOLDER;
+use crate::new_file::{NamedFile, NewFile};
 use crate::store::Store;
 use crate::stored;
 
@@ -60,6 +62,13 @@ impl fmt::Debug for Tree {
 }
 
 impl Stamp {
+    /// Whether both are of one state. Some stores tell the tag of a state, which stands for the time of
+    /// the change, only of an object that is asked for.
+    pub(crate) fn is_same(self, other: Self) -> bool {
+        let changed = self.changed == other.changed || self.changed == 0 || other.changed == 0;
+        (self.size, self.modified) == (other.size, other.modified) && changed
+    }
+
     pub(crate) fn of(metadata: &fs::Metadata) -> Self {
         let nanos =
             |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
@@ -174,14 +183,27 @@ impl Tree {
         }
     }
 
-    /// Makes a file.
-    pub(crate) fn create(&self, relative: &str) -> Result<File> {
-        let path = self.path(relative)?;
-        File::create(&path).map_err(|error| Error::io("make a file", path.display(), error))
+    /// Makes a file. In a store, `record` tells of the upload as long as it is under way.
+    pub(crate) fn create(&self, relative: &str, record: &str) -> Result<NewFile> {
+        if let Place::Store(store) = &self.place {
+            return NewFile::object(store, check(relative)?, record.to_string());
+        }
+        let temporary = temporary_name(relative);
+        let path = self.path(&temporary)?;
+        let file = File::create(&path);
+        let file = file.map_err(|error| Error::io("make a file", path.display(), error))?;
+        Ok(NewFile::File(NamedFile::new(file, path, temporary)))
     }
 
     /// Opens a data file for reading.
     pub(crate) fn open(&self, relative: &str) -> Result<Content> {
+        if let Place::Store(store) = &self.place {
+            return match Blocks::open(store, check(relative)?)? {
+                Some(blocks) => Ok(Content::stored(relative, blocks)),
+                None => Err(Error::new(Code::NotFound, "could not open a file")
+                    .with("path", self.shown(relative))),
+            };
+        }
         let path = self.path(relative)?;
         let file = File::open(&path);
         let file = file.map_err(|error| Error::io("open a file", path.display(), error))?;

@@ -1,6 +1,5 @@
 //! Writing one chunk into one file, on a thread of its own.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -16,11 +15,12 @@ use crate::blocking;
 use crate::csv::CsvWriter;
 use crate::jsonl::JsonlWriter;
 use crate::load::Claim;
+use crate::new_file::NewFile;
 use crate::options::{Format, WriteOptions};
 use crate::packing::Packer;
 use crate::parquet::ParquetWriter;
 use crate::range::FileRange;
-use crate::tree::{parent, temporary_name};
+use crate::tree::parent;
 
 /// A row of this size is encoded before the next is taken.
 const LARGE_ROW: usize = 1 << 20;
@@ -37,6 +37,8 @@ pub(crate) struct Destination {
     pub(crate) memory: usize,
     /// What a row of the chunk takes on average, as planned.
     pub(crate) row_bytes: u64,
+    /// Where an upload is written down as long as it is under way, in a store.
+    pub(crate) record: String,
     /// Whether a file is kept that has no rows: the first of a table is, for other tools.
     pub(crate) keep_empty: bool,
 }
@@ -45,11 +47,9 @@ pub(crate) struct Destination {
 /// with the load even while the thread of a dropped writer still runs.
 pub(crate) struct ChunkWriter {
     batches: mpsc::Sender<Message>,
-    work: JoinHandle<Result<File>>,
+    work: JoinHandle<Result<NewFile>>,
     destination: Destination,
-    temporary: String,
     rows: usize,
-    committed: bool,
 }
 
 enum Message {
@@ -65,7 +65,7 @@ enum Encoder {
 }
 
 impl Encoder {
-    fn new(file: File, destination: &Destination) -> Result<Self> {
+    fn new(file: NewFile, destination: &Destination) -> Result<Self> {
         let columns = &destination.columns;
         let packed = |file| {
             Packer::new(file, destination.options.packing())
@@ -93,7 +93,7 @@ impl Encoder {
         }
     }
 
-    fn finish(self) -> Result<File> {
+    fn finish(self) -> Result<NewFile> {
         match self {
             Encoder::Parquet(writer) => writer.finish(),
             Encoder::Csv(writer) => writer.finish(),
@@ -105,8 +105,7 @@ impl Encoder {
 impl ChunkWriter {
     /// Makes the temporary file and starts the thread.
     pub(crate) fn start(destination: Destination) -> Result<Self> {
-        let temporary = temporary_name(&destination.path);
-        let file = destination.claim.tree.create(&temporary)?;
+        let file = destination.claim.tree.create(&destination.path, &destination.record)?;
         let path = destination.path.clone();
         let encoder =
             Encoder::new(file, &destination).map_err(|error| error.with("file", path.clone()))?;
@@ -114,7 +113,7 @@ impl ChunkWriter {
         let work = tokio::task::spawn_blocking(move || {
             encode(encoder, receiver).map_err(|error| error.with("file", path))
         });
-        Ok(Self { batches, work, destination, temporary, rows: 0, committed: false })
+        Ok(Self { batches, work, destination, rows: 0 })
     }
 
     async fn send(&mut self, message: Message) -> Result<()> {
@@ -126,14 +125,14 @@ impl ChunkWriter {
         Err(Error::new(Code::Internal, "a thread of file work ended early"))
     }
 
-    async fn ended(&mut self) -> Result<File> {
+    async fn ended(&mut self) -> Result<NewFile> {
         (&mut self.work).await.map_err(|error| {
             Error::new(Code::Internal, "a thread of file work ended early").because(error)
         })?
     }
 }
 
-fn encode(mut encoder: Encoder, mut messages: mpsc::Receiver<Message>) -> Result<File> {
+fn encode(mut encoder: Encoder, mut messages: mpsc::Receiver<Message>) -> Result<NewFile> {
     while let Some(message) = messages.blocking_recv() {
         match message {
             Message::Rows(batch, encoded) => {
@@ -175,19 +174,8 @@ impl Writer for ChunkWriter {
         self.send(Message::End).await?;
         let file = self.ended().await?;
         // From here on the work goes to its end even when nobody waits for it.
-        self.committed = true;
-        let (destination, temporary, rows) =
-            (self.destination.clone(), self.temporary.clone(), self.rows);
-        blocking(move || publish(&destination, &temporary, &file, rows, entry)).await
-    }
-}
-
-impl Drop for ChunkWriter {
-    fn drop(&mut self) {
-        if !self.committed {
-            // Best effort: what stays is removed when the target is claimed again.
-            let _ = self.destination.claim.tree.remove_file(&self.temporary);
-        }
+        let (destination, rows) = (self.destination.clone(), self.rows);
+        blocking(move || publish(&destination, file, rows, entry)).await
     }
 }
 
@@ -195,22 +183,21 @@ impl Drop for ChunkWriter {
 /// chunk's next writer replaces because the name is the same.
 fn publish(
     destination: &Destination,
-    temporary: &str,
-    file: &File,
+    mut file: NewFile,
     rows: usize,
     mut entry: Entry,
 ) -> Result<()> {
     let tree = &destination.claim.tree;
     let path = destination.path.as_str();
     if rows > 0 || destination.keep_empty {
-        file.sync_all().map_err(|error| Error::io("make a file durable", path, error))?;
+        file.sync()?;
         destination.claim.remove_entry(&entry)?;
         failpoint::hit("files.before-rename")?;
-        tree.publish(temporary, path)?;
+        file.publish(tree, path)?;
         entry.range = Some(FileRange::whole(path).to_json());
     } else {
         destination.claim.remove_entry(&entry)?;
-        tree.remove_file(temporary)?;
+        file.discard()?;
         tree.remove_file(path)?;
         tree.sync_folder(parent(path))?;
         entry.range = None;

@@ -1,11 +1,11 @@
 //! Writing JSON Lines.
 
-use std::fs::File;
 use std::io::Write;
 
 use arrow_array::RecordBatch;
 use longshore_model::{Cell, Code, ColumnView, Error, LogicalType, Result};
 
+use crate::new_file::NewFile;
 use crate::packing::Packer;
 
 const FLUSH: usize = 256 << 10;
@@ -56,7 +56,7 @@ impl JsonlWriter {
     }
 
     /// Ends the file and gives it back, complete but not durable.
-    pub(crate) fn finish(mut self) -> Result<File> {
+    pub(crate) fn finish(mut self) -> Result<NewFile> {
         self.flush()?;
         self.file.finish().map_err(|error| Error::io("write a JSON Lines file", "", error))
     }

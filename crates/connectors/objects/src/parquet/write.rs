@@ -1,6 +1,5 @@
 //! Writing Parquet files.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -15,6 +14,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::TABLE_KEY;
 use super::convert::{store, stored_field};
+use crate::new_file::NewFile;
 use crate::options::Compression;
 
 /// Row groups end at this many encoded bytes, whatever memory there is.
@@ -28,7 +28,7 @@ const WIDE_ROWS: usize = 32;
 
 /// A file under construction.
 pub(crate) struct ParquetWriter {
-    inner: ArrowWriter<File>,
+    inner: ArrowWriter<NewFile>,
     schema: SchemaRef,
     types: Vec<LogicalType>,
     memory: usize,
@@ -38,7 +38,7 @@ impl ParquetWriter {
     /// A file of the given columns; `memory` bounds what is held before a row group is written.
     /// `row_bytes` is what a row takes on average.
     pub(crate) fn new(
-        file: File,
+        file: NewFile,
         columns: &[(String, LogicalType)],
         structure: &Table,
         compression: Compression,
@@ -89,7 +89,7 @@ impl ParquetWriter {
     }
 
     /// Ends the file and gives it back, complete but not durable.
-    pub(crate) fn finish(self) -> Result<File> {
+    pub(crate) fn finish(self) -> Result<NewFile> {
         self.inner.into_inner().map_err(failed)
     }
 }

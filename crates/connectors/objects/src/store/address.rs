@@ -140,6 +140,7 @@ impl Opened {
 }
 
 impl Provider {
+    /// In the order of their numbers.
     pub(crate) const ALL: [Self; 3] = [Self::S3, Self::Gcs, Self::Azure];
 
     pub(crate) fn scheme(self) -> &'static str {

@@ -7,6 +7,7 @@
 mod address;
 mod client;
 mod error;
+mod parts;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use tokio::sync::OnceCell;
 
 pub(crate) use address::Provider;
 use error::{failed, is_broken, is_changed, is_gone, is_undivided};
+pub(crate) use parts::PartUpload;
 
 /// A bucket or container, from a path on.
 #[derive(Clone)]
@@ -153,6 +155,33 @@ impl Store {
             handle,
             divides: Arc::default(),
         })
+    }
+
+    /// The folder that the path is in, and the path's name in it; `None` for a whole bucket.
+    pub(crate) fn parent(&self) -> Option<(Self, String)> {
+        let path = self.prefix.strip_suffix('/')?;
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let shown = self.shown.strip_suffix(name).unwrap_or(&self.shown).to_string();
+        Some((Self { prefix, shown, ..self.clone() }, name.to_string()))
+    }
+
+    /// Whether there is an object with bytes.
+    pub(crate) async fn has_file(&self, key: &str) -> Result<bool> {
+        // Servers before a file system refuse to look at a key that is a folder.
+        let listing = Listing { start: key, shallow: true, ..Listing::default() };
+        let page = self.page(listing).await?;
+        Ok(page.objects.iter().any(|listed| listed.key == key && listed.size > 0))
+    }
+
+    /// Refuses a path at which there is nothing.
+    pub(crate) async fn must_be_there(&self) -> Result<()> {
+        let page = self.page(Listing { shallow: true, ..Listing::default() }).await?;
+        if !self.prefix.is_empty() && page.objects.is_empty() && page.folders.is_empty() {
+            return Err(Error::new(Code::NotFound, "there is nothing at a path of a store")
+                .with("store", self.shown.clone()));
+        }
+        Ok(())
     }
 
     pub(crate) fn provider(&self) -> Provider {

@@ -18,7 +18,7 @@ use longshore_model::{Code, Error, Result, failpoint};
 use serde::Deserialize;
 
 use super::source::Span;
-use super::upload::{StoreWriter, give_up_recorded};
+use super::upload::StoreWriter;
 use super::walk::{EntryKind, Forest};
 use super::write::{Order, TreeWriter, is_partial};
 use crate::blocking;
@@ -156,7 +156,7 @@ impl Load for TreeLoad {
         let (table, chunk) = (request.table_index, request.chunk_index);
         let replaces = blocking(move || journal.holds(&tree, table, chunk)).await?;
         let range = request.table.chunks.get(chunk).map(|chunk| &chunk.range);
-        let uploads = self.0.journal()?.uploads_folder();
+        let record = self.0.journal()?.upload_record(table, chunk);
         let order = Order {
             claim: self.0.clone(),
             chunk,
@@ -164,7 +164,7 @@ impl Load for TreeLoad {
             span: Span::of(range)?,
             columns: request.table.columns.iter().map(|column| column.source.clone()).collect(),
             replaces,
-            uploads,
+            record,
         };
         Ok(match self.0.tree.store() {
             Some(store) => {
@@ -250,11 +250,6 @@ fn begin(
     journal.write(tree)?;
     *claim.lock_journal() = Some(journal.clone());
     journal.remove_older(tree)?;
-    if let Some(store) = tree.store() {
-        for record in journal.older_uploads(tree)? {
-            store.handle().block_on(give_up_recorded(store, &record))?;
-        }
-    }
     if !keeps {
         tree.empty()?;
     }

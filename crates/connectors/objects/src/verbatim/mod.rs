@@ -156,8 +156,7 @@ impl Hash {
 #[async_trait]
 impl Connector for Trees {
     fn about(&self) -> &'static About {
-        let of = |provider| Provider::ALL.iter().position(|known| *known == provider);
-        self.provider.and_then(of).and_then(|at| STORES.get(at)).unwrap_or(&ABOUT)
+        self.provider.and_then(|provider| STORES.get(provider as usize)).unwrap_or(&ABOUT)
     }
 
     async fn open_source(&self, endpoint: &Endpoint) -> Result<Box<dyn Source>> {
@@ -169,6 +168,7 @@ impl Connector for Trees {
         Ok(Box::new(match self.provider {
             Some(provider) => {
                 let store = Store::open(provider, endpoint)?;
+                store.must_be_there().await?;
                 let owners = told("owners") == Some("true");
                 source::TreeSource::in_store(store, hash, excluded, owners)
             }

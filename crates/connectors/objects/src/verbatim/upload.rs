@@ -14,8 +14,7 @@ use longshore_model::connector::Writer;
 use longshore_model::ledger::Entry;
 use longshore_model::object::{Object, ObjectBatch, ObjectKind, Piece, escape, unescape};
 use longshore_model::{Batch, Code, Error, Result, failpoint};
-use object_store::{Attributes, MultipartUpload};
-use serde::{Deserialize, Serialize};
+use object_store::Attributes;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -23,7 +22,8 @@ use super::metadata;
 use super::shelf::Shelf;
 use super::write::Order;
 use crate::blocking;
-use crate::store::{Answer, Provider, Store};
+use crate::record::{Part, Upload, read_record, unless_stale};
+use crate::store::{Answer, PartUpload, Store};
 
 /// The smallest part of an upload, and the most parts that one may have: stores take 10,000.
 const PART: u64 = 8 << 20;
@@ -57,24 +57,6 @@ pub(super) struct StoreWriter {
     recorded: bool,
 }
 
-/// An upload in parts, as it is recorded.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Upload {
-    id: String,
-    part: u64,
-    /// The parts that are there, by number.
-    parts: BTreeMap<usize, Part>,
-    /// Whether an earlier process began it.
-    #[serde(skip)]
-    resumed: bool,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Part {
-    hash: String,
-    id: String,
-}
-
 /// An object whose end has not come.
 struct Open {
     key: String,
@@ -82,39 +64,16 @@ struct Open {
     part: usize,
     size: u64,
     buffer: BytesMut,
-    parts: Parts,
-    way: Way,
-}
-
-/// The parts of an object that are under way, and what the store calls those that are there.
-struct Parts {
-    begun: usize,
-    tasks: JoinSet<Result<(usize, String)>>,
-    ids: BTreeMap<usize, String>,
-    /// How many were there when it was recorded, and when.
+    /// None as long as all of it fits into one request.
+    upload: Option<PartUpload>,
+    /// How many parts were there when it was recorded, and when.
     recorded: (usize, Instant),
-}
-
-/// How the parts of an object become one.
-enum Way {
-    /// All of it fits into one request so far.
-    Small,
-    /// By an upload that has an id.
-    Known(String),
-    /// By an upload that ends with this process.
-    Bound(Mutex<Box<dyn MultipartUpload>>),
-}
-
-impl Way {
-    fn bound(upload: Box<dyn MultipartUpload>) -> Self {
-        Self::Bound(Mutex::new(upload))
-    }
 }
 
 impl StoreWriter {
     pub(super) async fn start(store: Arc<Store>, order: Order, memory: usize) -> Result<Self> {
-        let earlier = match store.get(&order.record(), None, None).await? {
-            Answer::Got(got) => read_record(&store.shown(&order.record()), &got.bytes)?,
+        let earlier = match store.get(&order.record, None, None).await? {
+            Answer::Got(got) => read_record(&store.shown(&order.record), &got.bytes)?,
             Answer::Changed | Answer::Gone | Answer::Undivided => BTreeMap::new(),
         };
         let units = (memory / UNIT).max(1);
@@ -149,8 +108,8 @@ impl StoreWriter {
                     part: usize::try_from(part).map_err(|_| out_of_order())?,
                     size: 0,
                     buffer: BytesMut::new(),
-                    parts: Parts::new(),
-                    way: Way::Small,
+                    upload: None,
+                    recorded: (0, Instant::now()),
                 });
             }
             _ => {}
@@ -227,137 +186,98 @@ impl StoreWriter {
         Ok(())
     }
 
-    /// Uploads what was gathered as the next part.
+    /// Uploads what was gathered as the next part, unless it is there with the same bytes.
     async fn put_part(&mut self) -> Result<()> {
         self.reap()?;
         let Some(mut open) = self.open.take() else { return Err(out_of_order()) };
-        if let Way::Small = open.way {
-            let key = open.key.clone();
-            self.settle_folder(Some(&key)).await?;
-            open.way = self.begin(&open).await?;
-        }
-        open.parts.reap()?;
-        let bytes = open.buffer.split().freeze();
-        let number = open.parts.begun;
-        open.parts.begun += 1;
-        match &mut open.way {
-            Way::Small => return Err(out_of_order()),
-            Way::Known(id) => {
-                let id = id.clone();
-                self.known_part(&open.key, id, number, bytes, &mut open.parts).await?;
+        let mut upload = match open.upload.take() {
+            Some(upload) => upload,
+            None => {
+                let key = open.key.clone();
+                self.settle_folder(Some(&key)).await?;
+                self.begin(&open).await?
             }
-            Way::Bound(upload) => {
+        };
+        let stale = self.stale(&open.key);
+        unless_stale(upload.reap(), &self.store, stale).await?;
+        let bytes = open.buffer.split().freeze();
+        let hash = blake3::hash(&bytes).to_hex().to_string();
+        let number = upload.next();
+        let known = self.under_way().get(&open.key).and_then(|one| one.parts.get(&number).cloned());
+        match known.filter(|known| known.hash == hash) {
+            Some(known) => upload.skip(known.id),
+            None => {
                 let permits = self.permits(bytes.len()).await?;
-                let upload = upload.get_mut().unwrap_or_else(PoisonError::into_inner);
-                let part = upload.put_part(bytes.into());
-                let (store, key) = (self.store.clone(), open.key.clone());
-                open.parts.tasks.spawn(async move {
-                    let _held = permits;
-                    let put = part.await.map(|()| (number, String::new()));
-                    put.map_err(|error| store.failed("upload a part of an object", &key, error))
+                let (under_way, key) = (self.under_way.clone(), open.key.clone());
+                upload.put(bytes, permits, move |number, id| {
+                    let mut under_way = under_way.lock().unwrap_or_else(PoisonError::into_inner);
+                    if let Some(upload) = under_way.get_mut(&key) {
+                        upload.parts.insert(number, Part { hash, id: id.to_string() });
+                    }
                 });
             }
         }
-        let records = matches!(open.way, Way::Known(_)) && open.parts.is_news();
+        let is_news = upload.id().is_some() && open.is_news(upload.there());
+        open.upload = Some(upload);
         self.open = Some(open);
-        if records { self.record().await } else { Ok(()) }
+        if is_news { self.record().await } else { Ok(()) }
     }
 
     /// Begins an upload, or goes on with one that was begun before.
-    async fn begin(&mut self, open: &Open) -> Result<Way> {
-        let attributes = self.attributes(&open.begin)?;
-        if self.store.provider() == Provider::Azure {
-            return self.store.begin_bound_upload(&open.key, attributes).await.map(Way::bound);
-        }
+    async fn begin(&mut self, open: &Open) -> Result<PartUpload> {
         let known = self.earlier.remove(&open.key);
-        let upload = match known.filter(|known| known.part == open.part as u64) {
-            Some(known) => Upload { resumed: true, ..known },
-            None => Upload {
-                id: self.store.begin_upload(&open.key, attributes).await?,
-                part: open.part as u64,
-                parts: BTreeMap::new(),
-                resumed: false,
-            },
-        };
-        let id = upload.id.clone();
-        self.under_way().insert(open.key.clone(), upload);
-        self.record().await?;
-        Ok(Way::Known(id))
-    }
-
-    fn attributes(&self, begin: &Object) -> Result<Attributes> {
-        metadata::write(begin, |column| column != "hash" && self.order.columns.contains(column))
-    }
-
-    /// Uploads a part, unless it is there with the same bytes.
-    async fn known_part(
-        &self,
-        key: &str,
-        upload: String,
-        number: usize,
-        bytes: Bytes,
-        parts: &mut Parts,
-    ) -> Result<()> {
-        let hash = blake3::hash(&bytes).to_hex().to_string();
-        let there = self.under_way().get(key).and_then(|upload| upload.parts.get(&number).cloned());
-        if let Some(there) = there.filter(|there| there.hash == hash) {
-            parts.ids.insert(number, there.id);
-            return Ok(());
-        }
-        let permits = self.permits(bytes.len()).await?;
-        let (store, under_way, key) = (self.store.clone(), self.under_way.clone(), key.to_string());
-        let stale = self.stale(&key);
-        parts.tasks.spawn(async move {
-            let _held = permits;
-            let put = store.put_part(&key, &upload, number, bytes).await;
-            let id = unless_stale(put, &store, stale).await?;
-            let mut under_way = under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(upload) = under_way.get_mut(&key) {
-                upload.parts.insert(number, Part { hash, id: id.clone() });
+        let (upload, recorded) = match known {
+            Some(known) if known.part == open.part as u64 => {
+                let upload = PartUpload::resume(&self.store, &open.key, known.id.clone());
+                (upload, Upload { resumed: true, ..known })
             }
-            Ok((number, id))
-        });
-        Ok(())
+            known => {
+                if let Some(known) = known {
+                    self.store.give_up_upload(&open.key, &known.id).await?;
+                }
+                let kept = |column: &str| column != "hash" && self.order.columns.contains(column);
+                let attributes = metadata::write(&open.begin, kept)?;
+                let upload = PartUpload::begin(&self.store, &open.key, attributes).await?;
+                let id = upload.id().unwrap_or_default().to_string();
+                let (part, parts) = (open.part as u64, BTreeMap::new());
+                (upload, Upload { id, part, parts, resumed: false })
+            }
+        };
+        if upload.id().is_some() {
+            self.under_way().insert(open.key.clone(), recorded);
+            self.record().await?;
+        }
+        Ok(upload)
     }
 
     /// The record that goes when an upload of an earlier process turns out to be of no use.
     fn stale(&self, key: &str) -> Option<String> {
         let resumed = self.under_way().get(key).is_some_and(|upload| upload.resumed);
-        resumed.then(|| self.order.record())
+        resumed.then(|| self.order.record.clone())
     }
 
     /// Ends an object that came in several parts.
     async fn close(&mut self, object: &Object) -> Result<()> {
-        let size = self.open.as_ref().map(|open| open.size);
-        if size != Some(object.size) {
-            return Err(Error::new(Code::Internal, "an object has another size than was told"));
-        }
-        let uploads = |open: &Open| !matches!(open.way, Way::Small) && !open.buffer.is_empty();
-        if self.open.as_ref().is_some_and(uploads) {
+        let open = self.open.as_ref().filter(|open| open.size == object.size);
+        let open = open.ok_or_else(|| {
+            Error::new(Code::Internal, "an object has another size than was told")
+        })?;
+        if open.upload.is_some() && !open.buffer.is_empty() {
             self.put_part().await?;
         }
         let Some(open) = self.open.take() else { return Err(out_of_order()) };
-        let Open { key, buffer, parts, way, size, .. } = open;
+        let Open { key, buffer, size, upload, .. } = open;
+        let Some(upload) = upload else { return self.whole(object, buffer.freeze()).await };
         if self.order.replaces {
             self.written.insert(key.clone());
         }
         let (store, under_way, stale) =
             (self.store.clone(), self.under_way.clone(), self.stale(&key));
-        match way {
-            Way::Small => return self.whole(object, buffer.freeze()).await,
-            Way::Known(id) => self.tasks.spawn(async move {
-                let ids = parts.all().await?;
-                unless_stale(store.end_upload(&key, &id, ids, size).await, &store, stale).await?;
-                under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-                Ok(())
-            }),
-            Way::Bound(upload) => self.tasks.spawn(async move {
-                let mut upload = upload.into_inner().unwrap_or_else(PoisonError::into_inner);
-                parts.all().await?;
-                let ended = upload.complete().await.map(drop);
-                ended.map_err(|error| store.failed("end an upload", &key, error))
-            }),
-        };
+        self.tasks.spawn(async move {
+            unless_stale(upload.end(size).await, &store, stale).await?;
+            under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            Ok(())
+        });
         Ok(())
     }
 
@@ -376,7 +296,7 @@ impl StoreWriter {
             Error::new(Code::Internal, "uploads cannot be written").because(error)
         })?;
         self.recorded = true;
-        self.store.put(&self.order.record(), text.into(), Attributes::new()).await?;
+        self.store.put(&self.order.record, text.into(), Attributes::new()).await?;
         failpoint::hit("stores.upload-recorded")
     }
 
@@ -412,7 +332,7 @@ impl StoreWriter {
             self.store.give_up_upload(&key, &upload.id).await?;
         }
         if self.recorded {
-            self.store.remove(&[self.order.record()]).await?;
+            self.store.remove(std::slice::from_ref(&self.order.record)).await?;
         }
         let claim = self.order.claim.clone();
         if self.order.replaces {
@@ -462,40 +382,16 @@ impl StoreWriter {
     }
 }
 
-impl Parts {
-    fn new() -> Self {
-        let recorded = (0, Instant::now());
-        Self { begun: 0, tasks: JoinSet::new(), ids: BTreeMap::new(), recorded }
-    }
-
-    /// Whether what is there is worth a record.
-    fn is_news(&mut self) -> bool {
+impl Open {
+    /// Whether so many parts are worth a record.
+    fn is_news(&mut self, there: usize) -> bool {
         let (told, since) = self.recorded;
-        let new = self.ids.len() - told;
+        let new = there.saturating_sub(told);
         let is_news = new >= RECORDED || (new > 0 && since.elapsed() > RECORDED_AFTER);
         if is_news {
-            self.recorded = (self.ids.len(), Instant::now());
+            self.recorded = (there, Instant::now());
         }
         is_news
-    }
-
-    /// Looks at the parts that have ended.
-    fn reap(&mut self) -> Result<()> {
-        while let Some(ended) = self.tasks.try_join_next() {
-            self.ids.extend([ended.map_err(early)??]);
-        }
-        Ok(())
-    }
-
-    /// Waits for all parts, and gives what the store calls them, in their order.
-    async fn all(mut self) -> Result<Vec<String>> {
-        while let Some(ended) = self.tasks.join_next().await {
-            self.ids.extend([ended.map_err(early)??]);
-        }
-        if self.ids.len() != self.begun {
-            return Err(out_of_order());
-        }
-        Ok(self.ids.into_values().collect())
     }
 }
 
@@ -522,36 +418,6 @@ impl Writer for StoreWriter {
     async fn commit(mut self: Box<Self>, entry: Entry) -> Result<()> {
         StoreWriter::commit(&mut self, entry).await
     }
-}
-
-/// What became of a request for an upload of an earlier process. A store may have forgotten the upload;
-/// without the record, the chunk is written anew.
-async fn unless_stale<T>(done: Result<T>, store: &Store, record: Option<String>) -> Result<T> {
-    match (done, record) {
-        (Err(error), Some(record)) => {
-            store.remove(&[record]).await?;
-            Err(error.temporary())
-        }
-        (done, _) => done,
-    }
-}
-
-/// Gives up the uploads that a record tells of, and forgets it.
-pub(super) async fn give_up_recorded(store: &Store, record: &str) -> Result<()> {
-    if let Answer::Got(got) = store.get(record, None, None).await? {
-        for (key, upload) in read_record(&store.shown(record), &got.bytes)? {
-            store.give_up_upload(&key, &upload.id).await?;
-        }
-    }
-    store.remove(&[record.to_string()]).await
-}
-
-fn read_record(place: &str, text: &[u8]) -> Result<BTreeMap<String, Upload>> {
-    serde_json::from_slice(text).map_err(|error| {
-        Error::new(Code::SourceUnreadable, "a file of longshore's own is damaged")
-            .with("path", place.to_string())
-            .because(error)
-    })
 }
 
 fn key_of(name: &str) -> Result<String> {

@@ -53,15 +53,8 @@ pub(super) struct Order {
     pub(super) columns: HashSet<String>,
     /// Whether the chunk was in already: what it does not write any more is removed.
     pub(super) replaces: bool,
-    /// The folder of records of uploads.
-    pub(super) uploads: String,
-}
-
-impl Order {
     /// The object of a store that tells what was uploaded of large objects of the chunk.
-    pub(super) fn record(&self) -> String {
-        format!("{}/{}-{}.json", self.uploads, self.table, self.chunk)
-    }
+    pub(super) record: String,
 }
 
 impl TreeWriter {

@@ -8,7 +8,7 @@ use arrow_array::types::{ArrowPrimitiveType, Float16Type, Int32Type};
 use arrow_array::{self as a, ArrayRef, RecordBatch};
 use longshore_model::connector::{Connector, ReadRequest, StudyRequest};
 use longshore_model::{Code, Endpoint, LogicalType};
-use longshore_objects::Files;
+use longshore_objects::connector;
 use parquet::arrow::ArrowWriter;
 use parquet::data_type::{Int96, Int96Type};
 use parquet::file::writer::SerializedFileWriter;
@@ -186,7 +186,7 @@ async fn text_files_get_types_and_odd_files_are_reported() {
     for (name, code) in [("old.csv.bz2", Code::Unsupported), ("README.md", Code::UrlInvalid)] {
         let address = format!("file:{}/{name}", folder.path().display());
         let endpoint = Endpoint::parse(&address).expect("an address");
-        let source = Files.open_source(&endpoint).await.expect("a source");
+        let source = connector().open_source(&endpoint).await.expect("a source");
         assert_eq!(source.catalog().await.expect_err(name).code(), code);
     }
 }

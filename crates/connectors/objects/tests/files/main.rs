@@ -4,12 +4,13 @@ mod crash;
 mod foreign;
 mod packed;
 mod session;
+mod stores;
 
-use longshore_objects::Files;
+use longshore_objects::connector;
 use longshore_testkit::conformance::System;
 
 fn parquet() -> System {
-    System::new(Files, |folder, name| format!("file:{}/{name}", folder.display()))
+    System::new(connector(), |folder, name| format!("file:{}/{name}", folder.display()))
 }
 
 fn csv() -> System {
@@ -29,7 +30,9 @@ fn jsonl_zstd() -> System {
 }
 
 fn written(options: &'static str) -> System {
-    System::new(Files, move |folder, name| format!("file:{}/{name}?{options}", folder.display()))
+    System::new(connector(), move |folder, name| {
+        format!("file:{}/{name}?{options}", folder.display())
+    })
 }
 
 longshore_testkit::conformance_tests!(parquet_conformance, parquet);

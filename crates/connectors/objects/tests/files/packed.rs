@@ -7,7 +7,7 @@ use std::process::Command;
 
 use longshore_model::connector::{Connector, Preparation, Source, StudyRequest};
 use longshore_model::{Code, Endpoint, Error, Result};
-use longshore_objects::Files;
+use longshore_objects::connector;
 
 use crate::session::{Rows, begin, claim, copy, finish, plan, read_table, source};
 
@@ -29,7 +29,7 @@ fn zstd(text: &str) -> Vec<u8> {
 async fn open(path: &Path, options: &str) -> Box<dyn Source> {
     let address = format!("file:{}{options}", path.display());
     let endpoint = Endpoint::parse(&address).expect("an address");
-    Files.open_source(&endpoint).await.expect("a source")
+    connector().open_source(&endpoint).await.expect("a source")
 }
 
 /// The rows of the one table `t` in a folder that holds one file.
@@ -153,7 +153,7 @@ async fn what_is_written_packed_is_what_other_programs_unpack() {
         let folder = tempfile::tempdir().expect("a folder");
         let address = format!("file:{}?{options}", folder.path().display());
         let endpoint = Endpoint::parse(&address).expect("an address");
-        let target = Files.open_target(&endpoint).await.expect("a target");
+        let target = connector().open_target(&endpoint).await.expect("a target");
         let plan = plan(&*target, 1);
         let load = claim(&*target).await;
         begin(&*load, "one", &plan, Preparation::Create).await;
@@ -183,7 +183,7 @@ async fn a_compression_that_a_format_lacks_is_refused() {
         "format=parquet&compression=gzip",
     ] {
         let endpoint = Endpoint::parse(&format!("file:out?{options}")).expect("an address");
-        let error = Files.open_target(&endpoint).await.err().expect("a refusal");
+        let error = connector().open_target(&endpoint).await.err().expect("a refusal");
         assert_eq!(error.code(), Code::Unsupported, "{options}");
         assert!(error.to_string().contains("compression: "), "{error}");
     }

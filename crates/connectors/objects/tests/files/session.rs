@@ -12,7 +12,7 @@ use longshore_model::plan::{Chunk, ColumnPlan, MovePlan, Position, TablePlan};
 use longshore_model::{
     Batch, BatchBuilder, ColumnView, Endpoint, Fingerprint, LogicalType, Result,
 };
-use longshore_objects::Files;
+use longshore_objects::connector;
 
 pub(crate) type Rows = Vec<Vec<String>>;
 
@@ -21,11 +21,11 @@ pub(crate) fn address(folder: &Path) -> Endpoint {
 }
 
 pub(crate) async fn source(folder: &Path) -> Box<dyn Source> {
-    Files.open_source(&address(folder)).await.expect("a source")
+    connector().open_source(&address(folder)).await.expect("a source")
 }
 
 pub(crate) async fn target(folder: &Path) -> Box<dyn Target> {
-    Files.open_target(&address(folder)).await.expect("a target")
+    connector().open_target(&address(folder)).await.expect("a target")
 }
 
 pub(crate) fn texts(batch: &RecordBatch) -> Rows {
