@@ -2,6 +2,7 @@
 
 mod breaks;
 mod large;
+mod tables;
 
 use std::fs;
 use std::path::Path;
