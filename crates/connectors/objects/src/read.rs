@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use longshore_model::connector::Reader;
 use longshore_model::{Batch, Code, Error, LogicalType, Result};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinHandle;
 
 use crate::filter::Filter;
 use crate::listing::DataFile;
@@ -55,6 +56,8 @@ pub(crate) struct TextRules {
 /// The reading end of a job.
 pub(crate) struct Stream {
     batches: mpsc::Receiver<Result<Parcel>>,
+    /// The thread that reads; gone once it has ended well.
+    work: Option<JoinHandle<()>>,
     in_hand: Option<std::sync::mpsc::Sender<()>>,
 }
 
@@ -70,7 +73,7 @@ impl Stream {
     /// dropped. The permit is held until then.
     pub(crate) fn start(job: Job, permit: OwnedSemaphorePermit) -> Self {
         let (sender, batches) = mpsc::channel(1);
-        tokio::task::spawn_blocking(move || {
+        let work = tokio::task::spawn_blocking(move || {
             let result = job.run(&mut |batch| {
                 split(batch, job.batch_bytes, &mut |part| Ok(send(&sender, part, job.batch_bytes)))
             });
@@ -80,7 +83,7 @@ impl Stream {
             }
             drop(permit);
         });
-        Self { batches, in_hand: None }
+        Self { batches, work: Some(work), in_hand: None }
     }
 }
 
@@ -102,7 +105,14 @@ impl Reader for Stream {
     async fn next(&mut self) -> Result<Option<Batch>> {
         self.in_hand = None;
         let Some(Parcel { batch, done }) = self.batches.recv().await.transpose()? else {
-            return Ok(None);
+            // A thread that broke down has not come to the end of the rows.
+            let ended = match self.work.take() {
+                Some(work) => work.await,
+                None => Ok(()),
+            };
+            return ended.map(|()| None).map_err(|error| {
+                Error::new(Code::Internal, "a thread of file work ended early").because(error)
+            });
         };
         self.in_hand = done;
         Ok(Some(batch))
