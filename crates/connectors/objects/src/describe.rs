@@ -8,8 +8,8 @@ use longshore_model::{LogicalType, Result};
 use crate::infer::Inferred;
 use crate::listing::{Listed, Listing};
 use crate::options::Format;
-use crate::parquet::ParquetFile;
 use crate::source::Shared;
+use crate::typed::TypedFile;
 use crate::{csv, jsonl};
 
 /// What the folder holds.
@@ -69,12 +69,12 @@ fn found(shared: &Shared, listed: &Listed) -> Result<Table> {
     let columns = match listed.files.first() {
         None => Vec::new(),
         Some(file) => match file.format {
-            Format::Parquet => {
-                let open = ParquetFile::open(&shared.tree, &file.path)?;
+            Format::Parquet | Format::Arrow => {
+                let open = TypedFile::open(&shared.tree, &file.path, file.format)?;
                 if let Some(table) = own_structure(&open, listed) {
                     return Ok(table);
                 }
-                open.columns().map(|(name, logical)| column(name, logical.clone())).collect()
+                open.columns().iter().map(|(name, logical)| column(name, logical.clone())).collect()
             }
             Format::Csv => csv::names(&shared.tree, &file.path, &shared.options.csv)?
                 .iter()
@@ -103,13 +103,13 @@ fn found(shared: &Shared, listed: &Listed) -> Result<Table> {
 
 /// The structure in a file that longshore wrote, as far as the columns are still those. Native texts
 /// are left out: the file does not say their dialect.
-fn own_structure(file: &ParquetFile, listed: &Listed) -> Option<Table> {
+fn own_structure(file: &TypedFile, listed: &Listed) -> Option<Table> {
     let mut table = file.structure()?;
-    let same = table.columns.len() == file.columns().count()
+    let same = table.columns.len() == file.columns().iter().count()
         && table
             .columns
             .iter()
-            .zip(file.columns())
+            .zip(file.columns().iter())
             .all(|(column, (name, logical))| column.name == name && column.logical == *logical);
     table.name = listed.name.clone();
     strip_native(&mut table);
@@ -129,8 +129,9 @@ pub(crate) fn column_types(shared: &Shared, listed: &Listed) -> Result<Vec<(Stri
     }
     match listed.files.first() {
         None => Ok(Vec::new()),
-        Some(file) if file.format == Format::Parquet => {
-            Ok(ParquetFile::open(&shared.tree, &file.path)?.columns().map(owned).collect())
+        Some(file) if !file.format.is_text() => {
+            let open = TypedFile::open(&shared.tree, &file.path, file.format)?;
+            Ok(open.columns().iter().map(owned).collect())
         }
         Some(_) => Ok(inferred(shared, listed)?.columns.clone()),
     }

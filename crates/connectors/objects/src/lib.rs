@@ -1,10 +1,13 @@
-//! Folders of CSV, JSON Lines and Parquet files as source and as target, and trees of any files, in the
+//! Folders of CSV, JSON Lines, Parquet and Arrow files as source and as target, and trees of any files, in the
 //! file system and in cloud stores.
 //!
 //! It owns the layout of a folder of tables: data files, manifest, ledger, lock and lease. It must never
 //! know the engine, another connector or a terminal.
 
+mod arrow;
+mod columns;
 mod content;
+mod convert;
 mod csv;
 mod describe;
 mod digits;
@@ -30,6 +33,7 @@ mod stored;
 mod study;
 mod target;
 mod tree;
+mod typed;
 mod verbatim;
 mod write;
 
@@ -63,7 +67,7 @@ pub fn stores() -> [Trees; 3] {
 
 static ABOUT: About = About {
     name: "files",
-    title: "Folders of Parquet, CSV and JSON Lines files",
+    title: "Folders of Parquet, CSV, JSON Lines and Arrow files",
     chosen_by: None,
     local: true,
     schemes: &["file"],
@@ -71,13 +75,13 @@ static ABOUT: About = About {
     options: &[
         (
             "format",
-            "parquet, csv or jsonl; a target writes parquet unless told otherwise, a source goes by the names of its files",
+            "parquet, csv, jsonl or arrow; a target writes parquet unless told otherwise, a source goes by the names of its files",
         ),
         (
             "compression",
             "of files written. Parquet: zstd (the default), snappy or none; tables of so many columns \
              that zstd's contexts exceed the memory are written with snappy. CSV and JSON Lines: none \
-             (the default), gzip or zstd",
+             (the default), gzip or zstd. Arrow: zstd (the default), lz4 or none",
         ),
         (
             "header",

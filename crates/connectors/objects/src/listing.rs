@@ -118,7 +118,7 @@ impl Listing {
             }
             Error::new(Code::UrlInvalid, "the file's format is not known by its name")
                 .with("file", file)
-                .hint("Add ?format=csv, jsonl or parquet to the address.")
+                .hint("Add ?format=csv, jsonl, parquet or arrow to the address.")
         })?;
         let table = Listed {
             name: TableName::plain(stem_of(file)),

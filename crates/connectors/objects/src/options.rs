@@ -14,14 +14,17 @@ pub(crate) enum Format {
     Parquet,
     Csv,
     Jsonl,
+    Arrow,
 }
 
-/// How what is written is compressed: the pages of Parquet files, text files as a whole.
+/// How what is written is compressed: the pages of Parquet files, the buffers
+/// of Arrow files, text files as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     Zstd,
     Snappy,
     Gzip,
+    Lz4,
     None,
 }
 
@@ -56,7 +59,7 @@ impl Default for CsvStyle {
 }
 
 impl Format {
-    const ALL: [Format; 3] = [Format::Parquet, Format::Csv, Format::Jsonl];
+    const ALL: [Format; 4] = [Format::Parquet, Format::Csv, Format::Jsonl, Format::Arrow];
 
     /// The extension of files that are written.
     pub(crate) fn extension(self) -> &'static str {
@@ -64,6 +67,7 @@ impl Format {
             Format::Parquet => "parquet",
             Format::Csv => "csv",
             Format::Jsonl => "jsonl",
+            Format::Arrow => "arrow",
         }
     }
 
@@ -79,12 +83,14 @@ impl Format {
             "parquet" => Format::Parquet,
             "csv" => Format::Csv,
             "jsonl" | "ndjson" => Format::Jsonl,
+            "arrow" | "arrows" | "feather" => Format::Arrow,
             _ => return None,
         };
         (packing == Packing::None || format.is_text()).then_some(format)
     }
 
-    fn is_text(self) -> bool {
+    /// Whether a file says nothing of its types.
+    pub(crate) fn is_text(self) -> bool {
         matches!(self, Format::Csv | Format::Jsonl)
     }
 
@@ -92,6 +98,7 @@ impl Format {
     fn compressions(self) -> &'static [Compression] {
         match self {
             Format::Parquet => &[Compression::Zstd, Compression::Snappy, Compression::None],
+            Format::Arrow => &[Compression::Zstd, Compression::Lz4, Compression::None],
             Format::Csv | Format::Jsonl => {
                 &[Compression::None, Compression::Gzip, Compression::Zstd]
             }
@@ -164,13 +171,14 @@ impl WriteOptions {
 }
 
 impl Compression {
-    const ALL: [Compression; 4] = [Self::Zstd, Self::Snappy, Self::Gzip, Self::None];
+    const ALL: [Compression; 5] = [Self::Zstd, Self::Snappy, Self::Gzip, Self::Lz4, Self::None];
 
     fn name(self) -> &'static str {
         match self {
             Self::Zstd => "zstd",
             Self::Snappy => "snappy",
             Self::Gzip => "gzip",
+            Self::Lz4 => "lz4",
             Self::None => "none",
         }
     }

@@ -13,9 +13,9 @@ use tokio::task::JoinHandle;
 use crate::filter::Filter;
 use crate::listing::DataFile;
 use crate::options::{CsvStyle, Format};
-use crate::parquet::ParquetFile;
 use crate::range::FileRange;
 use crate::tree::{Stamp, Tree};
+use crate::typed::TypedFile;
 use crate::{csv, jsonl};
 
 /// Names and types of the columns to read.
@@ -154,12 +154,8 @@ impl Job {
 
     fn read(&self, range: &FileRange, format: Format, sink: &mut Sink<'_>) -> Result<bool> {
         match format {
-            Format::Parquet => ParquetFile::open(&self.tree, &range.file)?.read(
-                &self.columns,
-                range.groups,
-                self.batch_bytes,
-                sink,
-            ),
+            Format::Parquet | Format::Arrow => TypedFile::open(&self.tree, &range.file, format)?
+                .read(&self.columns, range.groups, self.batch_bytes, sink),
             Format::Csv => csv::read(self, range, sink),
             Format::Jsonl => jsonl::read(self, range, sink),
         }

@@ -8,10 +8,10 @@ use crate::filter::Filter;
 use crate::infer::TextKinds;
 use crate::listing::{DataFile, Listed, Listing};
 use crate::options::Format;
-use crate::parquet::ParquetFile;
 use crate::range::FileRange;
 use crate::read::Job;
 use crate::source::Shared;
+use crate::typed::TypedFile;
 use crate::{csv, describe, jsonl};
 
 /// The size of a batch while rows are counted.
@@ -78,7 +78,7 @@ pub(crate) fn study(shared: &Shared, request: &StudyRequest<'_>) -> Result<Study
     let mut work = Work::new(shared, listed, request)?;
     for file in &listed.files {
         match file.format {
-            Format::Parquet => work.parquet(file)?,
+            Format::Parquet | Format::Arrow => work.typed(file)?,
             Format::Csv => work.csv(file)?,
             Format::Jsonl => work.jsonl(file)?,
         }
@@ -195,18 +195,20 @@ impl<'a> Work<'a> {
         })
     }
 
-    fn parquet(&mut self, file: &DataFile) -> Result<()> {
-        let open = ParquetFile::open(&self.shared.tree, &file.path)?;
+    fn typed(&mut self, file: &DataFile) -> Result<()> {
+        let open = TypedFile::open(&self.shared.tree, &file.path, file.format)?;
         if self.listed.described.is_none() {
-            self.same_names(file, open.columns().map(|(name, _)| name.to_string()).collect())?;
+            self.same_names(
+                file,
+                open.columns().iter().map(|(name, _)| name.to_string()).collect(),
+            )?;
         }
-        let readable = |name: &&str| open.check_readable(name).cloned();
+        let readable = |name: &&str| open.columns().check_readable(name).cloned();
         let types = self.columns.iter().map(readable).collect::<Result<Vec<_>>>()?;
         self.agree(types, &file.path)?;
         open.check_values(&self.columns)?;
-        let groups: Vec<_> = open.groups().collect();
         let mut pieces: Vec<(usize, u64, u64)> = Vec::new();
-        for (index, group) in groups.iter().enumerate() {
+        for (index, group) in open.groups()?.iter().enumerate() {
             match pieces.last_mut() {
                 Some((_, rows, bytes)) if *bytes + group.bytes <= self.chunk_bytes => {
                     *rows += group.rows;
