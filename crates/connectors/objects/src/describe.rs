@@ -8,6 +8,7 @@ use longshore_model::{LogicalType, Result};
 use crate::infer::Inferred;
 use crate::listing::{Listed, Listing};
 use crate::options::Format;
+use crate::partitions::check_apart;
 use crate::source::Shared;
 use crate::typed::TypedFile;
 use crate::{csv, jsonl};
@@ -66,6 +67,17 @@ fn strip_native(table: &mut Table) {
 
 /// A table that no manifest describes.
 fn found(shared: &Shared, listed: &Listed) -> Result<Table> {
+    let mut table = in_files(shared, listed)?;
+    if let Some(file) = listed.files.first() {
+        let names = table.columns.iter().map(|column| column.name.as_str());
+        check_apart(&listed.keys, names, &file.path)?;
+    }
+    table.columns.extend(listed.keys.iter().map(|(name, ty)| column(name, ty.clone())));
+    Ok(table)
+}
+
+/// What the files of a table tell of it.
+fn in_files(shared: &Shared, listed: &Listed) -> Result<Table> {
     let columns = match listed.files.first() {
         None => Vec::new(),
         Some(file) => match file.format {
@@ -127,14 +139,16 @@ pub(crate) fn column_types(shared: &Shared, listed: &Listed) -> Result<Vec<(Stri
         let columns = described.structure.columns.iter();
         return Ok(columns.map(|column| owned((&column.name, &column.logical))).collect());
     }
-    match listed.files.first() {
-        None => Ok(Vec::new()),
+    let mut columns: Vec<_> = match listed.files.first() {
+        None => Vec::new(),
         Some(file) if !file.format.is_text() => {
             let open = TypedFile::open(&shared.tree, &file.path, file.format)?;
-            Ok(open.columns().iter().map(owned).collect())
+            open.columns().iter().map(owned).collect()
         }
-        Some(_) => Ok(inferred(shared, listed)?.columns.clone()),
-    }
+        Some(_) => inferred(shared, listed)?.columns.clone(),
+    };
+    columns.extend(listed.keys.iter().cloned());
+    Ok(columns)
 }
 
 /// The columns of a text table that no manifest describes, found by one scan and remembered.

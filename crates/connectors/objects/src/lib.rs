@@ -25,6 +25,7 @@ mod manifest;
 mod options;
 mod packing;
 mod parquet;
+mod partitions;
 mod range;
 mod read;
 mod source;
@@ -89,6 +90,11 @@ static ABOUT: About = About {
         ),
         ("delimiter", "the character between the fields of CSV files read; a comma by default"),
         ("null", "the unquoted text that means NULL in CSV files read; the empty text by default"),
+        (
+            "hive",
+            "whether folders like year=2024 in the folder of a table that is read are columns of it: \
+             true (the default) or false",
+        ),
     ],
     variables: &[],
     source: SourceCapabilities {

@@ -43,6 +43,8 @@ pub(crate) struct ReadOptions {
     /// Only files of this format; `None` for every known one.
     pub(crate) format: Option<Format>,
     pub(crate) csv: CsvStyle,
+    /// Folders like `year=2024` are not columns.
+    pub(crate) flat: bool,
 }
 
 /// How a folder is written.
@@ -119,7 +121,14 @@ impl fmt::Display for Format {
 impl ReadOptions {
     pub(crate) fn parse(endpoint: &Endpoint) -> Result<Self> {
         // A target is opened as a source to be verified: what only a writer uses is let pass.
-        endpoint.allow_options(&["format", "compression", "header", "delimiter", "null"])?;
+        endpoint.allow_options(&[
+            "format",
+            "compression",
+            "header",
+            "delimiter",
+            "null",
+            "hive",
+        ])?;
         Compression::parse(endpoint)?;
         let mut csv = CsvStyle::default();
         if let Some(header) = choice(endpoint, "header", &[("true", true), ("false", false)])? {
@@ -135,7 +144,8 @@ impl ReadOptions {
         if let Some(text) = endpoint.options().get("null") {
             csv.null.clone_from(text);
         }
-        Ok(Self { format: Format::parse(endpoint)?, csv })
+        let flat = choice(endpoint, "hive", &[("true", false), ("false", true)])?;
+        Ok(Self { format: Format::parse(endpoint)?, csv, flat: flat.unwrap_or_default() })
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::filter::Filter;
 use crate::listing::DataFile;
 use crate::options::{CsvStyle, Format};
+use crate::partitions::Partition;
 use crate::range::FileRange;
 use crate::tree::{Stamp, Tree};
 use crate::typed::TypedFile;
@@ -136,9 +137,9 @@ impl Job {
         for (range, file) in &self.parts {
             check_unchanged(&self.tree, &file.path, file.stamp)?;
             let go_on = match &self.filter {
-                None => self.read(range, file.format, sink)?,
+                None => self.read(range, file, sink)?,
                 Some(selection) => {
-                    self.read(range, file.format, &mut |batch| match selection.apply(&batch)? {
+                    self.read(range, file, &mut |batch| match selection.apply(&batch)? {
                         Some(rows) => sink(rows),
                         None => Ok(true),
                     })?
@@ -152,7 +153,24 @@ impl Job {
         Ok(())
     }
 
-    fn read(&self, range: &FileRange, format: Format, sink: &mut Sink<'_>) -> Result<bool> {
+    /// Reads a part of a file, with the columns that its folders name.
+    fn read(&self, range: &FileRange, file: &DataFile, sink: &mut Sink<'_>) -> Result<bool> {
+        if file.keys.is_empty() {
+            return self.decode(range, file.format, sink);
+        }
+        let partition = Partition::new(file, &self.columns);
+        let own = Job {
+            tree: self.tree.clone(),
+            parts: Vec::new(),
+            columns: partition.own(),
+            batch_bytes: self.batch_bytes,
+            text: self.text.clone(),
+            filter: None,
+        };
+        own.decode(range, file.format, &mut |batch| sink(partition.complete(&batch)?))
+    }
+
+    fn decode(&self, range: &FileRange, format: Format, sink: &mut Sink<'_>) -> Result<bool> {
         match format {
             Format::Parquet | Format::Arrow => TypedFile::open(&self.tree, &range.file, format)?
                 .read(&self.columns, range.groups, self.batch_bytes, sink),

@@ -148,6 +148,8 @@ pub(crate) fn check_complete(listed: &Listed) -> Result<()> {
 struct Work<'a> {
     shared: &'a Shared,
     listed: &'a Listed,
+    wanted: Vec<&'a str>,
+    /// Those of them that the files themselves hold.
     columns: Vec<&'a str>,
     chunk_bytes: u64,
     /// The types that are known, and where from.
@@ -161,7 +163,9 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     fn new(shared: &'a Shared, listed: &'a Listed, request: &StudyRequest<'a>) -> Result<Self> {
-        let columns: Vec<&str> = request.columns.iter().map(String::as_str).collect();
+        let wanted: Vec<&str> = request.columns.iter().map(String::as_str).collect();
+        let is_key = |name: &&str| listed.keys.iter().any(|(key, _)| key == name);
+        let columns: Vec<&str> = wanted.iter().copied().filter(|name| !is_key(name)).collect();
         let mut notes = Vec::new();
         let types = match &listed.described {
             None => None,
@@ -185,6 +189,7 @@ impl<'a> Work<'a> {
         Ok(Self {
             shared,
             listed,
+            wanted,
             columns,
             chunk_bytes,
             types,
@@ -354,6 +359,13 @@ impl<'a> Work<'a> {
             (None, Some(kinds)) => kinds.iter().map(TextKinds::logical).collect(),
             (None, None) => vec![LogicalType::Text; self.columns.len()],
         };
+        let mut of_files = types.into_iter();
+        let keys = &self.listed.keys;
+        let of_column = |name: &&str| match keys.iter().find(|(key, _)| key == name) {
+            Some((_, logical)) => Some(logical.clone()),
+            None => of_files.next(),
+        };
+        let types = self.wanted.iter().filter_map(of_column).collect();
         Ok(Study { types, chunks: self.chunks, wires: Vec::new(), notes: self.notes })
     }
 }

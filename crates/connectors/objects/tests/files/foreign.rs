@@ -16,7 +16,7 @@ use parquet::file::writer::SerializedFileWriter;
 
 use crate::session::{drain, read_table, source};
 
-fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
+pub(crate) fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
     let nullable = columns.into_iter().map(|(name, array)| (name, array, true));
     let batch = RecordBatch::try_from_iter_with_nullable(nullable).expect("a batch");
     let file = File::create(path).expect("a file");

@@ -4,6 +4,7 @@ mod arrow;
 mod crash;
 mod foreign;
 mod packed;
+mod partitions;
 mod session;
 
 use longshore_objects::Files;
