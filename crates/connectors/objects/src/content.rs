@@ -60,6 +60,11 @@ impl Content {
         &self.name
     }
 
+    /// The size in bytes when it was opened.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Everything from an offset on. It is not buffered: callers read large pieces.
     pub(crate) fn reader(&self, offset: u64) -> Reading {
         Reading { content: self.clone(), offset, failed: false }
@@ -139,7 +144,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("a"), "0123456789").expect("a file");
         let content = Tree::new(folder.path()).open("a").expect("a file");
-        assert_eq!((content.name(), content.size), ("a", 10));
+        assert_eq!((content.name(), content.size()), ("a", 10));
         let (mut one, mut other) = (content.reader(2), content.clone().reader(8));
         let mut text = String::new();
         other.read_to_string(&mut text).expect("the end");

@@ -8,8 +8,9 @@ use longshore_model::{LogicalType, Result};
 use crate::infer::Inferred;
 use crate::listing::{Listed, Listing};
 use crate::options::Format;
-use crate::parquet::ParquetFile;
+use crate::partitions::check_apart;
 use crate::source::Shared;
+use crate::typed::TypedFile;
 use crate::{csv, jsonl};
 
 /// What the folder holds.
@@ -66,15 +67,26 @@ fn strip_native(table: &mut Table) {
 
 /// A table that no manifest describes.
 fn found(shared: &Shared, listed: &Listed) -> Result<Table> {
+    let mut table = in_files(shared, listed)?;
+    if let Some(file) = listed.files.first() {
+        let names = table.columns.iter().map(|column| column.name.as_str());
+        check_apart(&listed.keys, names, &file.path)?;
+    }
+    table.columns.extend(listed.keys.iter().map(|(name, ty)| column(name, ty.clone())));
+    Ok(table)
+}
+
+/// What the files of a table tell of it.
+fn in_files(shared: &Shared, listed: &Listed) -> Result<Table> {
     let columns = match listed.files.first() {
         None => Vec::new(),
         Some(file) => match file.format {
-            Format::Parquet => {
-                let open = ParquetFile::open(&shared.tree, &file.path)?;
+            Format::Parquet | Format::Arrow => {
+                let open = TypedFile::open(&shared.tree, &file.path, file.format)?;
                 if let Some(table) = own_structure(&open, listed) {
                     return Ok(table);
                 }
-                open.columns().map(|(name, logical)| column(name, logical.clone())).collect()
+                open.columns().iter().map(|(name, logical)| column(name, logical.clone())).collect()
             }
             Format::Csv => csv::names(&shared.tree, &file.path, &shared.options.csv)?
                 .iter()
@@ -103,13 +115,13 @@ fn found(shared: &Shared, listed: &Listed) -> Result<Table> {
 
 /// The structure in a file that longshore wrote, as far as the columns are still those. Native texts
 /// are left out: the file does not say their dialect.
-fn own_structure(file: &ParquetFile, listed: &Listed) -> Option<Table> {
+fn own_structure(file: &TypedFile, listed: &Listed) -> Option<Table> {
     let mut table = file.structure()?;
-    let same = table.columns.len() == file.columns().count()
+    let same = table.columns.len() == file.columns().iter().count()
         && table
             .columns
             .iter()
-            .zip(file.columns())
+            .zip(file.columns().iter())
             .all(|(column, (name, logical))| column.name == name && column.logical == *logical);
     table.name = listed.name.clone();
     strip_native(&mut table);
@@ -127,13 +139,16 @@ pub(crate) fn column_types(shared: &Shared, listed: &Listed) -> Result<Vec<(Stri
         let columns = described.structure.columns.iter();
         return Ok(columns.map(|column| owned((&column.name, &column.logical))).collect());
     }
-    match listed.files.first() {
-        None => Ok(Vec::new()),
-        Some(file) if file.format == Format::Parquet => {
-            Ok(ParquetFile::open(&shared.tree, &file.path)?.columns().map(owned).collect())
+    let mut columns: Vec<_> = match listed.files.first() {
+        None => Vec::new(),
+        Some(file) if !file.format.is_text() => {
+            let open = TypedFile::open(&shared.tree, &file.path, file.format)?;
+            open.columns().iter().map(owned).collect()
         }
-        Some(_) => Ok(inferred(shared, listed)?.columns.clone()),
-    }
+        Some(_) => inferred(shared, listed)?.columns.clone(),
+    };
+    columns.extend(listed.keys.iter().cloned());
+    Ok(columns)
 }
 
 /// The columns of a text table that no manifest describes, found by one scan and remembered.

@@ -1,11 +1,14 @@
-//! Folders of CSV, JSON Lines and Parquet files as source and as target, and trees of any files, in the
+//! Folders of CSV, JSON Lines, Parquet and Arrow files as source and as target, and trees of any files, in the
 //! file system and in cloud stores.
 //!
 //! It owns the layout of a folder of tables: data files, manifest, ledger, lock and lease. It must never
 //! know the engine, another connector or a terminal.
 
+mod arrow;
 mod blocks;
+mod columns;
 mod content;
+mod convert;
 mod csv;
 mod describe;
 mod digits;
@@ -24,6 +27,7 @@ mod new_file;
 mod options;
 mod packing;
 mod parquet;
+mod partitions;
 mod range;
 mod read;
 mod record;
@@ -33,6 +37,7 @@ mod stored;
 mod study;
 mod target;
 mod tree;
+mod typed;
 mod verbatim;
 mod write;
 
@@ -73,7 +78,7 @@ pub fn stores() -> [(Files, Trees); 3] {
 
 static ABOUT: About = About {
     name: "files",
-    title: "Folders of Parquet, CSV and JSON Lines files",
+    title: "Folders of Parquet, CSV, JSON Lines and Arrow files",
     chosen_by: None,
     local: true,
     schemes: &["file"],
@@ -81,13 +86,13 @@ static ABOUT: About = About {
     options: &[
         (
             "format",
-            "parquet, csv or jsonl; a target writes parquet unless told otherwise, a source goes by the names of its files",
+            "parquet, csv, jsonl or arrow; a target writes parquet unless told otherwise, a source goes by the names of its files",
         ),
         (
             "compression",
             "of files written. Parquet: zstd (the default), snappy or none; tables of so many columns \
              that zstd's contexts exceed the memory are written with snappy. CSV and JSON Lines: none \
-             (the default), gzip or zstd",
+             (the default), gzip or zstd. Arrow: zstd (the default), lz4 or none",
         ),
         (
             "header",
@@ -95,6 +100,11 @@ static ABOUT: About = About {
         ),
         ("delimiter", "the character between the fields of CSV files read; a comma by default"),
         ("null", "the unquoted text that means NULL in CSV files read; the empty text by default"),
+        (
+            "hive",
+            "whether folders like year=2024 in the folder of a table that is read are columns of it: \
+             true (the default) or false",
+        ),
     ],
     variables: &[],
     source: SourceCapabilities {

@@ -5,12 +5,13 @@ use std::fmt::Write;
 
 use longshore_model::catalog::{NotMoved, TableName};
 use longshore_model::plan::{Position, digest};
-use longshore_model::{Code, Error, Result};
+use longshore_model::{Code, Error, LogicalType, Result};
 
 use crate::journal::Journal;
 use crate::manifest::{self, Described, Manifest, Programs};
 use crate::options::{Format, ReadOptions, stem_of};
 use crate::packing::Packing;
+use crate::partitions::{Key, key_columns};
 use crate::tree::{Item, Stamp, Tree, join};
 
 /// A folder at one moment.
@@ -31,6 +32,8 @@ pub(crate) struct Listing {
 pub(crate) struct Listed {
     pub(crate) name: TableName,
     pub(crate) files: Vec<DataFile>,
+    /// The columns that the folders of its files name.
+    pub(crate) keys: Vec<(String, LogicalType)>,
     /// What the manifest says of it.
     pub(crate) described: Option<Described>,
 }
@@ -42,6 +45,8 @@ pub(crate) struct DataFile {
     pub(crate) path: String,
     pub(crate) format: Format,
     pub(crate) stamp: Stamp,
+    /// What the folders that it is in say of all its rows.
+    pub(crate) keys: Vec<Key>,
 }
 
 impl DataFile {
@@ -72,6 +77,7 @@ impl Listing {
                     listing.tables.push(Listed {
                         name: described.structure.name.clone(),
                         files: described_files(tree, &described)?,
+                        keys: Vec::new(),
                         described: Some(described),
                     });
                 }
@@ -118,11 +124,12 @@ impl Listing {
             }
             Error::new(Code::UrlInvalid, "the file's format is not known by its name")
                 .with("file", file)
-                .hint("Add ?format=csv, jsonl or parquet to the address.")
+                .hint("Add ?format=csv, jsonl, parquet or arrow to the address.")
         })?;
         let table = Listed {
             name: TableName::plain(stem_of(file)),
-            files: vec![DataFile { path: file.to_string(), format, stamp }],
+            files: vec![DataFile { path: file.to_string(), format, stamp, keys: Vec::new() }],
+            keys: Vec::new(),
             described: None,
         };
         Ok(Self { tables: vec![table], ..Self::default() })
@@ -134,7 +141,7 @@ impl Listing {
         let mut found: BTreeMap<String, Vec<DataFile>> = BTreeMap::new();
         for item in root.iter().filter(|item| !is_hidden(&item.name)) {
             let (name, files) = if item.folder && item.readable {
-                (item.name.clone(), self.folder_files(tree, options, &item.name)?)
+                (item.name.clone(), self.table_folder(tree, options, &item.name)?)
             } else {
                 let stem = stem_of(&item.name).to_string();
                 (stem, self.data_file(options, "", item).into_iter().collect())
@@ -150,33 +157,20 @@ impl Listing {
                     .hint("Choose one with ?format=…, or rename one of them."));
             }
         }
-        self.tables = found
-            .into_iter()
-            .map(|(name, files)| Listed { name: TableName::plain(name), files, described: None })
-            .collect();
+        for (name, files) in found {
+            let keys = key_columns(&files)?;
+            self.tables.push(Listed { name: TableName::plain(name), files, keys, described: None });
+        }
         Ok(())
     }
 
-    fn folder_files(
+    fn table_folder(
         &mut self,
         tree: &Tree,
         options: &ReadOptions,
         folder: &str,
     ) -> Result<Vec<DataFile>> {
-        let items = tree.list(folder)?.unwrap_or_default();
-        let mut files = Vec::new();
-        for item in items.iter().filter(|item| !is_hidden(&item.name)) {
-            if item.folder {
-                let reason = "only files directly in the folder of a table are read".to_string();
-                self.not_moved.push(NotMoved {
-                    kind: "folder".to_string(),
-                    name: join(folder, &item.name),
-                    reason,
-                });
-            } else {
-                files.extend(self.data_file(options, folder, item));
-            }
-        }
+        let files = self.folder_files(tree, options, folder, &[])?;
         let formats: BTreeSet<&str> = files.iter().map(|file| file.format.extension()).collect();
         if formats.len() > 1 {
             return Err(Error::new(
@@ -186,6 +180,38 @@ impl Listing {
             .with("folder", folder)
             .with("formats", formats.into_iter().collect::<Vec<_>>().join(", "))
             .hint("Choose one with ?format=…."));
+        }
+        Ok(files)
+    }
+
+    /// The data files of a folder and of those in it that are keys.
+    fn folder_files(
+        &mut self,
+        tree: &Tree,
+        options: &ReadOptions,
+        folder: &str,
+        keys: &[Key],
+    ) -> Result<Vec<DataFile>> {
+        let mut files = Vec::new();
+        for item in tree.list(folder)?.unwrap_or_default() {
+            let inner = item.folder && item.readable && !options.flat;
+            let key = if inner { Key::of_name(&item.name)? } else { None };
+            if let Some(key) = key {
+                let path = join(folder, &item.name);
+                let keys = key.below(keys, &path)?;
+                files.extend(self.folder_files(tree, options, &path, &keys)?);
+            } else if is_hidden(&item.name) {
+                continue;
+            } else if item.folder {
+                let reason = "only files directly in the folder of a table are read".to_string();
+                self.not_moved.push(NotMoved {
+                    kind: "folder".to_string(),
+                    name: join(folder, &item.name),
+                    reason,
+                });
+            } else if let Some(file) = self.data_file(options, folder, &item) {
+                files.push(DataFile { keys: keys.to_vec(), ..file });
+            }
         }
         Ok(files)
     }
@@ -213,7 +239,7 @@ impl Listing {
             note("the file is empty: it has no columns");
             return None;
         }
-        Some(DataFile { path, format, stamp: item.stamp })
+        Some(DataFile { path, format, stamp: item.stamp, keys: Vec::new() })
     }
 }
 
@@ -238,7 +264,8 @@ pub(crate) fn table_files(tree: &Tree, folder: &str) -> Result<Vec<DataFile>> {
         .filter(|item| !item.folder && item.readable && !is_hidden(&item.name))
         .filter_map(|item| {
             let format = Format::of_name(&item.name)?;
-            Some(DataFile { path: join(folder, &item.name), format, stamp: item.stamp })
+            let path = join(folder, &item.name);
+            Some(DataFile { path, format, stamp: item.stamp, keys: Vec::new() })
         })
         .collect())
 }

@@ -18,10 +18,10 @@ use crate::journal::{FOLDER, Journal, Place};
 use crate::listing::table_files;
 use crate::lock::Lock;
 use crate::manifest::{Described, Manifest};
-use crate::options::{Format, WriteOptions};
-use crate::parquet::ParquetFile;
+use crate::options::WriteOptions;
 use crate::target::MANIFEST;
 use crate::tree::{Tree, join};
+use crate::typed::TypedFile;
 use crate::write::{ChunkWriter, Destination};
 
 /// A target folder, claimed by one run.
@@ -291,10 +291,11 @@ fn check_same_columns(
                 .map(|c| (c.name.clone(), c.logical.clone()))
                 .collect(),
         ),
-        None => match table_files(tree, folder)?.iter().find(|f| f.format == Format::Parquet) {
+        None => match table_files(tree, folder)?.iter().find(|f| !f.format.is_text()) {
             Some(file) => Some(
-                ParquetFile::open(tree, &file.path)?
+                TypedFile::open(tree, &file.path, file.format)?
                     .columns()
+                    .iter()
                     .map(|(name, logical)| (name.to_string(), logical.clone()))
                     .collect(),
             ),

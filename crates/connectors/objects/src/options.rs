@@ -14,14 +14,17 @@ pub(crate) enum Format {
     Parquet,
     Csv,
     Jsonl,
+    Arrow,
 }
 
-/// How what is written is compressed: the pages of Parquet files, text files as a whole.
+/// How what is written is compressed: the pages of Parquet files, the buffers
+/// of Arrow files, text files as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     Zstd,
     Snappy,
     Gzip,
+    Lz4,
     None,
 }
 
@@ -40,6 +43,8 @@ pub(crate) struct ReadOptions {
     /// Only files of this format; `None` for every known one.
     pub(crate) format: Option<Format>,
     pub(crate) csv: CsvStyle,
+    /// Folders like `year=2024` are not columns.
+    pub(crate) flat: bool,
 }
 
 /// How a folder is written.
@@ -56,7 +61,7 @@ impl Default for CsvStyle {
 }
 
 impl Format {
-    const ALL: [Format; 3] = [Format::Parquet, Format::Csv, Format::Jsonl];
+    const ALL: [Format; 4] = [Format::Parquet, Format::Csv, Format::Jsonl, Format::Arrow];
 
     /// The extension of files that are written.
     pub(crate) fn extension(self) -> &'static str {
@@ -64,6 +69,7 @@ impl Format {
             Format::Parquet => "parquet",
             Format::Csv => "csv",
             Format::Jsonl => "jsonl",
+            Format::Arrow => "arrow",
         }
     }
 
@@ -79,12 +85,14 @@ impl Format {
             "parquet" => Format::Parquet,
             "csv" => Format::Csv,
             "jsonl" | "ndjson" => Format::Jsonl,
+            "arrow" | "arrows" | "feather" => Format::Arrow,
             _ => return None,
         };
         (packing == Packing::None || format.is_text()).then_some(format)
     }
 
-    fn is_text(self) -> bool {
+    /// Whether a file says nothing of its types.
+    pub(crate) fn is_text(self) -> bool {
         matches!(self, Format::Csv | Format::Jsonl)
     }
 
@@ -92,6 +100,7 @@ impl Format {
     fn compressions(self) -> &'static [Compression] {
         match self {
             Format::Parquet => &[Compression::Zstd, Compression::Snappy, Compression::None],
+            Format::Arrow => &[Compression::Zstd, Compression::Lz4, Compression::None],
             Format::Csv | Format::Jsonl => {
                 &[Compression::None, Compression::Gzip, Compression::Zstd]
             }
@@ -127,7 +136,8 @@ impl ReadOptions {
         if let Some(text) = endpoint.options().get("null") {
             csv.null.clone_from(text);
         }
-        Ok(Self { format: Format::parse(endpoint)?, csv })
+        let flat = choice(endpoint, "hive", &[("true", false), ("false", true)])?;
+        Ok(Self { format: Format::parse(endpoint)?, csv, flat: flat.unwrap_or_default() })
     }
 }
 
@@ -162,13 +172,14 @@ impl WriteOptions {
 }
 
 impl Compression {
-    const ALL: [Compression; 4] = [Self::Zstd, Self::Snappy, Self::Gzip, Self::None];
+    const ALL: [Compression; 5] = [Self::Zstd, Self::Snappy, Self::Gzip, Self::Lz4, Self::None];
 
     fn name(self) -> &'static str {
         match self {
             Self::Zstd => "zstd",
             Self::Snappy => "snappy",
             Self::Gzip => "gzip",
+            Self::Lz4 => "lz4",
             Self::None => "none",
         }
     }

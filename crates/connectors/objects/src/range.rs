@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct FileRange {
     /// The file, relative to the root.
     pub(crate) file: String,
-    /// Row groups of a Parquet file: the first, and the one after the last when the part ends
+    /// Row groups of a Parquet file, batches of an Arrow file: the first, and the one after the last when the part ends
     /// before the file does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) groups: Option<(usize, Option<usize>)>,

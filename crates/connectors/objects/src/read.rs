@@ -8,13 +8,15 @@ use async_trait::async_trait;
 use longshore_model::connector::Reader;
 use longshore_model::{Batch, Code, Error, LogicalType, Result};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinHandle;
 
 use crate::filter::Filter;
 use crate::listing::DataFile;
 use crate::options::{CsvStyle, Format};
-use crate::parquet::ParquetFile;
+use crate::partitions::Partition;
 use crate::range::FileRange;
 use crate::tree::{Stamp, Tree};
+use crate::typed::TypedFile;
 use crate::{csv, jsonl};
 
 /// Names and types of the columns to read.
@@ -55,6 +57,8 @@ pub(crate) struct TextRules {
 /// The reading end of a job.
 pub(crate) struct Stream {
     batches: mpsc::Receiver<Result<Parcel>>,
+    /// The thread that reads; gone once it has ended well.
+    work: Option<JoinHandle<()>>,
     in_hand: Option<std::sync::mpsc::Sender<()>>,
 }
 
@@ -70,7 +74,7 @@ impl Stream {
     /// dropped. The permit is held until then.
     pub(crate) fn start(job: Job, permit: OwnedSemaphorePermit) -> Self {
         let (sender, batches) = mpsc::channel(1);
-        tokio::task::spawn_blocking(move || {
+        let work = tokio::task::spawn_blocking(move || {
             let result = job.run(&mut |batch| {
                 split(batch, job.batch_bytes, &mut |part| Ok(send(&sender, part, job.batch_bytes)))
             });
@@ -80,7 +84,7 @@ impl Stream {
             }
             drop(permit);
         });
-        Self { batches, in_hand: None }
+        Self { batches, work: Some(work), in_hand: None }
     }
 }
 
@@ -102,7 +106,14 @@ impl Reader for Stream {
     async fn next(&mut self) -> Result<Option<Batch>> {
         self.in_hand = None;
         let Some(Parcel { batch, done }) = self.batches.recv().await.transpose()? else {
-            return Ok(None);
+            // A thread that broke down has not come to the end of the rows.
+            let ended = match self.work.take() {
+                Some(work) => work.await,
+                None => Ok(()),
+            };
+            return ended.map(|()| None).map_err(|error| {
+                Error::new(Code::Internal, "a thread of file work ended early").because(error)
+            });
         };
         self.in_hand = done;
         Ok(Some(batch))
@@ -126,9 +137,9 @@ impl Job {
         for (range, file) in &self.parts {
             check_unchanged(&self.tree, &file.path, file.stamp)?;
             let go_on = match &self.filter {
-                None => self.read(range, file.format, sink)?,
+                None => self.read(range, file, sink)?,
                 Some(selection) => {
-                    self.read(range, file.format, &mut |batch| match selection.apply(&batch)? {
+                    self.read(range, file, &mut |batch| match selection.apply(&batch)? {
                         Some(rows) => sink(rows),
                         None => Ok(true),
                     })?
@@ -142,14 +153,27 @@ impl Job {
         Ok(())
     }
 
-    fn read(&self, range: &FileRange, format: Format, sink: &mut Sink<'_>) -> Result<bool> {
+    /// Reads a part of a file, with the columns that its folders name.
+    fn read(&self, range: &FileRange, file: &DataFile, sink: &mut Sink<'_>) -> Result<bool> {
+        if file.keys.is_empty() {
+            return self.decode(range, file.format, sink);
+        }
+        let partition = Partition::new(file, &self.columns);
+        let own = Job {
+            tree: self.tree.clone(),
+            parts: Vec::new(),
+            columns: partition.own(),
+            batch_bytes: self.batch_bytes,
+            text: self.text.clone(),
+            filter: None,
+        };
+        own.decode(range, file.format, &mut |batch| sink(partition.complete(&batch)?))
+    }
+
+    fn decode(&self, range: &FileRange, format: Format, sink: &mut Sink<'_>) -> Result<bool> {
         match format {
-            Format::Parquet => ParquetFile::open(&self.tree, &range.file)?.read(
-                &self.columns,
-                range.groups,
-                self.batch_bytes,
-                sink,
-            ),
+            Format::Parquet | Format::Arrow => TypedFile::open(&self.tree, &range.file, format)?
+                .read(&self.columns, range.groups, self.batch_bytes, sink),
             Format::Csv => csv::read(self, range, sink),
             Format::Jsonl => jsonl::read(self, range, sink),
         }

@@ -204,7 +204,7 @@ impl FileSnapshot {
         let format = format.ok_or_else(gone)?;
         let stamp = shared.tree.stamp(&range.file)?.ok_or_else(gone)?;
         let path = range.file.clone();
-        Ok((range, DataFile { path, format, stamp }))
+        Ok((range, DataFile { path, format, stamp, keys: Vec::new() }))
     }
 }
 

@@ -8,10 +8,10 @@ use crate::filter::Filter;
 use crate::infer::TextKinds;
 use crate::listing::{DataFile, Listed, Listing};
 use crate::options::Format;
-use crate::parquet::ParquetFile;
 use crate::range::FileRange;
 use crate::read::Job;
 use crate::source::Shared;
+use crate::typed::TypedFile;
 use crate::{csv, describe, jsonl};
 
 /// The size of a batch while rows are counted.
@@ -78,7 +78,7 @@ pub(crate) fn study(shared: &Shared, request: &StudyRequest<'_>) -> Result<Study
     let mut work = Work::new(shared, listed, request)?;
     for file in &listed.files {
         match file.format {
-            Format::Parquet => work.parquet(file)?,
+            Format::Parquet | Format::Arrow => work.typed(file)?,
             Format::Csv => work.csv(file)?,
             Format::Jsonl => work.jsonl(file)?,
         }
@@ -148,6 +148,8 @@ pub(crate) fn check_complete(listed: &Listed) -> Result<()> {
 struct Work<'a> {
     shared: &'a Shared,
     listed: &'a Listed,
+    wanted: Vec<&'a str>,
+    /// Those of them that the files themselves hold.
     columns: Vec<&'a str>,
     chunk_bytes: u64,
     /// The types that are known, and where from.
@@ -161,7 +163,9 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     fn new(shared: &'a Shared, listed: &'a Listed, request: &StudyRequest<'a>) -> Result<Self> {
-        let columns: Vec<&str> = request.columns.iter().map(String::as_str).collect();
+        let wanted: Vec<&str> = request.columns.iter().map(String::as_str).collect();
+        let is_key = |name: &&str| listed.keys.iter().any(|(key, _)| key == name);
+        let columns: Vec<&str> = wanted.iter().copied().filter(|name| !is_key(name)).collect();
         let mut notes = Vec::new();
         let types = match &listed.described {
             None => None,
@@ -185,6 +189,7 @@ impl<'a> Work<'a> {
         Ok(Self {
             shared,
             listed,
+            wanted,
             columns,
             chunk_bytes,
             types,
@@ -195,18 +200,20 @@ impl<'a> Work<'a> {
         })
     }
 
-    fn parquet(&mut self, file: &DataFile) -> Result<()> {
-        let open = ParquetFile::open(&self.shared.tree, &file.path)?;
+    fn typed(&mut self, file: &DataFile) -> Result<()> {
+        let open = TypedFile::open(&self.shared.tree, &file.path, file.format)?;
         if self.listed.described.is_none() {
-            self.same_names(file, open.columns().map(|(name, _)| name.to_string()).collect())?;
+            self.same_names(
+                file,
+                open.columns().iter().map(|(name, _)| name.to_string()).collect(),
+            )?;
         }
-        let readable = |name: &&str| open.check_readable(name).cloned();
+        let readable = |name: &&str| open.columns().check_readable(name).cloned();
         let types = self.columns.iter().map(readable).collect::<Result<Vec<_>>>()?;
         self.agree(types, &file.path)?;
         open.check_values(&self.columns)?;
-        let groups: Vec<_> = open.groups().collect();
         let mut pieces: Vec<(usize, u64, u64)> = Vec::new();
-        for (index, group) in groups.iter().enumerate() {
+        for (index, group) in open.groups()?.iter().enumerate() {
             match pieces.last_mut() {
                 Some((_, rows, bytes)) if *bytes + group.bytes <= self.chunk_bytes => {
                     *rows += group.rows;
@@ -352,6 +359,13 @@ impl<'a> Work<'a> {
             (None, Some(kinds)) => kinds.iter().map(TextKinds::logical).collect(),
             (None, None) => vec![LogicalType::Text; self.columns.len()],
         };
+        let mut of_files = types.into_iter();
+        let keys = &self.listed.keys;
+        let of_column = |name: &&str| match keys.iter().find(|(key, _)| key == name) {
+            Some((_, logical)) => Some(logical.clone()),
+            None => of_files.next(),
+        };
+        let types = self.wanted.iter().filter_map(of_column).collect();
         Ok(Study { types, chunks: self.chunks, wires: Vec::new(), notes: self.notes })
     }
 }

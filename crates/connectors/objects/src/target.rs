@@ -18,10 +18,10 @@ use crate::load::{FileLoad, known_folders};
 use crate::lock::Lock;
 use crate::manifest::{Manifest, Programs};
 use crate::options::{CsvStyle, Format, WriteOptions};
-use crate::parquet::ParquetFile;
 use crate::range::FileRange;
 use crate::store::Store;
 use crate::tree::Tree;
+use crate::typed::TypedFile;
 use crate::{blocking, csv, jsonl};
 
 /// The purpose of the statement that carries views and triggers to [`Load::finish`].
@@ -82,9 +82,9 @@ impl FileTarget {
 
     fn column_names(&self, file: &DataFile, files: &[DataFile]) -> Result<Vec<String>> {
         match file.format {
-            Format::Parquet => {
-                let open = ParquetFile::open(&self.tree, &file.path)?;
-                Ok(open.columns().map(|(name, _)| name.to_string()).collect())
+            Format::Parquet | Format::Arrow => {
+                let open = TypedFile::open(&self.tree, &file.path, file.format)?;
+                Ok(open.columns().iter().map(|(name, _)| name.to_string()).collect())
             }
             Format::Csv => csv::names(&self.tree, &file.path, &CsvStyle::default()),
             Format::Jsonl => {
@@ -96,7 +96,9 @@ impl FileTarget {
 
     fn has_rows(&self, file: &DataFile) -> Result<bool> {
         match file.format {
-            Format::Parquet => Ok(ParquetFile::open(&self.tree, &file.path)?.rows() > 0),
+            Format::Parquet | Format::Arrow => {
+                Ok(TypedFile::open(&self.tree, &file.path, file.format)?.rows()? > 0)
+            }
             Format::Csv => csv::has_rows(&self.tree, &file.path, &CsvStyle::default()),
             Format::Jsonl => jsonl::has_rows(&self.tree, &file.path),
         }
@@ -110,8 +112,8 @@ fn table_parts(tree: &Tree, folder: &str, chunks: &BTreeMap<String, usize>) -> R
         let chunk = chunks.get(&file.path).copied();
         // No row of it can be read: all count as missing, and a repair writes it anew.
         let lost = chunk.is_some()
-            && file.format == Format::Parquet
-            && unless_damaged(ParquetFile::open(tree, &file.path))?.is_none();
+            && !file.format.is_text()
+            && unless_damaged(TypedFile::open(tree, &file.path, file.format))?.is_none();
         if !lost {
             parts.push(Part { range: Some(FileRange::whole(file.path).to_json()), chunk });
         }
@@ -123,7 +125,7 @@ fn table_parts(tree: &Tree, folder: &str, chunks: &BTreeMap<String, usize>) -> R
 impl Target for FileTarget {
     fn map_column(&self, column: &Column) -> Result<Mapping> {
         let native = match self.options.format {
-            Format::Parquet => column.logical.arrow().to_string(),
+            Format::Parquet | Format::Arrow => column.logical.arrow().to_string(),
             Format::Csv => "text".to_string(),
             Format::Jsonl => match &column.logical {
                 LogicalType::Boolean => "boolean".to_string(),

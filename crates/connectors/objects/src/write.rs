@@ -11,6 +11,7 @@ use longshore_model::{Batch, Code, Error, LogicalType, Result, failpoint};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::arrow::ArrowWriter;
 use crate::blocking;
 use crate::csv::CsvWriter;
 use crate::jsonl::JsonlWriter;
@@ -62,6 +63,7 @@ enum Encoder {
     Parquet(Box<ParquetWriter>),
     Csv(CsvWriter),
     Jsonl(JsonlWriter),
+    Arrow(Box<ArrowWriter>),
 }
 
 impl Encoder {
@@ -80,6 +82,12 @@ impl Encoder {
                 destination.memory,
                 destination.row_bytes,
             )?)),
+            Format::Arrow => Encoder::Arrow(Box::new(ArrowWriter::new(
+                file,
+                columns,
+                &destination.structure,
+                destination.options.compression,
+            )?)),
             Format::Csv => Encoder::Csv(CsvWriter::new(packed(file)?, columns)),
             Format::Jsonl => Encoder::Jsonl(JsonlWriter::new(packed(file)?, columns)?),
         })
@@ -90,6 +98,7 @@ impl Encoder {
             Encoder::Parquet(writer) => writer.write(batch),
             Encoder::Csv(writer) => writer.write(batch),
             Encoder::Jsonl(writer) => writer.write(batch),
+            Encoder::Arrow(writer) => writer.write(batch),
         }
     }
 
@@ -98,6 +107,7 @@ impl Encoder {
             Encoder::Parquet(writer) => writer.finish(),
             Encoder::Csv(writer) => writer.finish(),
             Encoder::Jsonl(writer) => writer.finish(),
+            Encoder::Arrow(writer) => writer.finish(),
         }
     }
 }

@@ -14,7 +14,7 @@ type Rows = Vec<Vec<Option<String>>>;
 fn job(folder: &Path, columns: &[&str], style: &CsvStyle) -> Job {
     let tree = Tree::new(folder);
     let stamp = tree.stamp("t.csv").expect("a stamp").expect("a file");
-    let file = DataFile { path: "t.csv".to_string(), format: Format::Csv, stamp };
+    let file = DataFile { path: "t.csv".to_string(), format: Format::Csv, stamp, keys: Vec::new() };
     Job {
         tree,
         parts: vec![(FileRange::whole("t.csv"), file)],

@@ -13,7 +13,8 @@ fn read(content: &[u8], columns: &[(&str, &str)], own: bool) -> Result<Vec<Vec<S
     std::fs::write(folder.path().join("t.jsonl"), content).expect("a file");
     let tree = Tree::new(folder.path());
     let stamp = tree.stamp("t.jsonl")?.expect("a file");
-    let file = DataFile { path: "t.jsonl".to_string(), format: Format::Jsonl, stamp };
+    let file =
+        DataFile { path: "t.jsonl".to_string(), format: Format::Jsonl, stamp, keys: Vec::new() };
     let known: BTreeSet<String> = columns.iter().map(|(name, _)| name.to_string()).collect();
     let job = Job {
         tree,
@@ -47,7 +48,8 @@ fn inferred(content: &[u8]) -> Result<Vec<(String, LogicalType)>> {
     std::fs::write(folder.path().join("t.jsonl"), content).expect("a file");
     let tree = Tree::new(folder.path());
     let stamp = tree.stamp("t.jsonl")?.expect("a file");
-    let file = DataFile { path: "t.jsonl".to_string(), format: Format::Jsonl, stamp };
+    let file =
+        DataFile { path: "t.jsonl".to_string(), format: Format::Jsonl, stamp, keys: Vec::new() };
     Ok(super::infer(&tree, &[file])?.columns)
 }
 

@@ -3,20 +3,18 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::Schema;
 use longshore_model::catalog::Table;
-use longshore_model::{Code, Error, LogicalType, Result};
+use longshore_model::{Code, Error, Result};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::TABLE_KEY;
-use super::convert::{Conversion, convert, describe, plain_schema};
 use super::int96;
+use crate::columns::{FileColumns, Group, TABLE_KEY};
 use crate::content::Content;
+use crate::convert::plain_schema;
 use crate::read::{Columns, Sink};
 use crate::tree::Tree;
 
@@ -29,15 +27,7 @@ pub(crate) struct ParquetFile {
     name: String,
     file: Content,
     metadata: ArrowReaderMetadata,
-    columns: Vec<FileColumn>,
-}
-
-/// A column of a file.
-#[derive(Debug, Clone)]
-struct FileColumn {
-    name: String,
-    logical: LogicalType,
-    conversion: Conversion,
+    columns: FileColumns,
 }
 
 impl ParquetFile {
@@ -53,28 +43,12 @@ impl ParquetFile {
             let options = ArrowReaderOptions::new().with_schema(Arc::new(plain));
             ArrowReaderMetadata::try_new(metadata.metadata().clone(), options).map_err(damaged)?
         };
-        let columns: Vec<FileColumn> = metadata
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| {
-                let (logical, conversion) = describe(field);
-                FileColumn { name: field.name().clone(), logical, conversion }
-            })
-            .collect();
-        let mut names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::new(Code::SourceUnreadable, "a file has two columns of one name")
-                .with("file", name)
-                .with("column", pair[0]));
-        }
+        let columns = FileColumns::of(name, metadata.schema())?;
         Ok(Self { name: name.to_string(), file, metadata, columns })
     }
 
-    /// Names and types of the columns, in the file's order.
-    pub(crate) fn columns(&self) -> impl Iterator<Item = (&str, &LogicalType)> {
-        self.columns.iter().map(|column| (column.name.as_str(), &column.logical))
+    pub(crate) fn columns(&self) -> &FileColumns {
+        &self.columns
     }
 
     /// The structure of the table that longshore wrote into the file, if it did.
@@ -82,10 +56,6 @@ impl ParquetFile {
         let pairs = self.metadata.metadata().file_metadata().key_value_metadata()?;
         let text = pairs.iter().find(|pair| pair.key == TABLE_KEY)?.value.as_deref()?;
         serde_json::from_str(text).ok()
-    }
-
-    pub(crate) fn rows(&self) -> u64 {
-        self.groups().map(|group| group.rows).sum()
     }
 
     /// Rows and bytes before compression of each row group.
@@ -96,22 +66,6 @@ impl ParquetFile {
         })
     }
 
-    /// The column of a name, if a value of it can be read.
-    pub(crate) fn check_readable(&self, name: &str) -> Result<&LogicalType> {
-        let column = self.columns.iter().find(|column| column.name == name);
-        let column = column.ok_or_else(|| self.missing(name))?;
-        if column.conversion == Conversion::Refuse {
-            return Err(Error::new(
-                Code::TypeUnsupported,
-                "a column has a type that cannot be moved",
-            )
-            .with("file", self.name.clone())
-            .with("column", name)
-            .with("type", column.logical.to_string()));
-        }
-        Ok(&column.logical)
-    }
-
     /// Passes the rows of some row groups to `sink`.
     pub(crate) fn read(
         &self,
@@ -120,7 +74,7 @@ impl ParquetFile {
         batch_bytes: usize,
         sink: &mut Sink<'_>,
     ) -> Result<bool> {
-        let picked = self.pick(columns)?;
+        let picked = self.columns.pick(columns)?;
         let count = self.metadata.metadata().num_row_groups();
         let (first, end) = groups.map_or((0, count), |(first, end)| (first, end.unwrap_or(count)));
         if first > end || end > count {
@@ -160,7 +114,7 @@ impl ParquetFile {
         .map_err(|error| damaged(&self.name, error))?;
         for batch in reader {
             let batch = batch.map_err(|error| damaged(&self.name, error))?;
-            if batch.num_rows() > 0 && !sink(self.arrange(columns, picked, &batch)?)? {
+            if batch.num_rows() > 0 && !sink(self.columns.arrange(columns, picked, &batch)?)? {
                 return Ok(false);
             }
         }
@@ -187,58 +141,11 @@ impl ParquetFile {
 
     /// Refuses values of some columns that no row can be read with; the plan finds them by it.
     pub(crate) fn check_values(&self, columns: &[&str]) -> Result<()> {
-        let picked: Vec<usize> = (0..self.columns.len())
-            .filter(|index| columns.contains(&self.columns[*index].name.as_str()))
-            .collect();
+        let names = self.columns.iter().enumerate();
+        let picked: Vec<usize> =
+            names.filter(|(_, (name, _))| columns.contains(name)).map(|(index, _)| index).collect();
         (0..self.metadata.metadata().num_row_groups())
             .try_for_each(|group| self.check_times(&picked, group))
-    }
-
-    /// The file's index of each column that is asked for.
-    fn pick(&self, columns: &Columns) -> Result<Vec<usize>> {
-        columns
-            .iter()
-            .map(|(name, logical)| {
-                let found = self.check_readable(name)?;
-                if found != logical {
-                    return Err(Error::new(
-                        Code::SourceChanged,
-                        "a column has another type than planned",
-                    )
-                    .with("file", self.name.clone())
-                    .with("column", name.clone())
-                    .with("planned", logical.to_string())
-                    .with("found", found.to_string()));
-                }
-                self.columns
-                    .iter()
-                    .position(|column| column.name == *name)
-                    .ok_or_else(|| self.missing(name))
-            })
-            .collect()
-    }
-
-    /// A decoded batch with the columns in the order and the form of the request.
-    fn arrange(
-        &self,
-        columns: &Columns,
-        picked: &[usize],
-        batch: &RecordBatch,
-    ) -> Result<RecordBatch> {
-        let mut fields = Vec::with_capacity(columns.len());
-        let mut arrays = Vec::with_capacity(columns.len());
-        for ((name, logical), index) in columns.iter().zip(picked) {
-            // The reader gives the picked columns in the file's order.
-            let place = picked.iter().filter(|other| *other < index).count();
-            let array = batch.column(place);
-            arrays.push(convert(array, self.columns[*index].conversion, logical).map_err(
-                |error| error.with("file", self.name.clone()).with("column", name.clone()),
-            )?);
-            fields.push(logical.field(name, true));
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
-            .map_err(|error| damaged(&self.name, error))
     }
 
     fn rows_per_batch(&self, picked: &[usize], group: usize, batch_bytes: usize) -> usize {
@@ -266,19 +173,6 @@ impl ParquetFile {
         let first = (0..count).find(of_root).unwrap_or(count);
         first..(first..count).find(|leaf| !of_root(leaf)).unwrap_or(count)
     }
-
-    fn missing(&self, column: &str) -> Error {
-        Error::new(Code::SourceChanged, "a file lacks a column of its table")
-            .with("file", self.name.clone())
-            .with("column", column)
-    }
-}
-
-/// The size of a row group.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Group {
-    pub(crate) rows: u64,
-    pub(crate) bytes: u64,
 }
 
 /// The bytes of one column in memory, and whether the footer tells them.

@@ -12,8 +12,8 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
-use super::TABLE_KEY;
-use super::convert::{store, stored_field};
+use super::store::{store, stored_field};
+use crate::columns::TABLE_KEY;
 use crate::new_file::NewFile;
 use crate::options::Compression;
 
@@ -101,8 +101,8 @@ fn codec(compression: Compression, memory: usize) -> Result<Codec> {
         Compression::Zstd => Codec::ZSTD(ZstdLevel::try_new(1).map_err(failed)?),
         Compression::Snappy => Codec::SNAPPY,
         Compression::None => Codec::UNCOMPRESSED,
-        Compression::Gzip => {
-            return Err(Error::new(Code::Internal, "Parquet files are not written with gzip"));
+        Compression::Gzip | Compression::Lz4 => {
+            return Err(Error::new(Code::Internal, "Parquet files are not written so"));
         }
     })
 }

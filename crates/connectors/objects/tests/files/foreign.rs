@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::types::{ArrowPrimitiveType, Float16Type, Int32Type};
 use arrow_array::{self as a, ArrayRef, RecordBatch};
+use arrow_ipc::writer::{FileWriter, StreamWriter};
 use longshore_model::connector::{Connector, ReadRequest, StudyRequest};
 use longshore_model::{Code, Endpoint, LogicalType};
 use longshore_objects::connector;
@@ -15,13 +16,27 @@ use parquet::file::writer::SerializedFileWriter;
 
 use crate::session::{drain, read_table, source};
 
-fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
+pub(crate) fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
     let nullable = columns.into_iter().map(|(name, array)| (name, array, true));
     let batch = RecordBatch::try_from_iter_with_nullable(nullable).expect("a batch");
     let file = File::create(path).expect("a file");
-    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).expect("a writer");
-    writer.write(&batch).expect("rows");
-    writer.close().expect("a file");
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("parquet") => {
+            let mut writer = ArrowWriter::try_new(file, batch.schema(), None).expect("a writer");
+            writer.write(&batch).expect("rows");
+            writer.close().expect("a file");
+        }
+        Some("arrows") => {
+            let mut writer = StreamWriter::try_new(file, &batch.schema()).expect("a writer");
+            writer.write(&batch).expect("rows");
+            writer.finish().expect("a stream");
+        }
+        _ => {
+            let mut writer = FileWriter::try_new(file, &batch.schema()).expect("a writer");
+            writer.write(&batch).expect("rows");
+            writer.finish().expect("a file");
+        }
+    }
 }
 
 fn half(value: f32) -> <Float16Type as ArrowPrimitiveType>::Native {
@@ -37,7 +52,7 @@ async fn foreign_arrow_types_are_read_exactly() {
         [Some([1_u8, 2, 255]), None].into_iter(),
         3,
     );
-    let columns: Vec<(&str, ArrayRef, &str, &str)> = vec![
+    let columns: Vec<Expected<'_>> = vec![
         ("large", Arc::new(a::LargeStringArray::from(vec![Some("ä"), None])), "text", "ä"),
         ("view", Arc::new(a::StringViewArray::from(vec![Some("v"), None])), "text", "v"),
         ("dictionary", Arc::new(dictionary), "text", "x"),
@@ -84,6 +99,22 @@ async fn foreign_arrow_types_are_read_exactly() {
         ),
         ("f16", Arc::new(a::Float16Array::from(vec![Some(half(1.5)), None])), "float32", "1.5"),
         (
+            "d256",
+            Arc::new(
+                a::Decimal256Array::from(vec![Some(150.into()), None])
+                    .with_precision_and_scale(38, 2)
+                    .expect("a decimal"),
+            ),
+            "decimal(38,2)",
+            "1.50",
+        ),
+        (
+            "bytes",
+            Arc::new(a::BinaryViewArray::from(vec![Some(&b"\0"[..]), None])),
+            "bytes",
+            "\\x00",
+        ),
+        (
             "dec",
             Arc::new(
                 a::Decimal64Array::from(vec![Some(-150), None])
@@ -96,9 +127,20 @@ async fn foreign_arrow_types_are_read_exactly() {
         ("null", Arc::new(a::NullArray::new(2)), "text", ""),
         ("list", Arc::new(list), "", ""),
     ];
-    let path = folder.path().join("t.parquet");
-    write(&path, columns.iter().map(|(name, array, ..)| (*name, array.clone())).collect());
-    let source = source(folder.path()).await;
+    for name in ["t.parquet", "t.arrow", "t.feather", "t.arrows"] {
+        let path = folder.path().join(name);
+        write(&path, columns.iter().map(|(name, array, ..)| (*name, array.clone())).collect());
+        check(folder.path(), &columns).await;
+        fs::remove_file(path).expect("a file");
+    }
+}
+
+/// Column by column: its name, its values, the type and the first value as longshore has them.
+type Expected<'a> = (&'a str, ArrayRef, &'a str, &'a str);
+
+/// The last column has a type that is refused.
+async fn check(folder: &Path, columns: &[Expected<'_>]) {
+    let source = source(folder).await;
     let catalog = source.catalog().await.expect("a catalog");
     for ((name, _, ty, _), column) in columns.iter().zip(&catalog.tables[0].columns) {
         match &column.logical {
@@ -112,7 +154,8 @@ async fn foreign_arrow_types_are_read_exactly() {
     assert_eq!(refused.code(), Code::TypeUnsupported);
     assert!(refused.to_string().contains("column: list"), "{refused}");
     let rows = read_table(&*source, "t", &["list"]).await.expect("rows");
-    let expected: Vec<&str> = columns[..13].iter().map(|(.., text)| *text).collect();
+    let readable = &columns[..columns.len() - 1];
+    let expected: Vec<&str> = readable.iter().map(|(.., text)| *text).collect();
     assert_eq!(rows[0], expected);
     assert!(rows[1].iter().all(String::is_empty), "NULLs");
 }
@@ -217,8 +260,18 @@ async fn repeated_large_texts_do_not_break_the_bound_of_a_batch() {
     let folder = tempfile::tempdir().expect("a folder");
     let large = "x".repeat(20_000);
     let texts: ArrayRef = Arc::new(a::StringArray::from(vec![large.as_str(); 3000]));
-    write(&folder.path().join("t.parquet"), vec![("s", texts)]);
-    let source = source(folder.path()).await;
+    let codes: a::DictionaryArray<Int32Type> = vec![large.as_str(); 3000].into_iter().collect();
+    let codes: ArrayRef = Arc::new(codes);
+    for (name, texts) in [("t.parquet", &texts), ("t.arrow", &texts), ("t.arrow", &codes)] {
+        let path = folder.path().join(name);
+        write(&path, vec![("s", texts.clone())]);
+        check_bound(folder.path()).await;
+        fs::remove_file(path).expect("a file");
+    }
+}
+
+async fn check_bound(folder: &Path) {
+    let source = source(folder).await;
     let snapshot = source.snapshot(1).await.expect("a snapshot");
     let request = ReadRequest {
         table: longshore_model::catalog::TableName::plain("t"),

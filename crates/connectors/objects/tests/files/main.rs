@@ -1,8 +1,10 @@
 //! Folders of files as source and target, against real files.
 
+mod arrow;
 mod crash;
 mod foreign;
 mod packed;
+mod partitions;
 mod session;
 mod stores;
 
@@ -19,6 +21,10 @@ fn csv() -> System {
 
 fn jsonl() -> System {
     written("format=jsonl")
+}
+
+fn arrow() -> System {
+    written("format=arrow")
 }
 
 fn csv_gzip() -> System {
@@ -38,5 +44,6 @@ fn written(options: &'static str) -> System {
 longshore_testkit::conformance_tests!(parquet_conformance, parquet);
 longshore_testkit::conformance_tests!(csv_conformance, csv);
 longshore_testkit::conformance_tests!(jsonl_conformance, jsonl);
+longshore_testkit::conformance_tests!(arrow_conformance, arrow);
 longshore_testkit::conformance_tests!(csv_gzip_conformance, csv_gzip);
 longshore_testkit::conformance_tests!(jsonl_zstd_conformance, jsonl_zstd);

@@ -181,6 +181,7 @@ async fn a_compression_that_a_format_lacks_is_refused() {
         "format=csv&compression=snappy",
         "format=jsonl&compression=snappy",
         "format=parquet&compression=gzip",
+        "format=arrow&compression=snappy",
     ] {
         let endpoint = Endpoint::parse(&format!("file:out?{options}")).expect("an address");
         let error = connector().open_target(&endpoint).await.err().expect("a refusal");

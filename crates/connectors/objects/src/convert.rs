@@ -1,18 +1,16 @@
-//! Between the Arrow types of files and the Arrow form of logical types.
+//! From the Arrow types of files to the Arrow form of logical types.
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types as t;
-use arrow_array::{Array, ArrayRef, PrimitiveArray, StringArray, new_null_array};
+use arrow_array::{ArrayRef, PrimitiveArray, new_null_array};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use longshore_model::{
-    Cell, Code, ColumnBuilder, ColumnView, Error, LogicalType, Result, TYPE_KEY, Unit,
-};
+use longshore_model::{Code, ColumnBuilder, Error, LogicalType, Result, TYPE_KEY, Unit};
 
 /// What is done to a column of a file to get the Arrow form of its logical type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Conversion {
+pub(crate) enum Conversion {
     /// Nothing: it has that form.
     Keep,
     /// Its canonical text is read.
@@ -31,49 +29,8 @@ pub(super) enum Conversion {
     Refuse,
 }
 
-/// How Parquet stores a column of this type: as it is, or as canonical text where Parquet has no
-/// exact form.
-pub(super) fn stored_field(name: &str, logical: &LogicalType) -> Field {
-    if stored_as_text(logical) {
-        return Field::new(name, DataType::Utf8, true)
-            .with_metadata([(TYPE_KEY.to_string(), logical.to_string())]);
-    }
-    logical.field(name, true)
-}
-
-/// Whether Parquet has no exact form: its intervals count milliseconds, its decimals have no
-/// negative scale.
-pub(super) fn stored_as_text(logical: &LogicalType) -> bool {
-    match logical {
-        LogicalType::Interval => true,
-        LogicalType::Decimal { scale, .. } => *scale < 0,
-        _ => false,
-    }
-}
-
-/// The column as Parquet stores it.
-pub(super) fn store(logical: &LogicalType, array: &ArrayRef) -> Result<ArrayRef> {
-    let view = ColumnView::new(logical, array)?;
-    if !stored_as_text(logical) {
-        return Ok(array.clone());
-    }
-    let mut scratch = String::new();
-    let texts: StringArray = (0..array.len())
-        .map(|row| match view.cell(row) {
-            Cell::Null => None,
-            cell => {
-                scratch.clear();
-                cell.write_text(&mut scratch);
-                Some(scratch.clone())
-            }
-        })
-        .collect();
-    Ok(Arc::new(texts))
-}
-
-/// The schema to ask the Parquet reader for: views, dictionaries and large forms become plain ones
-/// while they are decoded.
-pub(super) fn plain_schema(schema: &Schema) -> Schema {
+/// The schema in which views, dictionaries and large forms are plain ones.
+pub(crate) fn plain_schema(schema: &Schema) -> Schema {
     let fields: Vec<Field> = schema
         .fields()
         .iter()
@@ -85,7 +42,7 @@ pub(super) fn plain_schema(schema: &Schema) -> Schema {
     Schema::new_with_metadata(fields, schema.metadata().clone())
 }
 
-fn plain_type(data_type: &DataType) -> DataType {
+pub(crate) fn plain_type(data_type: &DataType) -> DataType {
     match data_type {
         DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
         DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
@@ -101,11 +58,11 @@ fn plain_type(data_type: &DataType) -> DataType {
 }
 
 /// What a column of a file means, and how it gets there.
-pub(super) fn describe(field: &Field) -> (LogicalType, Conversion) {
+pub(crate) fn describe(field: &Field) -> (LogicalType, Conversion) {
     let tagged = field.metadata().get(TYPE_KEY).and_then(|text| text.parse::<LogicalType>().ok());
     if let Some(logical) = tagged
-        && stored_as_text(&logical)
         && *field.data_type() == DataType::Utf8
+        && logical.arrow() != DataType::Utf8
     {
         return (logical, Conversion::Parse);
     }
@@ -140,7 +97,7 @@ pub(super) fn describe(field: &Field) -> (LogicalType, Conversion) {
 }
 
 /// The column in the Arrow form of `logical`.
-pub(super) fn convert(
+pub(crate) fn convert(
     array: &ArrayRef,
     conversion: Conversion,
     logical: &LogicalType,
