@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use longshore_engine::report::{DifferenceKind, MoveReport, Outcome, Report, Verification};
+use longshore_engine::report::{
+    DifferenceKind, MoveReport, Outcome, ReferenceReport, Report, Verification,
+};
 
 use crate::output::{Output, Style};
 use longshore_service::number::{counted, grouped, per_second, seconds, size};
@@ -18,6 +20,9 @@ pub(crate) fn render(report: &Report, page: &Path, output: &Output) -> String {
     let mut out = String::new();
     for one in &report.moves {
         render_move(one, output, &mut out);
+    }
+    for one in &report.references {
+        render_reference(one, output, &mut out);
     }
     out.push_str(&steps(report));
     out.push_str(&format!("\n{}\nreport: {}\n", verdict(report, output), page.display()));
@@ -160,6 +165,45 @@ fn render_verification(verification: &Verification, output: &Output, out: &mut S
         if let Some(note) = &table.note {
             out.push_str(&format!("    {note}\n"));
         }
+    }
+}
+
+fn render_reference(one: &ReferenceReport, output: &Output, out: &mut String) {
+    let (style, verdict) = match (one.missing, one.matches) {
+        (0, _) => (Style::Green, "all are there".to_string()),
+        (missing, true) => (Style::Yellow, format!("{} missing, as allowed", grouped(missing))),
+        (missing, false) => (Style::Red, format!("{} MISSING", grouped(missing))),
+    };
+    let title = format!("{} → {}", one.columns.join(", "), one.objects);
+    out.push_str(&format!("\n{}\n", output.styled(Style::Bold, &title)));
+    out.push_str(&format!(
+        "  {} in {} name objects: {}\n",
+        counted(one.names, "name"),
+        counted(one.rows, "row"),
+        output.styled(style, &verdict)
+    ));
+    if one.missing > 0 {
+        let in_source = grouped(one.in_source);
+        out.push_str(&format!("  of the missing, the source has {in_source}\n"));
+    }
+    list(&one.missing_names, one.missing, "missing", out);
+    if one.elsewhere > 0 {
+        let elsewhere = counted(one.elsewhere, "row");
+        out.push_str(&format!("  {elsewhere} with a value that does not begin as names do\n"));
+    }
+    if one.unnamed > 0 {
+        out.push_str(&format!("  {} that no row names\n", counted(one.unnamed, "object")));
+    }
+    list(&one.unnamed_names, one.unnamed, "not named", out);
+}
+
+/// The first names of some.
+fn list(names: &[String], number: u64, what: &str, out: &mut String) {
+    for name in names.iter().take(SHOWN) {
+        out.push_str(&format!("    {what}: {name}\n"));
+    }
+    if number > SHOWN as u64 {
+        out.push_str(&format!("    and {} more\n", grouped(number - SHOWN as u64)));
     }
 }
 

@@ -14,6 +14,7 @@ mod job;
 mod key;
 mod plan;
 mod prepare;
+mod references;
 mod rejects;
 pub mod report;
 mod run;

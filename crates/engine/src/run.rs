@@ -13,7 +13,8 @@ use crate::cancel::Cancel;
 use crate::connectors::Link;
 use crate::event::{Event, Events, TableTotals};
 use crate::job::{self, Job};
-use crate::report::{self, MoveReport, Outcome, Recorder, Report};
+use crate::references::{self, Unit};
+use crate::report::{self, MoveReport, Outcome, Recorder, ReferenceReport, Report};
 use crate::verify::{self, VerifyMode};
 use crate::{copy, finish, prepare, rejects};
 
@@ -59,8 +60,13 @@ pub async fn run(request: RunRequest) -> RunEnd {
     let events = request.events.also(move |at, event| listener.listen(at, event));
     let start = Instant::now();
     let mut moves = Vec::new();
+    let mut references = Vec::new();
     let mut resumed = false;
-    let result = run_moves(&request, &events, &mut moves, &mut resumed).await;
+    let mut result = run_moves(&request, &events, &mut moves, &mut resumed).await;
+    if result.is_ok() && request.verify.is_some() {
+        let found = check_references(&request, &events).await;
+        result = found.map(|found| references = found);
+    }
 
     let report = Report {
         format: report::FORMAT.to_string(),
@@ -77,8 +83,15 @@ pub async fn run(request: RunRequest) -> RunEnd {
         performance: Default::default(),
         samples: Vec::new(),
         moves,
+        references,
     };
     end(report, result, &recorder, &events)
+}
+
+async fn check_references(request: &RunRequest, events: &Events) -> Result<Vec<ReferenceReport>> {
+    let (plan, links, limits) = (&request.plan, &request.links, &request.limits);
+    let unit = Unit { plan, links, limits, cancel: &request.cancel };
+    references::check_stage(&unit, events).await
 }
 
 /// Completes a report with how it ended and what was recorded on the way.
@@ -88,9 +101,9 @@ pub(crate) fn end(
     recorder: &Recorder,
     events: &Events,
 ) -> RunEnd {
-    report.outcome = outcome(&result, &report.moves);
+    report.outcome = outcome(&result, &report);
     events.emit(Event::RunDone { outcome: report.outcome, seconds: report.seconds });
-    let differs = || report::difference(&report.moves);
+    let differs = || report::difference(&report);
     let rejects = || report::rejection(&report.moves);
     let error = result.err().or_else(differs).or_else(rejects);
     report.error = error.as_ref().map(Error::chain).unwrap_or_default();
@@ -175,12 +188,12 @@ impl Run<'_> {
     async fn run_move(&mut self, job: &Job, index: usize) -> Result<()> {
         let request = self.request;
         let prepared = prepare::prepare(job, &request.plan, index, &request.run);
-        let ledger = stage(job, "prepare", prepared).await?;
+        let ledger = stage(&job.events, "prepare", prepared).await?;
         self.chunks_in = ledger.entries.len();
         *self.resumed |= ledger.header.run != request.run || !ledger.entries.is_empty();
         announce(request, job, &ledger, index, *self.resumed);
 
-        let copied = stage(job, "copy", copy::copy(job, &ledger)).await;
+        let copied = stage(&job.events, "copy", copy::copy(job, &ledger)).await;
         // A copy that failed is reported too, where the target still answers.
         let reported = match current_ledger(job).await {
             Ok(ledger) => report_move(job, &ledger).await,
@@ -193,14 +206,15 @@ impl Run<'_> {
                 return Err(error);
             }
         }
-        stage(job, "finish", finish::finish(job, &ledger)).await?;
+        stage(&job.events, "finish", finish::finish(job, &ledger)).await?;
 
         let ledger = current_ledger(job).await?;
         let mut done = report_move(job, &ledger).await?;
         if let Some(level) = request.verify {
             let mode = VerifyMode { level, independent: false, repair: false };
             let proof =
-                stage(job, "verify", verify::verify_move(job, &ledger, mode, &request.run)).await?;
+                stage(&job.events, "verify", verify::verify_move(job, &ledger, mode, &request.run))
+                    .await?;
             done.prove(proof);
         }
         *self.moves.last_mut().expect("pushed above") = done;
@@ -210,14 +224,14 @@ impl Run<'_> {
 
 /// Runs a stage and tells how long it took, however it ends.
 pub(crate) async fn stage<T>(
-    job: &Job,
+    events: &Events,
     name: &'static str,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let start = Instant::now();
-    job.events.emit(Event::StageStarted { stage: name });
+    events.emit(Event::StageStarted { stage: name });
     let result = work.await;
-    job.events.emit(Event::StageDone { stage: name, seconds: start.elapsed().as_secs_f64() });
+    events.emit(Event::StageDone { stage: name, seconds: start.elapsed().as_secs_f64() });
     result
 }
 
@@ -271,11 +285,12 @@ fn totals(plan: &MovePlan, ledger: &Ledger) -> Vec<TableTotals> {
     plan.tables.iter().enumerate().map(total).collect()
 }
 
-fn outcome(result: &Result<()>, moves: &[MoveReport]) -> Outcome {
+fn outcome(result: &Result<()>, report: &Report) -> Outcome {
+    let moves = &report.moves;
     match result {
         Err(error) if error.kind() == Kind::Cancelled => Outcome::Cancelled,
         Err(_) => Outcome::Failed,
-        Ok(()) if report::difference(moves).is_some() => Outcome::Different,
+        Ok(()) if report::difference(report).is_some() => Outcome::Different,
         Ok(()) if report::rejection(moves).is_some() => Outcome::Rejected,
         Ok(()) if moves.iter().all(|one| one.verification.is_some()) => Outcome::Verified,
         Ok(()) => Outcome::Copied,

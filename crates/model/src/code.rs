@@ -141,6 +141,9 @@ codes! {
     RowsRejected "LS0405" Difference "rows are in reject files, not in the target",
         "Correct the rows in the reject files or the target's rules, and load them; `on-reject: fail` ends a run instead.",
         "The migration says `on-reject: divert`, or a policy says divert: rows that cannot be written go to reject files, each with its cause, its position and its values. Everything else is in the target. The target lacks these rows, so the run does not count as a success.";
+    ObjectsMissing "LS0406" Difference "rows name objects that are not in the target",
+        "See the names in the report. Where the source lacks them too, correct the rows or say `missing: allow` in the reference.",
+        "The migration says under `references` that the values of a column name objects. After rows and objects had moved, the names in the target's rows were compared with the objects in its store or folder. Those that the source has and the target lacks were removed after the copy, or arrived in the source while the run went on; `longshore verify --repair` brings what was lost.";
     Io "LS0501" System "the operating system failed",
         "The cause is in the message; run the same command again when it is mended.",
         "A read or a write failed below longshore. Finished chunks are kept; the same command goes on from there.";

@@ -10,7 +10,7 @@ use crate::catalog::{NotMoved, Table, TableName};
 use crate::logical::LogicalType;
 use crate::loss::{Action, LossKind, OnReject};
 use crate::object;
-use crate::spec::{Existing, Keys, Limits, Mask, VerifyLevel, is_default};
+use crate::spec::{Existing, Keys, Limits, Mask, Missing, VerifyLevel, is_default};
 use crate::{Code, Error, Result};
 
 /// The version that this build writes.
@@ -34,6 +34,45 @@ pub struct Plan {
     pub verify: VerifyLevel,
     /// What moves, in order.
     pub moves: Vec<MovePlan>,
+    /// Columns whose values name objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<ReferencePlan>,
+}
+
+/// A column whose values name objects, worked out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferencePlan {
+    /// The move of the rows, by its index.
+    pub rows: usize,
+    /// The table, by its index in the plan of that move.
+    pub table: usize,
+    /// The column, by its index in the plan of the table.
+    pub column: usize,
+    /// The move of the objects, by its index: a later one, so that objects are listed after rows
+    /// were read.
+    pub objects: usize,
+    /// What values have before the name of the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// What happens to names of objects that the source lacks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub missing: Missing,
+    /// What the source held when it was looked at; `None` when it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<ReferenceForecast>,
+}
+
+/// What names of objects there were in a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferenceForecast {
+    /// Different names in the rows.
+    pub names: u64,
+    /// Those of them that no object has.
+    pub missing: u64,
+    /// Objects that no row of any reference to them names.
+    pub unnamed: u64,
 }
 
 /// One move, worked out.

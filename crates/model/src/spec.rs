@@ -22,6 +22,9 @@ pub struct Spec {
     pub version: String,
     /// What moves.
     pub moves: Vec<Move>,
+    /// Columns whose values name objects, which then move as one unit with the rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
     /// What happens to values that the target cannot hold exactly; everything not named fails.
     #[serde(default, skip_serializing_if = "is_default")]
     pub policies: Policies,
@@ -75,6 +78,35 @@ pub struct Move {
     /// What to do with data that the target holds already.
     #[serde(default, skip_serializing_if = "is_default")]
     pub existing: Existing,
+}
+
+/// A column whose values name objects of another move. At the end of a run every object that rows
+/// name must be in the target, and those that no row names are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// `table.column`, as the source has them.
+    pub column: String,
+    /// The `from` of the move of the objects, as it stands there. It comes after the move of the rows.
+    pub objects: String,
+    /// What values have before the name of the object, such as `/uploads/`. A value that begins
+    /// otherwise names nothing here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// What to do with names of objects that the source itself lacks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub missing: Missing,
+}
+
+/// What to do with names of objects that the source itself lacks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missing {
+    /// The run does not count as a success.
+    #[default]
+    Fail,
+    /// They are counted and reported.
+    Allow,
 }
 
 /// Rules for the columns of a table.
@@ -328,6 +360,7 @@ impl Spec {
                 types: BTreeMap::new(),
                 existing: Existing::Refuse,
             }],
+            references: Vec::new(),
             policies: Policies::default(),
             on_reject: OnReject::Fail,
             keys: Keys::Plain,
@@ -359,10 +392,42 @@ impl Spec {
                 ));
             }
         }
+        for (index, one) in self.references.iter().enumerate() {
+            one.check(self).map_err(|error| error.with("reference", one.column.clone()))?;
+            if self.references[..index].contains(one) {
+                return Err(wrong("a reference stands twice").with("reference", one.column.clone()));
+            }
+        }
         if self.limits.attempts == 0 {
             return Err(wrong("limits.attempts must be above 0"));
         }
         self.policies.check()
+    }
+}
+
+impl Reference {
+    /// Table and column.
+    pub fn parts(&self) -> Option<(&str, &str)> {
+        self.column
+            .rsplit_once('.')
+            .filter(|(table, column)| !table.is_empty() && !column.is_empty())
+    }
+
+    fn check(&self, spec: &Spec) -> Result<()> {
+        if self.parts().is_none() {
+            return Err(Error::new(Code::SpecInvalid, "a reference names no column")
+                .hint("Write it as table.column."));
+        }
+        let moves = spec.moves.iter().filter(|one| one.from == self.objects).count();
+        if moves != 1 {
+            let what = match moves {
+                0 => "a reference is to objects that no move brings",
+                _ => "a reference is to objects that several moves bring",
+            };
+            return Err(Error::new(Code::SpecInvalid, what)
+                .hint("`objects` is the `from` of just one move, written the same."));
+        }
+        Ok(())
     }
 }
 
@@ -389,6 +454,8 @@ mod tests {
             (format!("{base}limits: {{workers: 0}}\n"), "workers"),
             (base.replace("v1", "v9"), "v9"),
             (base.replace("shop", "'a/b'"), "letters"),
+            (format!("{base}references: [{{column: t, objects: 'sqlite:a'}}]\n"), "no column"),
+            (format!("{base}references: [{{column: t.c, objects: 'file:x'}}]\n"), "no move brings"),
             ("longshore: v1\nname: x\nmoves: []\n".to_string(), "no move"),
             ("- a: [".to_string(), "not valid"),
         ] {

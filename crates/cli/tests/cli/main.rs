@@ -12,6 +12,7 @@ mod mysql;
 mod names;
 mod postgres;
 mod reference;
+mod references;
 mod rejects;
 mod restart;
 mod soak;

@@ -5,6 +5,7 @@ mod computed;
 pub(crate) mod drift;
 mod losses;
 mod names;
+mod references;
 mod rules;
 mod text;
 
@@ -15,7 +16,7 @@ use std::time::Instant;
 use longshore_model::catalog::{Catalog, NotMoved, Program, Table};
 use longshore_model::connector::{Source, StudyRequest, Target};
 use longshore_model::loss::{Action, OnReject};
-use longshore_model::plan::{ColumnPlan, FORMAT, MovePlan, Plan, TablePlan, digest};
+use longshore_model::plan::{ColumnPlan, FORMAT, MovePlan, Plan, ReferencePlan, TablePlan, digest};
 use longshore_model::spec::{Existing, Limits, Move, Spec};
 use longshore_model::{Code, Error, Result, object};
 
@@ -46,10 +47,14 @@ pub async fn make(
     cancel: &Cancel,
 ) -> Result<Plan> {
     let mut moves = Vec::with_capacity(links.len());
-    for (one, link) in spec.moves.iter().zip(links) {
-        moves.push(cancel.guard(plan_move(one, spec, link, forecast, events)).await?);
+    let mut references = Vec::new();
+    for (index, link) in links.iter().enumerate() {
+        let (made, found) = cancel.guard(plan_move(index, spec, link, forecast, events)).await?;
+        moves.push(made);
+        references.extend(found);
     }
-    Ok(Plan {
+    references::check(spec, &moves, &references)?;
+    let mut plan = Plan {
         format: FORMAT.to_string(),
         name: spec.name.clone(),
         version: spec.version.clone(),
@@ -57,7 +62,12 @@ pub async fn make(
         limits: spec.limits.clone(),
         verify: spec.verify,
         moves,
-    })
+        references,
+    };
+    if forecast == Forecast::Every {
+        crate::references::forecast(&mut plan, links, cancel).await?;
+    }
+    Ok(plan)
 }
 
 /// The plan of a run of this same migration that a target's ledger holds, finished or not: a run
@@ -85,13 +95,15 @@ pub fn spec_digest(spec: &Spec) -> Result<String> {
         .map_err(|e| Error::new(Code::Internal, "the migration cannot be written").because(e))
 }
 
+/// The plan of one move, and which of its columns name objects.
 async fn plan_move(
-    one: &Move,
+    index: usize,
     spec: &Spec,
     link: &Link,
     forecast: Forecast,
     events: &Events,
-) -> Result<MovePlan> {
+) -> Result<(MovePlan, Vec<ReferencePlan>)> {
+    let one = &spec.moves[index];
     let source = link.source.open_source(&link.from).await?;
     let target = link.target.open_target(&link.to).await?;
     let snapshot = source.snapshot(1).await?;
@@ -144,7 +156,8 @@ async fn plan_move(
     risks.extend(general_risks(&tables, &losses));
     risks.extend(target.missing_rights(&tables, &moving).await?);
     risks.extend(target_risks(target.as_ref(), &tables, one.existing).await?);
-    Ok(MovePlan {
+    let references = references::from_rows(spec, index, &catalog, &tables)?;
+    let plan = MovePlan {
         from: link.from.to_string(),
         to: link.to.to_string(),
         existing: one.existing,
@@ -159,7 +172,8 @@ async fn plan_move(
         not_moved,
         risks,
         restart: link.source.about().source.restart.to_string(),
-    })
+    };
+    Ok((plan, references))
 }
 
 /// Leaves out the columns that the target has no place for, and says so.
@@ -364,7 +378,9 @@ async fn target_risks(
 
 /// Whether a plan can run as it is without losing or refusing a value.
 pub fn is_clean(plan: &Plan) -> bool {
+    let dangles = |one: &ReferencePlan| one.forecast.is_some_and(|forecast| forecast.missing > 0);
     plan.moves.iter().all(|one| one.losses.is_empty() && one.not_moved.is_empty())
+        && !plan.references.iter().any(dangles)
 }
 
 /// A thing of the source that stays behind by a rule of the migration.

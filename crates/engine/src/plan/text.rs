@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use longshore_model::plan::{ColumnPlan, MovePlan, Plan, Statement, TablePlan};
+use longshore_model::plan::{ColumnPlan, MovePlan, Plan, ReferencePlan, Statement, TablePlan};
+use longshore_model::spec::Missing;
 
 /// Bytes in a second that the first estimate assumes; the run corrects it as it goes.
 const ASSUMED_RATE: u64 = 60 << 20;
@@ -31,7 +32,33 @@ fn write_plan(plan: &Plan, details: bool, out: &mut String) -> fmt::Result {
             writeln!(out, "\n  Every column: --details. Every statement: --sql.")?;
         }
     }
-    Ok(())
+    if !plan.references.is_empty() {
+        writeln!(out, "\nRows that name objects")?;
+    }
+    plan.references.iter().try_for_each(|one| write_reference(plan, one, out))
+}
+
+fn write_reference(plan: &Plan, one: &ReferencePlan, out: &mut String) -> fmt::Result {
+    let table = &plan.moves[one.rows].tables[one.table];
+    let column = &table.columns[one.column].source;
+    let prefix = one.prefix.as_ref().map(|prefix| format!(" behind {prefix}")).unwrap_or_default();
+    let objects = &plan.moves[one.objects].from;
+    writeln!(out, "  {}.{column}{prefix} → {objects}", table.source)?;
+    let Some(forecast) = one.forecast else { return Ok(()) };
+    let names = counted(forecast.names, "name");
+    let unnamed = counted(forecast.unnamed, "object");
+    write_wrapped(out, &format!("{names} in the rows; {unnamed} that no row names"))?;
+    let missing = grouped(forecast.missing);
+    match (forecast.missing, one.missing) {
+        (0, _) => Ok(()),
+        (_, Missing::Fail) => write_wrapped(
+            out,
+            &format!("{missing} of the names are no objects: the run will not count as a success"),
+        ),
+        (_, Missing::Allow) => {
+            write_wrapped(out, &format!("{missing} of the names are no objects, which is allowed"))
+        }
+    }
 }
 
 fn write_move(one: &MovePlan, details: bool, out: &mut String) -> fmt::Result {

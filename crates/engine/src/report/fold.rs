@@ -6,7 +6,7 @@ use longshore_model::ledger::Ledger;
 use longshore_model::plan::MovePlan;
 use longshore_model::{Code, Error};
 
-use super::{Fidelity, MoveReport, Recorder, TableReport, Verification};
+use super::{Fidelity, MoveReport, Recorder, ReferenceReport, Report, TableReport, Verification};
 
 /// Keys that are shown for one kind of loss in one column.
 const KEYS: usize = 10;
@@ -89,9 +89,9 @@ pub(crate) fn rejection(moves: &[MoveReport]) -> Option<Error> {
     })
 }
 
-/// The error of moves whose proof failed, or whose losses were not as predicted.
-pub(crate) fn difference(moves: &[MoveReport]) -> Option<Error> {
-    for one in moves {
+/// The error of a report whose proof failed, or whose losses were not as predicted.
+pub(crate) fn difference(report: &Report) -> Option<Error> {
+    for one in &report.moves {
         if let Some(proof) = one.verification.as_ref().filter(|proof| !proof.matches) {
             let tables: Vec<_> =
                 proof.tables.iter().filter(|t| !t.matches).map(|t| t.table.clone()).collect();
@@ -112,7 +112,15 @@ pub(crate) fn difference(moves: &[MoveReport]) -> Option<Error> {
             );
         }
     }
-    None
+    report.references.iter().find(|one| !one.matches).map(missing)
+}
+
+fn missing(reference: &ReferenceReport) -> Error {
+    Error::new(Code::ObjectsMissing, "rows name objects that are not in the target")
+        .with("columns", reference.columns.join(", "))
+        .with("target", reference.objects.clone())
+        .with("missing", reference.missing.to_string())
+        .with("of these in the source", reference.in_source.to_string())
 }
 
 fn fidelity(plan: &MovePlan, ledger: &Ledger) -> Vec<Fidelity> {

@@ -2,6 +2,7 @@
 
 pub(super) mod format;
 mod proof;
+mod references;
 mod table;
 
 use std::fmt::Write;
@@ -58,6 +59,7 @@ pub fn render(report: &Report) -> String {
     for (index, one) in report.moves.iter().enumerate() {
         page.push_str(&moved(report, index, one));
     }
+    page.push_str(&references::section(report));
     let _ = write!(
         page,
         "</main>\n<footer><p>Written by Longshore {} · {} · this page holds names, counts and keys, \

@@ -52,6 +52,9 @@ pub struct Report {
     pub samples: Vec<Sample>,
     /// What moved.
     pub moves: Vec<MoveReport>,
+    /// Whether the objects that rows name are there, when the targets were read back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<ReferenceReport>,
 }
 
 /// How a run ended.
@@ -186,6 +189,36 @@ pub struct Fidelity {
     /// Keys of the first rows with such values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
+}
+
+/// Rows and the objects that they name, as the targets hold them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReferenceReport {
+    /// The columns with the names, as `table.column`.
+    pub columns: Vec<String>,
+    /// The address of the target of the objects.
+    pub objects: String,
+    /// Whether every object that rows name is there, but for those that may be missing.
+    pub matches: bool,
+    /// Rows that name an object.
+    pub rows: u64,
+    /// Rows with a value that does not begin as the names of these objects do.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub elsewhere: u64,
+    /// Different names in the rows.
+    pub names: u64,
+    /// Those of them that no object has.
+    pub missing: u64,
+    /// Those of the missing ones that an object of the source has.
+    pub in_source: u64,
+    /// Objects that no row names.
+    pub unnamed: u64,
+    /// The first of the missing names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_names: Vec<String>,
+    /// The first of the objects that no row names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unnamed_names: Vec<String>,
 }
 
 /// The proof of a move.

@@ -256,6 +256,19 @@ fn report(outcome: Outcome, level: VerifyLevel, matches: bool, hostile: bool) ->
             rejects: Some(text("state/rejects/run-1")),
             verification: Some(verification),
         }],
+        references: vec![ReferenceReport {
+            columns: vec![text("attachments.path")],
+            objects: text("file:uploads"),
+            matches: true,
+            rows: 30,
+            elsewhere: 0,
+            names: 20,
+            missing: 2,
+            in_source: 0,
+            unnamed: 1,
+            missing_names: vec![text("a.png"), text("b.png")],
+            unnamed_names: vec![text("c.png")],
+        }],
     }
 }
 

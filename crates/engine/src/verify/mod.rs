@@ -20,6 +20,7 @@ use crate::copy::{COPIES_OF_A_ROW, fingerprint_source};
 use crate::event::Event;
 use crate::job::Job;
 use crate::report::{TableVerification, Verification};
+pub(crate) use request::blank_ledger;
 pub use request::{VerifyMode, VerifyRequest, verify};
 
 /// One part of a chunk in this many is read in full when a sample is asked for.

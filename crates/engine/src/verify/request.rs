@@ -16,7 +16,8 @@ use crate::connectors::Link;
 use crate::event::{Event, Events, TableTotals};
 use crate::job::{Job, Pace};
 use crate::plan::{Forecast, make};
-use crate::report::{MoveReport, Outcome, Recorder, Report};
+use crate::references::{self, Unit};
+use crate::report::{MoveReport, Outcome, Recorder, ReferenceReport, Report};
 use crate::run::{RunEnd, end, report_move, stage};
 
 /// How a move is verified.
@@ -60,7 +61,13 @@ pub async fn verify(request: VerifyRequest) -> RunEnd {
     let start = Instant::now();
     let mut moves = Vec::new();
     let mut plan = String::new();
-    let result = verify_moves(&request, &events, &mut moves, &mut plan).await;
+    let mut references = Vec::new();
+    let result = match verify_moves(&request, &events, &mut moves, &mut plan).await {
+        Ok(plan) => {
+            check_references(&request, plan.as_ref(), &events).await.map(|found| references = found)
+        }
+        Err(error) => Err(error),
+    };
     let report = Report {
         format: crate::report::FORMAT.to_string(),
         run: request.run.clone(),
@@ -76,6 +83,7 @@ pub async fn verify(request: VerifyRequest) -> RunEnd {
         performance: Default::default(),
         samples: Vec::new(),
         moves,
+        references,
     };
     end(report, result, &recorder, &events)
 }
@@ -85,8 +93,9 @@ async fn verify_moves(
     events: &Events,
     moves: &mut Vec<MoveReport>,
     digest: &mut String,
-) -> Result<()> {
+) -> Result<Option<Plan>> {
     let mut fresh: Option<Plan> = None;
+    let mut last = None;
     for (index, link) in request.links.iter().enumerate() {
         let target = link.target.open_target(&link.to).await?;
         let ledger = target
@@ -104,7 +113,7 @@ async fn verify_moves(
                     }
                 };
                 fresh = Some(plan.clone());
-                (plan.clone(), blank(&plan, index)?)
+                (plan.clone(), blank_ledger(&plan, index)?)
             }
             None => return Err(no_ledger(link)),
         };
@@ -119,10 +128,22 @@ async fn verify_moves(
         announce(request, events, &job, &plan, index)?;
         let mut done = report_move(&job, &ledger).await?;
         let proof = verify_move(&job, &ledger, request.mode, &request.run);
-        done.prove(stage(&job, "verify", proof).await?);
+        done.prove(stage(&job.events, "verify", proof).await?);
         moves.push(done);
+        last = Some(plan);
     }
-    Ok(())
+    Ok(last)
+}
+
+async fn check_references(
+    request: &VerifyRequest,
+    plan: Option<&Plan>,
+    events: &Events,
+) -> Result<Vec<ReferenceReport>> {
+    let Some(plan) = plan else { return Ok(Vec::new()) };
+    let (links, limits) = (&request.links, &request.spec.limits);
+    let unit = Unit { plan, links, limits, cancel: &request.cancel };
+    references::check_stage(&unit, events).await
 }
 
 async fn open(
@@ -151,7 +172,7 @@ async fn open(
 }
 
 /// The ledger of a target that something else has loaded.
-fn blank(plan: &Plan, index: usize) -> Result<Ledger> {
+pub(crate) fn blank_ledger(plan: &Plan, index: usize) -> Result<Ledger> {
     let position = plan.moves[index].position.clone();
     let header = Header {
         run: String::new(),

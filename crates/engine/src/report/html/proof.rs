@@ -132,7 +132,12 @@ fn were(number: u64, noun: &str) -> String {
 fn different(report: &Report, tables: &str) -> Headline {
     let all = report.moves.iter().filter_map(|one| one.verification.as_ref());
     let number = all.flat_map(|proof| &proof.tables).filter(|table| !table.matches).count();
+    let dangles = report.references.iter().any(|one| !one.matches);
     let (title, detail) = match number {
+        0 if dangles => (
+            "Different: rows name objects that are not in the target".to_string(),
+            "The names are listed at the end of the page.".to_string(),
+        ),
         0 => (
             "Different: losses were not as predicted".to_string(),
             "Every table is equal; the fidelity table below shows which count is off.".to_string(),
