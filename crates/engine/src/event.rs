@@ -57,6 +57,8 @@ pub enum Event {
     ChunkConfirmed { table: String, chunk: usize },
     /// The source has changed since the interruption, in this table: it is copied again.
     TableReset { table: String },
+    /// The source has changed since the interruption, in this chunk: it is copied again.
+    ChunkReset { table: String, chunk: usize },
     /// A statement of the finish was run.
     StatementDone { purpose: String },
     /// Rows were read back from the target.

@@ -1,10 +1,10 @@
 //! The start of a move: a new ledger, or the one that an interrupted run left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_model::catalog::TableName;
-use longshore_model::connector::{Preparation, ReadRequest, Target};
-use longshore_model::ledger::{Header, Ledger, Stage};
+use longshore_model::connector::{Preparation, ReadRequest, Repair, Target};
+use longshore_model::ledger::{Entry, Header, Ledger, Stage};
 use longshore_model::plan::{Plan, TablePlan};
 use longshore_model::spec::Existing;
 use longshore_model::{Code, Error, Fingerprint, Result};
@@ -118,7 +118,8 @@ fn check_columns(table: &TablePlan, there: &[String]) -> Result<()> {
 }
 
 /// Brings the ledger of an interrupted run to the state of the source that this run reads. Chunks
-/// whose rows are provably the same in it stay; tables with others are copied again.
+/// whose rows are provably the same in it stay. Others are copied again, with all of their table where
+/// the target cannot replace a chunk.
 async fn resume(job: &Job, target: &dyn Target, mut ledger: Ledger) -> Result<Ledger> {
     let position = job.snapshot.position();
     if ledger.header.position == *position {
@@ -128,20 +129,24 @@ async fn resume(job: &Job, target: &dyn Target, mut ledger: Ledger) -> Result<Le
         // Everything is in and consistent at the older position; nothing of the newer is mixed in.
         return Ok(ledger);
     }
-    let mut changed = Vec::new();
-    for (index, table) in job.plan.tables.iter().enumerate() {
-        let entries: Vec<_> = ledger.entries.iter().filter(|e| e.table == index).collect();
-        for entry in entries {
-            job.cancel.check()?;
-            let now = fingerprint_source(job, table, Some(entry.chunk)).await?;
-            if now != entry.of_source() {
-                changed.push(index);
-                break;
-            }
-            job.events.emit(Event::ChunkConfirmed {
-                table: table.target.to_string(),
-                chunk: entry.chunk,
-            });
+    match job.link.target.about().target.repair {
+        Repair::Rows => reset_tables(job, &ledger).await?,
+        Repair::Chunks => reset_chunks(job, &ledger).await?,
+    }
+    job.load()?.set_position(position).await?;
+    ledger = target.ledger().await?.ok_or_else(|| {
+        Error::new(Code::LedgerMissing, "the ledger vanished while it was in use")
+            .with("target", job.plan.to.clone())
+    })?;
+    Ok(ledger)
+}
+
+/// Empties the tables of which the source has changed since they were begun.
+async fn reset_tables(job: &Job, ledger: &Ledger) -> Result<()> {
+    let mut changed = BTreeSet::new();
+    for entry in &ledger.entries {
+        if !changed.contains(&entry.table) && !is_same(job, entry).await? {
+            changed.insert(entry.table);
         }
     }
     for index in changed {
@@ -158,12 +163,32 @@ async fn resume(job: &Job, target: &dyn Target, mut ledger: Ledger) -> Result<Le
         job.load()?.reset_table(index, table).await?;
         job.events.emit(Event::TableReset { table: table.target.to_string() });
     }
-    job.load()?.set_position(position).await?;
-    ledger = target.ledger().await?.ok_or_else(|| {
-        Error::new(Code::LedgerMissing, "the ledger vanished while it was in use")
-            .with("target", job.plan.to.clone())
-    })?;
-    Ok(ledger)
+    Ok(())
+}
+
+/// Forgets the chunks of which the source has changed since they were copied.
+async fn reset_chunks(job: &Job, ledger: &Ledger) -> Result<()> {
+    for entry in &ledger.entries {
+        let Entry { table: index, chunk, .. } = *entry;
+        if !is_same(job, entry).await? {
+            let table = &job.plan.tables[index];
+            job.load()?.reset_chunk(index, table, chunk).await?;
+            job.events.emit(Event::ChunkReset { table: table.target.to_string(), chunk });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the source still holds what was copied of a chunk.
+async fn is_same(job: &Job, entry: &Entry) -> Result<bool> {
+    job.cancel.check()?;
+    let table = &job.plan.tables[entry.table];
+    let same = fingerprint_source(job, table, Some(entry.chunk)).await? == entry.of_source();
+    if same {
+        let table = table.target.to_string();
+        job.events.emit(Event::ChunkConfirmed { table, chunk: entry.chunk });
+    }
+    Ok(same)
 }
 
 /// What a table of the target holds now.

@@ -319,6 +319,10 @@ pub trait Load: Send + Sync {
     /// called when the table held no rows before.
     async fn reset_table(&self, index: usize, table: &TablePlan) -> Result<()>;
 
+    /// Takes the entry of a chunk out of the ledger, so that the chunk is written again. Only called
+    /// where [`Repair::Chunks`] is declared.
+    async fn reset_chunk(&self, index: usize, table: &TablePlan, chunk: usize) -> Result<()>;
+
     /// Changes the position that the ledger's entries are true for.
     async fn set_position(&self, position: &Position) -> Result<()>;
 

@@ -327,6 +327,10 @@ impl Load for Behind<dyn Load> {
         self.inner.reset_table(index, table).await
     }
 
+    async fn reset_chunk(&self, index: usize, table: &TablePlan, chunk: usize) -> Result<()> {
+        self.inner.reset_chunk(index, table, chunk).await
+    }
+
     async fn set_position(&self, position: &Position) -> Result<()> {
         self.inner.set_position(position).await
     }

@@ -82,6 +82,10 @@ impl Bars {
             Event::TableReset { table } => {
                 self.say(&format!("{table} has changed in the source and is copied again"));
             }
+            Event::ChunkReset { table, chunk } => {
+                let changed = "has changed in the source and is copied again";
+                self.say(&format!("{table}: chunk {chunk} {changed}"));
+            }
             Event::TableVerified { table, rows, matches } => {
                 self.hide(table);
                 if !matches {

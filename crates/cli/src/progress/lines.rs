@@ -85,6 +85,11 @@ impl Lines {
             Event::TableReset { table } => {
                 format!("copy: {table} has changed in the source and is copied again")
             }
+            Event::ChunkReset { table, chunk } => {
+                format!(
+                    "prepare: {table}, chunk {chunk} has changed in the source and is copied again"
+                )
+            }
             Event::StatementDone { purpose } => format!("finish: {purpose}"),
             Event::TableVerified { table, rows, matches } => {
                 let verdict = if *matches { "equal" } else { "DIFFERENT" };

@@ -139,6 +139,11 @@ impl Load for MysqlLoad {
         .await
     }
 
+    async fn reset_chunk(&self, _: usize, table: &TablePlan, _: usize) -> Result<()> {
+        Err(Error::new(Code::Unsupported, "tables are copied again as a whole, not by chunks")
+            .with("table", table.target.to_string()))
+    }
+
     async fn set_position(&self, position: &Position) -> Result<()> {
         self.transaction(async |conn| ledger::put(conn, key::POSITION, &position.0).await).await
     }

@@ -109,11 +109,6 @@ impl Journal {
         tree.write_json(&self.entry_name(entry.table, entry.chunk), entry)
     }
 
-    /// Whether a chunk is in.
-    pub(crate) fn holds(&self, tree: &Tree, table: usize, chunk: usize) -> Result<bool> {
-        Ok(tree.stamp(&self.entry_name(table, chunk))?.is_some())
-    }
-
     /// Removes an entry; whether it was there.
     pub(crate) fn remove(&self, tree: &Tree, table: usize, chunk: usize) -> Result<bool> {
         tree.remove_file(&self.entry_name(table, chunk))

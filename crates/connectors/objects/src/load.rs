@@ -107,7 +107,7 @@ impl Load for FileLoad {
     }
 
     async fn writer(&self, request: &WriteRequest<'_>) -> Result<Box<dyn Writer>> {
-        let path = self.file_of(request)?;
+        let path = self.file(request.table_index, request.chunk_index)?;
         let destination = Destination {
             claim: self.claim.clone(),
             path,
@@ -145,6 +145,19 @@ impl Load for FileLoad {
                 }
             }
             claim.tree.sync_folder(folder)
+        })
+        .await
+    }
+
+    async fn reset_chunk(&self, index: usize, _: &TablePlan, chunk: usize) -> Result<()> {
+        let claim = self.claim.clone();
+        let file = self.file(index, chunk)?;
+        blocking(move || {
+            let journal = claim.journal()?;
+            // The entry first, for the same reason.
+            journal.remove(&claim.tree, index, chunk)?;
+            claim.tree.sync_folder(&journal.entries_folder())?;
+            claim.tree.remove_file(&file).map(drop)
         })
         .await
     }
@@ -190,11 +203,11 @@ impl Load for FileLoad {
 
 impl FileLoad {
     /// The file of a chunk: the same for the same chunk, whoever writes it.
-    fn file_of(&self, request: &WriteRequest<'_>) -> Result<String> {
+    fn file(&self, table: usize, chunk: usize) -> Result<String> {
         let journal = self.claim.journal()?;
-        let Place { folder, prefix, .. } = journal.place(request.table_index)?;
+        let Place { folder, prefix, .. } = journal.place(table)?;
         let extension = self.options.extension();
-        Ok(join(folder, &format!("{prefix}{:05}.{extension}", request.chunk_index)))
+        Ok(join(folder, &format!("{prefix}{chunk:05}.{extension}")))
     }
 }
 

@@ -191,6 +191,11 @@ impl Load for PostgresLoad {
         .await
     }
 
+    async fn reset_chunk(&self, _: usize, table: &TablePlan, _: usize) -> Result<()> {
+        Err(Error::new(Code::Unsupported, "tables are copied again as a whole, not by chunks")
+            .with("table", table.target.to_string()))
+    }
+
     async fn set_position(&self, position: &Position) -> Result<()> {
         self.transaction(async |client| ledger::put(client, "position", &position.0).await).await
     }

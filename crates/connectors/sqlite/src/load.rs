@@ -83,6 +83,11 @@ impl Load for SqliteLoad {
         .await
     }
 
+    async fn reset_chunk(&self, _: usize, table: &TablePlan, _: usize) -> Result<()> {
+        Err(Error::new(Code::Unsupported, "tables are copied again as a whole, not by chunks")
+            .with("table", table.target.to_string()))
+    }
+
     async fn set_position(&self, position: &Position) -> Result<()> {
         let position = position.clone();
         self.run(move |connection| {

@@ -179,6 +179,11 @@ impl Load for MemoryLoad {
         Ok(())
     }
 
+    async fn reset_chunk(&self, _: usize, table: &TablePlan, _: usize) -> Result<()> {
+        Err(Error::new(Code::Unsupported, "tables are copied again as a whole, not by chunks")
+            .with("table", table.target.to_string()))
+    }
+
     async fn set_position(&self, position: &Position) -> Result<()> {
         ledger(&mut self.store.lock())?.header.position = position.clone();
         Ok(())

@@ -9,7 +9,7 @@ use longshore_testkit::store_server::{StoreKind, StoreServer};
 use super::{Bucket, go, kept, left_out, migration};
 use crate::postgres::verified;
 use crate::stage::Stage;
-use crate::trees::{picture, plant};
+use crate::trees::{change, picture, plant};
 
 #[test]
 fn killed_anywhere_it_goes_on_and_ends_the_same() {
@@ -32,6 +32,26 @@ fn killed_anywhere_it_goes_on_and_ends_the_same() {
             stage.done(&["copy", &to, "file:back?format=objects"]);
             assert_eq!(picture(&stage.join("back")), kept(&stage, kind), "{point}");
         }
+    }
+}
+
+#[test]
+fn a_tree_that_changed_is_not_mixed_with_what_it_was() {
+    for (kind, point) in [
+        (StoreKind::Moto, "copy.chunk-committed:2"),
+        (StoreKind::Azurite, "trees.before-entry:3"),
+        (StoreKind::S3s, "trees.before-entry:2"),
+    ] {
+        let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
+        plant(&stage.join("from"));
+        let to = bucket.address("p");
+        migration(&stage, &left_out(kind), &to);
+        let killed = stage.run(&["run", "m.yaml", "--failpoint", point]);
+        assert_eq!(killed.code, None, "{point}: not killed\n{}", killed.err);
+        change(&stage.join("from"));
+        verified(&go(&stage));
+        stage.done(&["copy", &to, "file:back?format=objects"]);
+        assert_eq!(picture(&stage.join("back")), kept(&stage, kind), "{kind:?} {point}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! A tree as a target, claimed by one run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::os::unix::ffi::OsStringExt;
@@ -34,6 +34,8 @@ pub(super) struct Claim {
     tree: Tree,
     journal: Mutex<Option<Journal>>,
     lock: Lock,
+    /// The chunks of which something may be there; `None` for all.
+    begun: Mutex<Option<HashSet<(usize, usize)>>>,
 }
 
 impl TreeLoad {
@@ -47,7 +49,12 @@ impl TreeLoad {
                 remove_temporaries(&Forest::new(tree.root().to_path_buf()))?;
             }
         }
-        Ok(Self(Arc::new(Claim { tree, journal: Mutex::new(journal), lock })))
+        Ok(Self(Arc::new(Claim {
+            tree,
+            journal: Mutex::new(journal),
+            lock,
+            begun: Mutex::new(None),
+        })))
     }
 }
 
@@ -74,6 +81,17 @@ impl Claim {
     fn journal(&self) -> Result<Journal> {
         let journal = self.lock_journal().clone();
         journal.ok_or_else(|| Error::new(Code::Internal, "the load has not begun"))
+    }
+
+    /// Takes note that a chunk is written; whether something of it may be there already.
+    fn begins(&self, table: usize, chunk: usize) -> bool {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.as_mut().is_none_or(|begun| !begun.insert((table, chunk)))
+    }
+
+    /// Whether the modes of folders are set already: no finish follows.
+    pub(super) fn is_finished(&self) -> Result<bool> {
+        Ok(self.journal()?.finished())
     }
 
     /// Changes the journal, in the file first.
@@ -151,10 +169,7 @@ impl Load for TreeLoad {
     }
 
     async fn writer(&self, request: &WriteRequest<'_>) -> Result<Box<dyn Writer>> {
-        let journal = self.0.journal()?;
-        let tree = self.0.tree.clone();
         let (table, chunk) = (request.table_index, request.chunk_index);
-        let replaces = blocking(move || journal.holds(&tree, table, chunk)).await?;
         let range = request.table.chunks.get(chunk).map(|chunk| &chunk.range);
         let record = self.0.journal()?.upload_record(table, chunk);
         let order = Order {
@@ -163,7 +178,7 @@ impl Load for TreeLoad {
             table,
             span: Span::of(range)?,
             columns: request.table.columns.iter().map(|column| column.source.clone()).collect(),
-            replaces,
+            replaces: self.0.begins(table, chunk),
             record,
         };
         Ok(match self.0.tree.store() {
@@ -182,6 +197,15 @@ impl Load for TreeLoad {
             }
             claim.sync()?;
             claim.tree.empty()
+        })
+        .await
+    }
+
+    async fn reset_chunk(&self, index: usize, _: &TablePlan, chunk: usize) -> Result<()> {
+        let claim = self.0.clone();
+        blocking(move || {
+            claim.remove_entry(index, chunk)?;
+            claim.sync()
         })
         .await
     }
@@ -253,6 +277,7 @@ fn begin(
     if !keeps {
         tree.empty()?;
     }
+    *claim.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(HashSet::new());
     claim.change(|journal| journal.stages.push(Stage::Prepared))
 }
 

@@ -77,11 +77,12 @@ static ABOUT: About = About {
     variables: &[],
     source: SourceCapabilities {
         filter: false,
-        open_ended: false,
+        open_ended: true,
         dialect: DIALECT,
         restart: "names of all entries, sizes and times of files and links, and modes and owners of \
-                  folders prove the tree unchanged; a run goes on where it stopped as long as they \
-                  are the same. A file that changes while it is read is read again",
+                  folders prove the tree unchanged. If they do not, each finished chunk is read again: \
+                  one that is the same stays, another is copied anew. A file that changes while it \
+                  is read is read again",
     },
     target: TARGET,
 };
@@ -122,11 +123,12 @@ fn in_store(provider: Provider) -> About {
         variables: provider.variables(),
         source: SourceCapabilities {
             filter: false,
-            open_ended: false,
+            open_ended: true,
             dialect: DIALECT,
             restart: "keys, sizes and tags of all objects prove the store unchanged; a run goes on \
-                      where it stopped as long as they are the same, also within a large object. \
-                      An object that changes while it is read is read again",
+                      where it stopped, also within a large object. If they do not, each finished \
+                      chunk is read again: one that is the same stays, another is copied anew. An \
+                      object that changes while it is read is read again",
         },
         target: TARGET,
     }

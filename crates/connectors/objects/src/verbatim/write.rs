@@ -51,7 +51,7 @@ pub(super) struct Order {
     pub(super) span: Span,
     /// The columns that are kept.
     pub(super) columns: HashSet<String>,
-    /// Whether the chunk was in already: what it does not write any more is removed.
+    /// Whether something of the chunk may be there already: what it does not write is removed.
     pub(super) replaces: bool,
     /// The object of a store that tells what was uploaded of large objects of the chunk.
     pub(super) record: String,
@@ -335,7 +335,8 @@ impl Writing {
         let claim = self.order.claim.clone();
         if self.order.replaces {
             self.remove_others()?;
-            // No finish follows.
+        }
+        if claim.is_finished()? {
             claim.set_modes(self.modes.clone())?;
         }
         claim.sync()?;
