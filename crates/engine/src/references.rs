@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 use longshore_model::connector::{ReadRequest, Snapshot};
 use longshore_model::plan::{Plan, Range, ReferenceForecast, ReferencePlan, TablePlan};
 use longshore_model::spec::Limits;
-use longshore_model::{Batch, Code, Error, LogicalType, Result};
+use longshore_model::{Batch, Code, Error, LogicalType, Result, object};
 
 use crate::cancel::Cancel;
 use crate::connectors::Link;
@@ -170,8 +170,9 @@ impl Unit<'_> {
     }
 
     async fn objects(&self, side: Side, objects: usize) -> Result<Scan> {
-        let columns = ["name", "kind"].map(|name| (name.to_string(), LogicalType::Text));
-        self.scan(side, objects, 0, columns.to_vec()).await
+        let name = ("name".to_string(), LogicalType::Text);
+        let folder = (object::FOLDER.to_string(), LogicalType::Boolean);
+        self.scan(side, objects, 0, vec![name, folder]).await
     }
 
     /// Some columns of a table of one end of a move.

@@ -18,6 +18,10 @@ pub const DIALECT: &str = "objects";
 /// The name of the table of objects.
 pub const TABLE: &str = "objects";
 
+/// A column that is no part of the catalog: whether an object is a folder. With the name it is what a
+/// listing tells, without a look at each object.
+pub const FOLDER: &str = "folder";
+
 /// Parts of objects, one object after the other.
 #[derive(Debug, Clone)]
 pub struct ObjectBatch {
@@ -139,6 +143,7 @@ impl Object {
         match column {
             "name" => Cell::Text(&self.name),
             "kind" => Cell::Text(self.kind.word()),
+            FOLDER => Cell::Bool(self.kind == ObjectKind::Folder),
             "size" => Cell::UInt(self.size),
             "hash" => Cell::Text(&self.hash),
             "link" => self.link.as_deref().map_or(Cell::Null, Cell::Text),

@@ -83,8 +83,11 @@ pub(crate) async fn verify_move(
         let mut proof = compare(&check, index, table, &found).await?;
         if !proof.matches && mode.level == VerifyLevel::Full {
             // The view lives no longer than the tracing: some systems let nobody commit under one.
-            let target =
-                narrow::Target { view: view(job).await?, loose: holds_other_kinds(&found) };
+            let target = narrow::Target {
+                view: view(job).await?,
+                loose: holds_other_kinds(&found),
+                chunks: proof.chunks.clone(),
+            };
             let traced = narrow::trace(&check, &target, index, table, &mut proof).await?;
             drop(target);
             if mode.repair {
@@ -118,13 +121,20 @@ async fn view(job: &Job) -> Result<Arc<dyn Snapshot>> {
     Ok(Arc::from(source.snapshot(job.pace.workers).await?))
 }
 
-/// The fingerprint of a whole table of the target, as it is now; `None` when a part of it cannot be
-/// read.
-pub(crate) async fn fingerprint_target(check: &Check, index: usize) -> Result<Option<Fingerprint>> {
+/// The fingerprint of a table of the target, as it is now, or of some chunks of it; `None` when a
+/// part of it cannot be read.
+pub(crate) async fn fingerprint_target(
+    check: &Check,
+    index: usize,
+    chunks: &[usize],
+) -> Result<Option<Fingerprint>> {
     let table = &check.job.plan.tables[index];
+    let wanted =
+        |part: &Part| chunks.is_empty() || part.chunk.is_none_or(|chunk| chunks.contains(&chunk));
     let items = parts(check, index, table)
         .await?
         .into_iter()
+        .filter(wanted)
         .map(|part| Item { table: index, part, count_only: false })
         .collect();
     let found = read_all(check, view(&check.job).await?, items).await?;

@@ -44,6 +44,14 @@ pub(crate) struct Target {
     /// Whether it holds values of other kinds than were planned: then both sides are compared as
     /// literals.
     pub loose: bool,
+    /// The chunks that hold all that differs; empty where that is not known.
+    pub chunks: Vec<usize>,
+}
+
+impl Target {
+    fn reads(&self, chunk: usize) -> bool {
+        self.chunks.is_empty() || self.chunks.contains(&chunk)
+    }
 }
 
 /// Which side is read in a scan.
@@ -328,7 +336,8 @@ async fn scan(
     if side == Side::Source {
         let transform = Transform::new(table, OnFail::Stop);
         let mut losses = Losses::default();
-        for chunk in &table.chunks {
+        let chunks = table.chunks.iter().enumerate().filter(|(chunk, _)| target.reads(*chunk));
+        for (_, chunk) in chunks {
             let range = Some(chunk.range.clone());
             let mut request = check.job.source_request(table, &transform, range);
             request.wire = None;
@@ -345,6 +354,9 @@ async fn scan(
         return Ok(());
     }
     for part in parts(check, index, table).await? {
+        if part.chunk.is_some_and(|chunk| !target.reads(chunk)) {
+            continue;
+        }
         let request = match target.loose {
             true => loose::request(check, table, &part),
             false => ReadRequest { wire: None, ..target_request(check, table, &part) },

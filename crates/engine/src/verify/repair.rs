@@ -51,14 +51,12 @@ pub(crate) async fn repair(
         }
     }
     let mended = proof.missing + proof.extra + proof.different;
-    let found = fingerprint_target(check, index).await?;
-    let expected: Fingerprint = expected(check, index, table).await?;
+    let found = fingerprint_target(check, index, &proof.chunks).await?;
+    let expected = expected(check, index, table, &proof.chunks).await?;
     proof.matches = found == Some(expected);
-    if let Some(found) = found {
-        proof.found = found.to_string();
-        proof.found_rows = found.rows;
-    }
     if proof.matches {
+        proof.found = proof.expected.clone();
+        proof.found_rows = proof.expected_rows;
         proof.chunks.clear();
         proof.note = Some("mended, and read back again".to_string());
         return Ok(mended);
@@ -72,7 +70,13 @@ pub(crate) async fn repair(
     Ok(0)
 }
 
-async fn expected(check: &Check, index: usize, table: &TablePlan) -> Result<Fingerprint> {
-    let expected = super::expected_chunks(check, index, table).await?;
-    Ok(expected.values().fold(Fingerprint::default(), |sum, chunk| sum.plus(*chunk)))
+async fn expected(
+    check: &Check,
+    index: usize,
+    table: &TablePlan,
+    chunks: &[usize],
+) -> Result<Fingerprint> {
+    let all = super::expected_chunks(check, index, table).await?;
+    let wanted = all.iter().filter(|(chunk, _)| chunks.is_empty() || chunks.contains(chunk));
+    Ok(wanted.fold(Fingerprint::default(), |sum, (_, chunk)| sum.plus(*chunk)))
 }

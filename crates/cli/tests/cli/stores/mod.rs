@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use longshore_testkit::Random;
+use longshore_testkit::http_faults::HttpFaults;
 use longshore_testkit::store_server::{StoreKind, StoreServer};
 
 use crate::postgres::verified;
@@ -66,7 +67,8 @@ impl Bucket {
         (got.status == 200).then_some(got.body)
     }
 
-    fn remove(&self, key: &str) {
+    /// Removes an object behind everybody's back.
+    pub(crate) fn remove(&self, key: &str) {
         let removed = self.server.request("DELETE", &format!("/{}/{key}", self.name), &[], b"");
         assert!(matches!(removed.status, 200..=204), "{key}: {removed:?}");
     }
@@ -148,6 +150,29 @@ fn a_tree_comes_back_from_moto() {
 #[test]
 fn a_tree_comes_back_from_azurite() {
     a_tree_comes_back(StoreKind::Azurite);
+}
+
+/// What needs only names takes them from listings.
+#[test]
+fn objects_are_counted_without_a_look_at_each() {
+    for kind in [StoreKind::Moto, StoreKind::Azurite] {
+        let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
+        let proxy = HttpFaults::before(bucket.server.port());
+        plant(&stage.join("from"));
+        let to = bucket.address_by(proxy.port(), "p");
+        migration(&stage, &left_out(kind), &to);
+        verified(&go(&stage));
+        let of_objects = |seen: &&String| seen.starts_with("GET") && seen.contains("/p/many/");
+        let before = proxy.seen().iter().filter(of_objects).count();
+        assert!(before > 250, "{before}");
+        stage.done(&["verify", "m.yaml", "--level", "count"]);
+        // An object without bytes may stand for a folder: the listing does not tell.
+        let asked = proxy.seen().iter().filter(of_objects).count() - before;
+        assert!(asked < 20, "{asked}");
+        bucket.remove("p/many/007.txt");
+        let ran = stage.run(&["verify", "m.yaml", "--level", "count"]);
+        assert_eq!(ran.code, Some(3), "{}{}", ran.out, ran.err);
+    }
 }
 
 /// The types of content and the metadata that tools gave.

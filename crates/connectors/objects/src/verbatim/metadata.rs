@@ -89,6 +89,11 @@ pub(super) fn implied_folder(path: &[u8]) -> Object {
     }
 }
 
+/// What a listing tells of an object that is no folder: its name.
+pub(super) fn listed(path: &[u8]) -> Object {
+    Object { kind: ObjectKind::File, mode: None, owner: None, ..implied_folder(path) }
+}
+
 /// The attributes of an object, as far as its columns are kept.
 pub(super) fn write(object: &Object, wanted: impl Fn(&str) -> bool) -> Result<Attributes> {
     let mut told: Vec<(&str, String)> = Vec::new();

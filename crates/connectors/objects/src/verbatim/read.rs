@@ -5,13 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use longshore_model::connector::{ReadRequest, Reader};
-use longshore_model::object::{Object, ObjectBatch, Piece, WIRE, escape};
+use longshore_model::object::{FOLDER, Object, ObjectBatch, Piece, WIRE, escape};
 use longshore_model::{Batch, BatchBuilder, Code, Error, LogicalType, Result};
 use tokio::sync::mpsc;
 
 use super::Hash;
 use super::entry::{self, Sink};
-use super::fetch::{self, Taker};
+use super::fetch::{self, Taker, Wanted};
 use super::place::Place;
 use super::source::Span;
 
@@ -36,7 +36,12 @@ impl TreeReader {
         let span = Span::of(request.range.as_ref())?;
         let hash = request.range.as_ref().map_or(hash, |_| span.hash);
         let columns = request.columns.clone();
-        let hashed = columns.iter().any(|(name, _)| name == "hash");
+        let asks = |wanted: &str| columns.iter().any(|(name, _)| name == wanted);
+        let of_names = |(name, _): &(String, _)| matches!(name.as_str(), "name" | FOLDER);
+        let wanted = match request.wire {
+            None if columns.iter().all(of_names) => Wanted::Names,
+            _ => Wanted::Whole(asks("hash").then_some(hash)),
+        };
         let (sender, batches) = mpsc::channel(1);
         let mut gathering = Gathering {
             names: columns.iter().map(|(name, _)| name.clone()).collect(),
@@ -50,7 +55,7 @@ impl TreeReader {
             begin: None,
         };
         tokio::task::spawn_blocking(move || {
-            let last = gathering.read(&place, &span, hashed.then_some(hash)).map(|()| None);
+            let last = gathering.read(&place, &span, wanted).map(|()| None);
             // Nobody listens to a reader that was dropped.
             let _ = gathering.sender.blocking_send(last);
         });
@@ -95,11 +100,12 @@ struct Gathering {
 }
 
 impl Gathering {
-    fn read(&mut self, place: &Place, span: &Span, hash: Option<Hash>) -> Result<()> {
+    fn read(&mut self, place: &Place, span: &Span, wanted: Wanted) -> Result<()> {
         let [after, to] = span.ends()?;
         match place {
             Place::Folder(forest) => {
                 let mut walk = forest.walk(after.as_deref(), to)?;
+                let hash = if let Wanted::Whole(hash) = wanted { hash } else { None };
                 while let Some(found) = walk.next()? {
                     self.enter(&found.path)?;
                     if let Some(object) =
@@ -112,7 +118,7 @@ impl Gathering {
             Place::Store(shelf) => {
                 let walk = shelf.walk(after.as_deref(), to)?;
                 let memory = self.bound as u64 * AHEAD;
-                fetch::read(shelf.store(), walk, hash, memory, self)?;
+                fetch::read(shelf.store(), walk, wanted, memory, self)?;
             }
         }
         self.pass_on()
