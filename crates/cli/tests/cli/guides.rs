@@ -7,6 +7,7 @@ use std::process::Command;
 
 use longshore_testkit::mysql::{Flavor, Mysql};
 use longshore_testkit::postgres::{Postgres, Version};
+use longshore_testkit::store_server::{StoreKind, StoreServer};
 
 use crate::stage::Stage;
 
@@ -75,6 +76,9 @@ fn follow(page: &str) -> usize {
     if text.contains("$MYSQL") {
         servers.extend(serve_mysql());
     }
+    if text.contains("$BUCKET") {
+        servers.extend(serve_bucket());
+    }
     let mut commands = 0;
     for (mark, block) in blocks(&text) {
         if let Some(file) = mark.strip_prefix(": ") {
@@ -123,6 +127,17 @@ fn serve_mysql() -> Vec<(&'static str, String)> {
         ("MYSQL", mysql.url(&from)),
         ("MARIADB", mariadb.url(&middle)),
         ("TARGET", target.url(&to)),
+    ]
+}
+
+/// An empty bucket, and the environment that other tools find it by.
+fn serve_bucket() -> Vec<(&'static str, String)> {
+    let server = StoreServer::shared(StoreKind::S3s);
+    vec![
+        ("BUCKET", format!("s3://{}", server.create_bucket("longshore"))),
+        ("AWS_ENDPOINT_URL", server.endpoint()),
+        ("AWS_ACCESS_KEY_ID", server.key().to_string()),
+        ("AWS_SECRET_ACCESS_KEY", server.secret().to_string()),
     ]
 }
 
