@@ -20,7 +20,7 @@ pub enum Event {
     RunStarted { run: String, name: String, version: String, plan: String, resumed: bool },
     /// A move began. `tables` holds what the plan expects and what earlier attempts have brought in.
     MoveStarted { index: usize, from: String, to: String, tables: Vec<TableTotals> },
-    /// A stage began: `prepare`, `copy`, `finish`, `verify` or `repair`.
+    /// A stage began: `prepare`, `copy`, `finish`, `verify`, `repair` or `references`.
     StageStarted { stage: &'static str },
     /// A stage ended.
     StageDone { stage: &'static str, seconds: f64 },

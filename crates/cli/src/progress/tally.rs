@@ -88,6 +88,9 @@ impl Tally {
     /// `45 %, 5 s left, 12.3 MiB/s, 1,234 of 2,000 rows, 600 rows/s`: what matters most
     /// comes first, for narrow terminals. The time left follows from what this attempt has reached.
     pub(crate) fn line(&self, at: f64) -> String {
+        if self.stage == "references" {
+            return "the names in the rows are looked for".to_string();
+        }
         let (rows, rows_in) = self.totals();
         let elapsed = at - self.began;
         let rate = per_second(self.rows, elapsed);

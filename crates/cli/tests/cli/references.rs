@@ -64,6 +64,9 @@ fn what_rows_name_is_there() {
     }
     stage.done(&["verify", "m.yaml"]);
     stage.done(&["verify", "m.yaml", "--independent"]);
+    // Names are counted without a look into the files.
+    fs::write(stage.join("copies/b.txt"), "other").expect("a file");
+    stage.done(&["verify", "m.yaml", "--level", "count"]);
 }
 
 #[test]

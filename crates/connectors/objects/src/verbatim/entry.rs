@@ -12,6 +12,7 @@ use longshore_model::{Code, Error, Result};
 use sha2::Digest;
 
 use super::Hash;
+use super::metadata;
 use super::walk::{EntryKind, Found};
 
 /// The part of a file that is read at a time.
@@ -67,9 +68,9 @@ pub(super) fn read(
         EntryKind::Other | EntryKind::Empty { .. } => Ok(None),
         EntryKind::File => read_file(path, found, hash, sink),
         EntryKind::Folder | EntryKind::Link => {
-            let metadata = match fs::symlink_metadata(path) {
+            let there = match fs::symlink_metadata(path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                metadata => metadata.map_err(failed)?,
+                there => there.map_err(failed)?,
             };
             let is_link = found.kind == EntryKind::Link;
             let link = match is_link {
@@ -82,15 +83,24 @@ pub(super) fn read(
                 size: 0,
                 hash: String::new(),
                 link: link.map(|to| escape(to.as_os_str().as_bytes())),
-                mode: (!is_link).then(|| metadata.mode() & PERMISSIONS),
+                mode: (!is_link).then(|| there.mode() & PERMISSIONS),
                 modified: None,
-                owner: Some(owner(&metadata)),
+                owner: Some(owner(&there)),
                 attributes: None,
             };
             sink.begin(object.clone());
             sink.part(0, Bytes::new())?;
             Ok(Some(object))
         }
+    }
+}
+
+/// What the walk tells of an entry: its name and kind.
+pub(super) fn named(found: &Found) -> Option<Object> {
+    match found.kind {
+        EntryKind::Other | EntryKind::Empty { .. } => None,
+        EntryKind::Folder => Some(metadata::implied_folder(&found.path)),
+        EntryKind::File | EntryKind::Link => Some(metadata::listed(&found.path)),
     }
 }
 

@@ -105,14 +105,15 @@ impl Gathering {
         match place {
             Place::Folder(forest) => {
                 let mut walk = forest.walk(after.as_deref(), to)?;
-                let hash = if let Wanted::Whole(hash) = wanted { hash } else { None };
                 while let Some(found) = walk.next()? {
                     self.enter(&found.path)?;
-                    if let Some(object) =
-                        entry::read(&forest.path(&found.path), &found, hash, self)?
-                    {
-                        self.end(object)?;
-                    }
+                    let object = match wanted {
+                        Wanted::Names => entry::named(&found),
+                        Wanted::Whole(hash) => {
+                            entry::read(&forest.path(&found.path), &found, hash, self)?
+                        }
+                    };
+                    object.map_or(Ok(()), |object| self.end(object))?;
                 }
             }
             Place::Store(shelf) => {
