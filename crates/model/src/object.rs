@@ -12,6 +12,13 @@ use crate::{BatchBuilder, Cell, Code, Error, LogicalType, Result, Unit};
 /// The wire format in which objects flow with their bytes. Read in any other way, they are rows.
 pub const WIRE: &str = "objects";
 
+/// The wire format of a listing: rows of [`LISTED`] in the order of their [`key`]s, without a look at
+/// the objects themselves. A store tells no times, and of a link no more than of a file.
+pub const LISTING: &str = "listing";
+
+/// The columns of a listing.
+pub const LISTED: [&str; 4] = ["name", "kind", "size", "modified"];
+
 /// The dialect of systems that hold objects: only another of them takes the bytes.
 pub const DIALECT: &str = "objects";
 
@@ -151,6 +158,16 @@ impl Object {
             _ => Cell::Null,
         }
     }
+}
+
+/// What an object is ordered by, from its columns `name` and `kind`: the bytes of its name, with `/`
+/// after that of a folder. `None` when the name is none.
+pub fn key(name: &str, kind: &str) -> Option<Vec<u8>> {
+    let mut key = unescape(name)?;
+    if kind == ObjectKind::Folder.word() {
+        key.push(b'/');
+    }
+    Some(key)
 }
 
 /// The text of a name, as [`Object::name`] has it.

@@ -252,7 +252,11 @@ async fn compare(
     found: &[&Found],
 ) -> Result<TableVerification> {
     let by_chunk = expected_chunks(check, index, table).await?;
-    let baseline = check.ledger.header.baselines.get(&index).copied().unwrap_or_default();
+    let header = &check.ledger.header;
+    let baseline = match header.kept.contains_key(&index) {
+        true => Fingerprint::default(),
+        false => header.baselines.get(&index).copied().unwrap_or_default(),
+    };
     let expected = by_chunk.values().fold(baseline, |sum, chunk| sum.plus(*chunk));
     let total = found.iter().fold(Fingerprint::default(), |sum, f| sum.plus(f.fingerprint));
     let attributed = found.iter().all(|f| f.item.part.chunk.is_some());
@@ -282,7 +286,8 @@ async fn compare(
     })
 }
 
-/// What each chunk must be: as the ledger says, or as the source is now.
+/// What each chunk must be: as the ledger says, or as the source is now; with what its part of a tree
+/// held before and keeps.
 async fn expected_chunks(
     check: &Check,
     index: usize,
@@ -298,6 +303,10 @@ async fn expected_chunks(
     } else {
         let entries = check.ledger.entries.iter().filter(|entry| entry.table == index);
         expected.extend(entries.map(|entry| (entry.chunk, entry.fingerprint)));
+    }
+    for (chunk, kept) in check.ledger.header.kept.get(&index).into_iter().flatten().enumerate() {
+        let sum = expected.entry(chunk).or_default();
+        *sum = sum.plus(*kept);
     }
     Ok(expected)
 }

@@ -161,6 +161,7 @@ fn blank(plan: &Plan, index: usize) -> Result<Ledger> {
         move_index: index,
         position,
         baselines: Default::default(),
+        kept: Default::default(),
     };
     Ok(Ledger { header, entries: Vec::new(), stages: vec![Stage::Copied] })
 }

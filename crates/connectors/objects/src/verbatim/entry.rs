@@ -40,7 +40,7 @@ impl Stamp {
 }
 
 /// Nanoseconds since 1970, which end in the year 2262.
-fn nanoseconds(metadata: &Metadata) -> i64 {
+pub(super) fn nanoseconds(metadata: &Metadata) -> i64 {
     metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
 }
 
@@ -94,7 +94,7 @@ pub(super) fn read(
     }
 }
 
-fn owner(metadata: &Metadata) -> String {
+pub(super) fn owner(metadata: &Metadata) -> String {
     format!("{}:{}", metadata.uid(), metadata.gid())
 }
 

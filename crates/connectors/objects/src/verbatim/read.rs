@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use longshore_model::connector::{ReadRequest, Reader};
-use longshore_model::object::{Object, ObjectBatch, Piece, WIRE, escape};
+use longshore_model::object::{LISTING, Object, ObjectBatch, Piece, WIRE, escape};
 use longshore_model::{Batch, BatchBuilder, Code, Error, LogicalType, Result};
 use tokio::sync::mpsc;
 
@@ -49,8 +49,13 @@ impl TreeReader {
             name: Arc::from(""),
             begin: None,
         };
+        let lists = request.wire.as_deref() == Some(LISTING);
         tokio::task::spawn_blocking(move || {
-            let last = gathering.read(&place, &span, hashed.then_some(hash)).map(|()| None);
+            let done = match lists {
+                true => gathering.list(&place, &span),
+                false => gathering.read(&place, &span, hashed.then_some(hash)),
+            };
+            let last = done.map(|()| None);
             // Nobody listens to a reader that was dropped.
             let _ = gathering.sender.blocking_send(last);
         });
@@ -113,6 +118,19 @@ impl Gathering {
                 let walk = shelf.walk(after.as_deref(), to)?;
                 let memory = self.bound as u64 * AHEAD;
                 fetch::read(shelf.store(), walk, hash, memory, self)?;
+            }
+        }
+        self.pass_on()
+    }
+
+    /// Gathers what a listing tells, and looks at no bytes.
+    fn list(&mut self, place: &Place, span: &Span) -> Result<()> {
+        let [after, to] = span.ends()?;
+        let mut walk = place.walk(after.as_deref(), to)?;
+        while let Some(found) = walk.next()? {
+            self.enter(&found.path)?;
+            for object in place.listed(&found)? {
+                self.end(object)?;
             }
         }
         self.pass_on()
