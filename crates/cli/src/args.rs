@@ -242,12 +242,14 @@ pub(crate) struct DemoArgs {
 enum ExistingChoice {
     /// Refuse to start.
     Refuse,
-    /// Add rows to the tables that are there.
+    /// Add rows to the tables that are there; in a tree, keep the objects whose names the source lacks.
     Append,
     /// Empty the tables that are there first.
     Truncate,
     /// Drop the tables that are there and make them anew.
     Replace,
+    /// Make a tree of objects just what the source is: what is the same stays, the rest is removed.
+    Mirror,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -288,6 +290,7 @@ impl OverrideArgs {
                 ExistingChoice::Append => Existing::Append,
                 ExistingChoice::Truncate => Existing::Truncate,
                 ExistingChoice::Replace => Existing::Replace,
+                ExistingChoice::Mirror => Existing::Mirror,
             }),
             on_reject: self.on_reject.map(|choice| match choice {
                 RejectChoice::Fail => OnReject::Fail,

@@ -1,5 +1,7 @@
 //! The start of a move: a new ledger, or the one that an interrupted run left.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_model::catalog::TableName;
@@ -9,18 +11,33 @@ use longshore_model::plan::{Plan, TablePlan};
 use longshore_model::spec::Existing;
 use longshore_model::{Code, Error, Fingerprint, Result};
 
+use crate::connectors::Link;
 use crate::copy::fingerprint_source;
 use crate::event::Event;
 use crate::job::Job;
-use crate::plan::drift;
+use crate::plan::{drift, merge};
 
 /// Makes the target ready and returns its ledger: the one of this plan when there is one, brought
 /// to the state of the source that the job reads.
-pub(crate) async fn prepare(job: &Job, plan: &Plan, index: usize, run: &str) -> Result<Ledger> {
+///
+/// `is_over` says that all moves of the plan were done before: trees are merged anew then.
+pub(crate) async fn prepare(
+    job: &Job,
+    plan: &Plan,
+    index: usize,
+    run: &str,
+    is_over: bool,
+) -> Result<Ledger> {
     let target = job.link.target.open_target(&job.link.to).await?;
     let digest = plan.digest()?;
+    let merges = merge::merges(job.plan.existing, &job.link);
+    let begins_anew = |header: &Header| is_over && merges && header.run != run;
     match target.ledger().await? {
-        Some(ledger) if ledger.header.plan_digest == digest && ledger.has(Stage::Prepared) => {
+        Some(ledger)
+            if ledger.header.plan_digest == digest
+                && ledger.has(Stage::Prepared)
+                && !begins_anew(&ledger.header) =>
+        {
             if !ledger.has(Stage::Copied) {
                 check_source(job).await?;
             }
@@ -30,7 +47,7 @@ pub(crate) async fn prepare(job: &Job, plan: &Plan, index: usize, run: &str) -> 
             if ledger.header.plan_digest != digest
                 && ledger.has(Stage::Prepared)
                 && !ledger.has(Stage::Finished)
-                && !matches!(job.plan.existing, Existing::Replace | Existing::Truncate) =>
+                && !takes_over(job, plan, &ledger.header) =>
         {
             Err(Error::new(Code::OtherPlan, "the target holds an unfinished run of another plan")
                 .with("target", job.plan.to.clone())
@@ -46,9 +63,40 @@ pub(crate) async fn prepare(job: &Job, plan: &Plan, index: usize, run: &str) -> 
                 move_index: index,
                 position: job.snapshot.position().clone(),
                 baselines: BTreeMap::new(),
+                kept: BTreeMap::new(),
             };
             begin(job, target.as_ref(), header).await
         }
+    }
+}
+
+/// Whether every move of a plan is done, where any of them merges trees.
+pub(crate) async fn is_over(plan: &Plan, links: &[Link]) -> Result<bool> {
+    let mut moves = plan.moves.iter().zip(links);
+    if !moves.any(|(one, link)| merge::merges(one.existing, link)) {
+        return Ok(false);
+    }
+    let digest = plan.digest()?;
+    for link in links {
+        let ledger = link.target.open_target(&link.to).await?.ledger().await?;
+        let is_done =
+            |ledger: &Ledger| ledger.header.plan_digest == digest && ledger.has(Stage::Finished);
+        if !ledger.as_ref().is_some_and(is_done) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether what an unfinished run of another plan left is of no matter: it is removed, or all of it is
+/// whole and of the same migration.
+fn takes_over(job: &Job, plan: &Plan, header: &Header) -> bool {
+    match job.plan.existing {
+        Existing::Replace | Existing::Truncate | Existing::Mirror => true,
+        Existing::Append => {
+            merge::merges(Existing::Append, &job.link) && header.spec_digest == plan.spec_digest
+        }
+        Existing::Refuse => false,
     }
 }
 
@@ -61,12 +109,16 @@ pub(crate) async fn check_source(job: &Job) -> Result<()> {
         let source = job.link.source.open_source(&job.link.from).await?;
         return drift::check(&job.plan, &source.catalog().await?);
     }
-    Err(Error::new(Code::SourceChanged, "the source is no longer what the plan was made for")
-        .with("source", job.plan.from.clone())
-        .hint(
+    let error =
+        Error::new(Code::SourceChanged, "the source is no longer what the plan was made for")
+            .with("source", job.plan.from.clone());
+    Err(match merge::merges(job.plan.existing, &job.link) {
+        true => error.hint("Make a new plan; what arrived already stays."),
+        false => error.hint(
             "Make a new plan. If an interrupted run is in the target, start over with \
              --existing replace.",
-        ))
+        ),
+    })
 }
 
 async fn begin(job: &Job, target: &dyn Target, mut header: Header) -> Result<Ledger> {
@@ -81,7 +133,7 @@ async fn begin(job: &Job, target: &dyn Target, mut header: Header) -> Result<Led
         let preparation = match job.plan.existing {
             Existing::Replace => Preparation::Recreate,
             Existing::Truncate => Preparation::Empty,
-            Existing::Append => Preparation::Keep,
+            Existing::Append | Existing::Mirror => Preparation::Keep,
             Existing::Refuse if there.has_rows => {
                 return Err(Error::new(Code::TargetNotEmpty, "the target already holds rows")
                     .with("target", job.plan.to.clone())
@@ -93,7 +145,18 @@ async fn begin(job: &Job, target: &dyn Target, mut header: Header) -> Result<Led
             check_columns(table, &there.columns)?;
         }
         if preparation == Preparation::Keep && there.has_rows {
-            header.baselines.insert(index, fingerprint_target(job, table).await?);
+            match (job.plan.existing, merge::merges(job.plan.existing, &job.link)) {
+                (Existing::Append, true) => {
+                    let kept = kept::fingerprint(job, table).await?;
+                    let sum = kept.iter().fold(Fingerprint::default(), |sum, one| sum.plus(*one));
+                    header.baselines.insert(index, sum);
+                    header.kept.insert(index, kept);
+                }
+                (_, true) => {}
+                (_, false) => {
+                    header.baselines.insert(index, fingerprint_target(job, table).await?);
+                }
+            }
         }
         preparations.push(preparation);
     }
@@ -128,6 +191,14 @@ async fn resume(job: &Job, target: &dyn Target, mut ledger: Ledger) -> Result<Le
     if ledger.has(Stage::Copied) {
         // Everything is in and consistent at the older position; nothing of the newer is mixed in.
         return Ok(ledger);
+    }
+    if !ledger.header.kept.is_empty() {
+        return Err(Error::new(
+            Code::SourceChanged,
+            "the source changed while objects were added to what the target holds",
+        )
+        .with("source", job.plan.from.clone())
+        .hint("Make a new plan; what arrived already stays."));
     }
     match job.link.target.about().target.repair {
         Repair::Rows => reset_tables(job, &ledger).await?,

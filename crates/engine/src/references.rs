@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use longshore_model::connector::{ReadRequest, Snapshot};
+use longshore_model::object::{LISTING, WIRE};
 use longshore_model::plan::{Plan, Range, ReferenceForecast, ReferencePlan, TablePlan};
 use longshore_model::spec::Limits;
-use longshore_model::{Batch, Code, Error, LogicalType, Result, object};
+use longshore_model::{Batch, Code, Error, LogicalType, Result};
 
 use crate::cancel::Cancel;
 use crate::connectors::Link;
@@ -170,9 +171,8 @@ impl Unit<'_> {
     }
 
     async fn objects(&self, side: Side, objects: usize) -> Result<Scan> {
-        let name = ("name".to_string(), LogicalType::Text);
-        let folder = (object::FOLDER.to_string(), LogicalType::Boolean);
-        self.scan(side, objects, 0, vec![name, folder]).await
+        let columns = ["name", "kind"].map(|name| (name.to_string(), LogicalType::Text));
+        self.scan(side, objects, 0, columns.to_vec()).await
     }
 
     /// Some columns of a table of one end of a move.
@@ -201,7 +201,8 @@ impl Unit<'_> {
             columns: columns.clone(),
             filter: filter.clone(),
             range,
-            wire: None,
+            // What objects are, a listing tells.
+            wire: plan.wire.as_ref().filter(|wire| *wire == WIRE).map(|_| LISTING.to_string()),
             batch_bytes: BATCH_BYTES,
         };
         let snapshot = Arc::from(source.snapshot(1).await?);

@@ -123,8 +123,10 @@ async fn run_moves(
     if request.links.len() != request.plan.moves.len() {
         return Err(Error::new(Code::OtherPlan, "the plan has other moves than the migration"));
     }
+    let is_over = prepare::is_over(&request.plan, &request.links);
+    let is_over = request.cancel.guard(is_over).await?;
     for (index, (plan, link)) in request.plan.moves.iter().zip(&request.links).enumerate() {
-        let mut run = Run { request, events, moves, resumed, chunks_in: 0, opened: false };
+        let mut run = Run { request, events, moves, resumed, is_over, chunks_in: 0, opened: false };
         run.until_done(&Arc::new(plan.clone()), link, index).await?;
     }
     Ok(())
@@ -136,6 +138,8 @@ struct Run<'a> {
     events: &'a Events,
     moves: &'a mut Vec<MoveReport>,
     resumed: &'a mut bool,
+    /// Whether an earlier run has done all of it.
+    is_over: bool,
     /// The chunks of the move that were in when it was prepared last.
     chunks_in: usize,
     /// Whether both ends of the move were open once: that they cannot be opened at all is no news
@@ -187,7 +191,7 @@ impl Run<'_> {
     /// The whole of a move, on one screen.
     async fn run_move(&mut self, job: &Job, index: usize) -> Result<()> {
         let request = self.request;
-        let prepared = prepare::prepare(job, &request.plan, index, &request.run);
+        let prepared = prepare::prepare(job, &request.plan, index, &request.run, self.is_over);
         let ledger = stage(&job.events, "prepare", prepared).await?;
         self.chunks_in = ledger.entries.len();
         *self.resumed |= ledger.header.run != request.run || !ledger.entries.is_empty();

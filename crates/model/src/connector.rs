@@ -96,6 +96,10 @@ pub struct TargetCapabilities {
     pub namespaces: bool,
     /// Which names it tells apart.
     pub names: Names,
+    /// Whether what it holds already stays where it is the same as in the source:
+    /// [`Existing::Mirror`](crate::spec::Existing::Mirror) and
+    /// [`Existing::Append`](crate::spec::Existing::Append) go by name then.
+    pub merges: bool,
 }
 
 /// How differences between source and target are mended.

@@ -40,6 +40,10 @@ pub struct Header {
     /// What the tables held before, by their index in the plan; only when rows are appended.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub baselines: BTreeMap<usize, Fingerprint>,
+    /// The same by chunks, where objects are added to a tree: of those in a chunk's part of it whose
+    /// names the source lacks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<usize, Vec<Fingerprint>>,
 }
 
 /// One chunk that is in.

@@ -12,15 +12,18 @@ use crate::{BatchBuilder, Cell, Code, Error, LogicalType, Result, Unit};
 /// The wire format in which objects flow with their bytes. Read in any other way, they are rows.
 pub const WIRE: &str = "objects";
 
+/// The wire format of a listing: rows of [`LISTED`] in the order of their [`key`]s, without a look at
+/// the objects themselves. A store tells no times, and of a link no more than of a file.
+pub const LISTING: &str = "listing";
+
+/// The columns of a listing.
+pub const LISTED: [&str; 4] = ["name", "kind", "size", "modified"];
+
 /// The dialect of systems that hold objects: only another of them takes the bytes.
 pub const DIALECT: &str = "objects";
 
 /// The name of the table of objects.
 pub const TABLE: &str = "objects";
-
-/// A column that is no part of the catalog: whether an object is a folder. With the name it is what a
-/// listing tells, without a look at each object.
-pub const FOLDER: &str = "folder";
 
 /// Parts of objects, one object after the other.
 #[derive(Debug, Clone)]
@@ -143,7 +146,6 @@ impl Object {
         match column {
             "name" => Cell::Text(&self.name),
             "kind" => Cell::Text(self.kind.word()),
-            FOLDER => Cell::Bool(self.kind == ObjectKind::Folder),
             "size" => Cell::UInt(self.size),
             "hash" => Cell::Text(&self.hash),
             "link" => self.link.as_deref().map_or(Cell::Null, Cell::Text),
@@ -156,6 +158,16 @@ impl Object {
             _ => Cell::Null,
         }
     }
+}
+
+/// What an object is ordered by, from its columns `name` and `kind`: the bytes of its name, with `/`
+/// after that of a folder. `None` when the name is none.
+pub fn key(name: &str, kind: &str) -> Option<Vec<u8>> {
+    let mut key = unescape(name)?;
+    if kind == ObjectKind::Folder.word() {
+        key.push(b'/');
+    }
+    Some(key)
 }
 
 /// The text of a name, as [`Object::name`] has it.

@@ -106,6 +106,9 @@ pub struct MovePlan {
     pub losses: Vec<LossForecast>,
     /// What stays behind.
     pub not_moved: Vec<NotMoved>,
+    /// What becomes of the objects that a tree holds already; `None` where objects are not merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<MergeForecast>,
     /// What may go wrong, for people.
     pub risks: Vec<String>,
     /// What happens when a run is killed and the source has changed on return.
@@ -196,6 +199,32 @@ pub struct LossForecast {
     pub action: Action,
     /// How many values; exact, because the column was scanned.
     pub count: u64,
+}
+
+/// What becomes of the objects of both sides, as their listings tell. The run decides by bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MergeForecast {
+    /// Those that look the same at both sides; each stays as it is if its bytes are the same.
+    pub same: Extent,
+    /// Those that both sides have and that differ; they are written over.
+    pub differing: Extent,
+    /// Those that only the source has.
+    pub added: Extent,
+    /// Those that only the target has: a mirror removes them, otherwise they are kept.
+    pub others: Extent,
+    /// The names of the first of these.
+    pub first_others: Vec<String>,
+}
+
+/// A number of objects and their size.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extent {
+    /// How many there are.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// The unit of work, of restart and of proof.

@@ -157,12 +157,14 @@ pub enum Existing {
     /// Refuse to start.
     #[default]
     Refuse,
-    /// Add rows to the tables that are there.
+    /// Add rows to the tables that are there; in a tree, keep the objects whose names the source lacks.
     Append,
     /// Empty the tables that are there first.
     Truncate,
     /// Drop the tables that are there and make them anew.
     Replace,
+    /// Make a tree of objects just what the source is: what is the same stays, the rest is removed.
+    Mirror,
 }
 
 /// Bounds on what a run may use.

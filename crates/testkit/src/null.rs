@@ -46,6 +46,7 @@ static ABOUT: About = About {
         dialect: "",
         wires: &[],
         namespaces: true,
+        merges: false,
         names: Names::EXACT,
     },
 };

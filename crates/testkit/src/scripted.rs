@@ -104,6 +104,7 @@ static ABOUT: About = About {
         dialect: "memory",
         wires: &[crate::memory::WIRE],
         namespaces: true,
+        merges: false,
         names: Names::EXACT,
     },
 };

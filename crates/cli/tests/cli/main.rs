@@ -7,6 +7,7 @@ mod errors;
 mod guides;
 mod lives;
 mod memory;
+mod merge;
 mod migrate;
 mod mysql;
 mod names;

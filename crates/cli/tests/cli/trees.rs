@@ -316,8 +316,6 @@ fn trees_and_tables_are_not_mixed_and_full_folders_are_left_alone() {
     let args = ["copy", "file:from?format=objects", "file:full?format=objects"];
     let ran = stage.run(&args);
     assert_eq!(ran.code, Some(43), "{}", ran.err);
-    let ran = stage.run(&[&args[..], &["--existing", "append"]].concat());
-    assert_eq!(ran.code, Some(42), "{}", ran.err);
     assert_eq!(fs::read_to_string(stage.join("full/mine")).expect("a file"), "x");
     assert!(!stage.join("full/large.bin").exists());
 }

@@ -73,6 +73,7 @@ const fn about(
             dialect: name,
             wires: &[],
             namespaces: false,
+            merges: false,
             names: Names {
                 table_case: Case::Told,
                 column_case: Case::Folded,

@@ -7,6 +7,7 @@
 
 use longshore_model::catalog::Table;
 use longshore_model::ledger::{Entry, Header, Ledger, Stage};
+use longshore_model::spec::Existing;
 use longshore_model::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,9 @@ pub(crate) struct Journal {
     pub(crate) stages: Vec<Stage>,
     /// The tables of the plan.
     pub(crate) places: Vec<Place>,
+    /// What is done with objects that a tree held before.
+    #[serde(default)]
+    pub(crate) existing: Existing,
 }
 
 /// Where a table of the plan is.
@@ -55,6 +59,7 @@ impl Journal {
             header: header.clone(),
             stages: Vec::new(),
             places,
+            existing: Existing::default(),
         })
     }
 

@@ -120,6 +120,7 @@ static ABOUT: About = About {
         dialect: "",
         wires: &[],
         namespaces: true,
+        merges: false,
         names: Names::EXACT,
     },
 };

@@ -69,6 +69,7 @@ static ABOUT: About = About {
         dialect: DIALECT,
         wires: &[wire::BINARY, wire::TEXT],
         namespaces: true,
+        merges: false,
         names: Names { longest: Longest::Bytes(63), ..Names::EXACT },
     },
 };

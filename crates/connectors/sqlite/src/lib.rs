@@ -57,6 +57,7 @@ static ABOUT: About = About {
         dialect: DIALECT,
         wires: &[],
         namespaces: false,
+        merges: false,
         names: Names {
             table_case: Case::Folded,
             column_case: Case::FoldedAscii,

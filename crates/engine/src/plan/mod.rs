@@ -4,6 +4,7 @@ mod column;
 mod computed;
 pub(crate) mod drift;
 mod losses;
+pub(crate) mod merge;
 mod names;
 mod references;
 mod rules;
@@ -15,6 +16,7 @@ use std::time::Instant;
 
 use longshore_model::catalog::{Catalog, NotMoved, Program, Table};
 use longshore_model::connector::{Source, StudyRequest, Target};
+use longshore_model::ledger::Stage;
 use longshore_model::loss::{Action, OnReject};
 use longshore_model::plan::{ColumnPlan, FORMAT, MovePlan, Plan, ReferencePlan, TablePlan, digest};
 use longshore_model::spec::{Existing, Limits, Move, Spec};
@@ -71,18 +73,32 @@ pub async fn make(
 }
 
 /// The plan of a run of this same migration that a target's ledger holds, finished or not: a run
-/// that is started again goes on with it.
+/// that is started again goes on with it. What was merged into trees is merged anew when all of it is
+/// done, and when the source has changed: what arrived is the same and stays.
 pub async fn in_target(spec: &Spec, links: &[Link]) -> Result<Option<Plan>> {
     let wanted = spec_digest(spec)?;
-    for link in links {
+    let mut held: Option<Plan> = None;
+    let mut finished = 0;
+    let mut is_stale = false;
+    for (index, link) in links.iter().enumerate() {
         let target = link.target.open_target(&link.to).await?;
-        if let Some(ledger) = target.ledger().await?
-            && ledger.header.spec_digest == wanted
-        {
-            return Plan::from_json(&ledger.header.plan).map(Some);
+        let ledger = target.ledger().await?;
+        let Some(ledger) = ledger.filter(|ledger| ledger.header.spec_digest == wanted) else {
+            continue;
+        };
+        finished += usize::from(ledger.has(Stage::Finished));
+        let merges = spec.moves.get(index).is_some_and(|one| merge::merges(one.existing, link));
+        if merges && !ledger.has(Stage::Copied) {
+            let source = link.source.open_source(&link.from).await?;
+            is_stale |= source.snapshot(1).await?.position() != &ledger.header.position;
+        }
+        if held.is_none() {
+            held = Some(Plan::from_json(&ledger.header.plan)?);
         }
     }
-    Ok(None)
+    let merges = spec.moves.iter().zip(links).any(|(one, link)| merge::merges(one.existing, link));
+    let is_over = finished == links.len();
+    Ok(held.filter(|_| !(merges && (is_over || is_stale))))
 }
 
 /// The digest of what a migration does; bounds and the level of verification do not change it.
@@ -104,6 +120,7 @@ async fn plan_move(
     events: &Events,
 ) -> Result<(MovePlan, Vec<ReferencePlan>)> {
     let one = &spec.moves[index];
+    merge::check(one.existing, link)?;
     let source = link.source.open_source(&link.from).await?;
     let target = link.target.open_target(&link.to).await?;
     let snapshot = source.snapshot(1).await?;
@@ -155,7 +172,12 @@ async fn plan_move(
     risks.extend(snapshot.notes());
     risks.extend(general_risks(&tables, &losses));
     risks.extend(target.missing_rights(&tables, &moving).await?);
-    risks.extend(target_risks(target.as_ref(), &tables, one.existing).await?);
+    let full = full_tables(target.as_ref(), &tables).await?;
+    let merge =
+        merge::forecast(snapshot.as_ref(), link, &tables, one.existing, !full.is_empty()).await?;
+    if merge.is_none() {
+        risks.extend(target_risk(&full, one.existing));
+    }
     let references = references::from_rows(spec, index, &catalog, &tables)?;
     let plan = MovePlan {
         from: link.from.to_string(),
@@ -170,6 +192,7 @@ async fn plan_move(
         finish: design.finish,
         losses,
         not_moved,
+        merge,
         risks,
         restart: link.source.about().source.restart.to_string(),
     };
@@ -351,29 +374,22 @@ fn general_risks(
     risks
 }
 
-async fn target_risks(
-    target: &dyn Target,
-    tables: &[TablePlan],
-    existing: Existing,
-) -> Result<Vec<String>> {
+/// The planned tables that hold rows in the target.
+async fn full_tables(target: &dyn Target, tables: &[TablePlan]) -> Result<Vec<String>> {
     let names: Vec<_> = tables.iter().map(|table| table.target.clone()).collect();
-    let full: Vec<_> = target
-        .existing(&names)
-        .await?
-        .into_iter()
-        .filter(|table| table.has_rows)
-        .map(|table| table.name.to_string())
-        .collect();
-    if full.is_empty() {
-        return Ok(Vec::new());
-    }
+    let there = target.existing(&names).await?;
+    Ok(there.iter().filter(|table| table.has_rows).map(|table| table.name.to_string()).collect())
+}
+
+fn target_risk(full: &[String], existing: Existing) -> Option<String> {
     let what = match existing {
         Existing::Refuse => "the run will refuse to start",
         Existing::Append => "rows are added to them",
         Existing::Truncate => "their rows are deleted first",
         Existing::Replace => "they are dropped and made anew",
+        Existing::Mirror => "what the source lacks is removed",
     };
-    Ok(vec![format!("the target holds rows in {}: {what}", full.join(", "))])
+    (!full.is_empty()).then(|| format!("the target holds rows in {}: {what}", full.join(", ")))
 }
 
 /// Whether a plan can run as it is without losing or refusing a value.

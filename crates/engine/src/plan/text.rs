@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use longshore_model::plan::{ColumnPlan, MovePlan, Plan, ReferencePlan, Statement, TablePlan};
-use longshore_model::spec::Missing;
+use longshore_model::plan::{
+    ColumnPlan, MergeForecast, MovePlan, Plan, ReferencePlan, Statement, TablePlan,
+};
+use longshore_model::spec::{Existing, Missing};
 
 /// Bytes in a second that the first estimate assumes; the run corrects it as it goes.
 const ASSUMED_RATE: u64 = 60 << 20;
@@ -99,8 +101,30 @@ fn write_move(one: &MovePlan, details: bool, out: &mut String) -> fmt::Result {
         "Not moved",
         one.not_moved.iter().map(|n| format!("{} {}: {}", n.kind, n.name, n.reason)),
     )?;
+    section(out, "What the target holds", one.merge.iter().flat_map(|m| merged(m, one.existing)))?;
     section(out, "Risks", one.risks.iter().cloned())?;
     section(out, "If a run is killed", std::iter::once(one.restart.clone()))
+}
+
+/// What becomes of the objects of both sides, a line for each kind that there is.
+fn merged(merge: &MergeForecast, existing: Existing) -> Vec<String> {
+    let fate = if existing == Existing::Mirror { "will be REMOVED" } else { "are kept" };
+    let mut names = merge.first_others.join(", ");
+    if merge.others.objects > merge.first_others.len() as u64 {
+        names += ", …";
+    }
+    [
+        (merge.same, "look the same and stay if their bytes are".to_string()),
+        (merge.differing, "differ and will be written over".to_string()),
+        (merge.added, "will be added".to_string()),
+        (merge.others, format!("are not in the source and {fate}: {names}")),
+    ]
+    .into_iter()
+    .filter(|(extent, _)| extent.objects > 0)
+    .map(|(extent, what)| {
+        format!("{} ({}) {what}", counted(extent.objects, "object"), size(extent.bytes))
+    })
+    .collect()
 }
 
 /// One line for each table.

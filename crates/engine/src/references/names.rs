@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use arrow_array::RecordBatch;
-use longshore_model::object::escape;
+use longshore_model::object::{ObjectKind, escape};
 use longshore_model::plan::ReferencePlan;
 use longshore_model::spec::{Keys, Missing};
 use longshore_model::{Cell, ColumnView, LogicalType, Result};
@@ -155,9 +155,11 @@ impl Names {
 /// Calls with the name of every object but folders.
 fn for_each_object(batch: &RecordBatch, mut visit: impl FnMut(&str)) -> Result<()> {
     let names = ColumnView::new(&LogicalType::Text, batch.column(0))?;
-    let folders = ColumnView::new(&LogicalType::Boolean, batch.column(1))?;
+    let kinds = ColumnView::new(&LogicalType::Text, batch.column(1))?;
     for row in 0..batch.num_rows() {
-        if let (Cell::Text(name), Cell::Bool(false)) = (names.cell(row), folders.cell(row)) {
+        if let (Cell::Text(name), Cell::Text(kind)) = (names.cell(row), kinds.cell(row))
+            && kind != ObjectKind::Folder.word()
+        {
             visit(name);
         }
     }

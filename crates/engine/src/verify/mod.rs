@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use longshore_model::connector::{Part, ReadRequest, Snapshot};
 use longshore_model::ledger::Ledger;
+use longshore_model::object::{LISTING, WIRE};
 use longshore_model::plan::{TablePlan, digest};
 use longshore_model::spec::VerifyLevel;
 use longshore_model::{Code, Error, Fingerprint, Result};
@@ -241,7 +242,8 @@ async fn read_part(
     let mut request = target_request(check, table, &item.part);
     if item.count_only {
         request.columns.truncate(1);
-        request.wire = None;
+        let objects = request.wire.take_if(|wire| wire == WIRE);
+        request.wire = objects.map(|_| LISTING.to_string());
     }
     let mut reader = target.read(&request).await?;
     while let Some(batch) = check.job.cancel.guard(reader.next()).await? {
@@ -263,7 +265,11 @@ async fn compare(
     found: &[&Found],
 ) -> Result<TableVerification> {
     let by_chunk = expected_chunks(check, index, table).await?;
-    let baseline = check.ledger.header.baselines.get(&index).copied().unwrap_or_default();
+    let header = &check.ledger.header;
+    let baseline = match header.kept.contains_key(&index) {
+        true => Fingerprint::default(),
+        false => header.baselines.get(&index).copied().unwrap_or_default(),
+    };
     let expected = by_chunk.values().fold(baseline, |sum, chunk| sum.plus(*chunk));
     let total = found.iter().fold(Fingerprint::default(), |sum, f| sum.plus(f.fingerprint));
     let attributed = found.iter().all(|f| f.item.part.chunk.is_some());
@@ -293,7 +299,8 @@ async fn compare(
     })
 }
 
-/// What each chunk must be: as the ledger says, or as the source is now.
+/// What each chunk must be: as the ledger says, or as the source is now; with what its part of a tree
+/// held before and keeps.
 async fn expected_chunks(
     check: &Check,
     index: usize,
@@ -309,6 +316,10 @@ async fn expected_chunks(
     } else {
         let entries = check.ledger.entries.iter().filter(|entry| entry.table == index);
         expected.extend(entries.map(|entry| (entry.chunk, entry.fingerprint)));
+    }
+    for (chunk, kept) in check.ledger.header.kept.get(&index).into_iter().flatten().enumerate() {
+        let sum = expected.entry(chunk).or_default();
+        *sum = sum.plus(*kept);
     }
     Ok(expected)
 }

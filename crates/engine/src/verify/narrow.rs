@@ -70,7 +70,7 @@ pub(crate) async fn trace(
     table: &TablePlan,
     proof: &mut TableVerification,
 ) -> Result<Traced> {
-    let reason = if check.ledger.header.baselines.contains_key(&index) {
+    let reason = if check.ledger.header.baselines.contains_key(&index) && !keeps(check, index) {
         Some("the table held other rows before the run, so rows that differ cannot be told apart")
     } else if !source_is_same(check, index, table).await? {
         Some("the source is no longer what was copied, so rows that differ cannot be traced in it")
@@ -103,7 +103,17 @@ pub(crate) async fn trace(
             (rows, used) = (0, false);
         }
     }
+    if keeps(check, index) && proof.missing + proof.different == 0 {
+        let note = "objects that the target held before the run are not what they were, or others \
+                    were added; what the source has is there";
+        proof.note = Some(note.to_string());
+    }
     Ok(traced)
+}
+
+/// Whether objects were added to a tree that held others.
+fn keeps(check: &Check, index: usize) -> bool {
+    check.ledger.header.kept.contains_key(&index)
 }
 
 /// Whether the source holds for a table what was copied: it does at the same position, and at
@@ -223,7 +233,9 @@ async fn compare_group(
                 difference(table, DifferenceKind::Missing, &source.batches[row.1], *row, shown)
             })?;
         }
-        for row in &there[pairs..] {
+        // Those that the tree held before are not told from others.
+        let extra = if keeps(check, index) { &[] } else { &there[pairs..] };
+        for row in extra {
             proof.extra += 1;
             show(proof, || {
                 difference(table, DifferenceKind::Extra, &target.batches[row.1], *row, shown)

@@ -182,6 +182,7 @@ pub(crate) fn blank_ledger(plan: &Plan, index: usize) -> Result<Ledger> {
         move_index: index,
         position,
         baselines: Default::default(),
+        kept: Default::default(),
     };
     Ok(Ledger { header, entries: Vec::new(), stages: vec![Stage::Copied] })
 }

@@ -122,6 +122,7 @@ impl Job {
             finish: design.finish,
             losses: Vec::new(),
             not_moved: Vec::new(),
+            merge: None,
             risks: Vec::new(),
             restart: String::new(),
         };
@@ -137,6 +138,7 @@ impl Job {
             move_index: 0,
             position: self.plan.position.clone(),
             baselines: Default::default(),
+            kept: Default::default(),
         }
     }
 

@@ -94,6 +94,7 @@ static ABOUT: About = About {
         dialect: "memory",
         wires: &[WIRE],
         namespaces: true,
+        merges: false,
         names: Names::EXACT,
     },
 };

@@ -97,6 +97,13 @@ pub(crate) struct Got {
     pub(crate) attributes: Attributes,
 }
 
+/// What is known of an object beside its bytes.
+pub(crate) struct Described {
+    pub(crate) size: u64,
+    pub(crate) version: Version,
+    pub(crate) attributes: Attributes,
+}
+
 /// What comes of asking for one state of an object.
 pub(crate) enum Answer {
     Got(Got),
@@ -263,6 +270,22 @@ impl Store {
         let path = self.path(key)?;
         match self.persist(|| self.objects.head(&path)).await {
             Ok(meta) => Ok(Some((meta.size, Version::of(&meta)?))),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) => Err(self.failed("look at an object", key, error)),
+        }
+    }
+
+    /// What is known of an object beside its bytes; `None` when it is not there.
+    pub(crate) async fn describe(&self, key: &str) -> Result<Option<Described>> {
+        let path = self.path(key)?;
+        let options = GetOptions { head: true, ..GetOptions::default() };
+        let described = self.persist(|| self.objects.get_opts(&path, options.clone())).await;
+        match described {
+            Ok(got) => Ok(Some(Described {
+                size: got.meta.size,
+                version: Version::of(&got.meta)?,
+                attributes: got.attributes.clone(),
+            })),
             Err(error) if is_gone(&error) => Ok(None),
             Err(error) => Err(self.failed("look at an object", key, error)),
         }

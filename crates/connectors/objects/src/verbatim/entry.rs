@@ -12,7 +12,6 @@ use longshore_model::{Code, Error, Result};
 use sha2::Digest;
 
 use super::Hash;
-use super::metadata;
 use super::walk::{EntryKind, Found};
 
 /// The part of a file that is read at a time.
@@ -41,7 +40,7 @@ impl Stamp {
 }
 
 /// Nanoseconds since 1970, which end in the year 2262.
-fn nanoseconds(metadata: &Metadata) -> i64 {
+pub(super) fn nanoseconds(metadata: &Metadata) -> i64 {
     metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
 }
 
@@ -95,16 +94,7 @@ pub(super) fn read(
     }
 }
 
-/// What the walk tells of an entry: its name and kind.
-pub(super) fn named(found: &Found) -> Option<Object> {
-    match found.kind {
-        EntryKind::Other | EntryKind::Empty { .. } => None,
-        EntryKind::Folder => Some(metadata::implied_folder(&found.path)),
-        EntryKind::File | EntryKind::Link => Some(metadata::listed(&found.path)),
-    }
-}
-
-fn owner(metadata: &Metadata) -> String {
+pub(super) fn owner(metadata: &Metadata) -> String {
     format!("{}:{}", metadata.uid(), metadata.gid())
 }
 

@@ -32,35 +32,18 @@ pub(super) trait Taker: Sink {
     fn end(&mut self, object: Object) -> Result<()>;
 }
 
-/// What is wanted of objects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// What the listing tells, where it is enough to tell folders from other objects.
-    Names,
-    /// All that is known of them, and their bytes.
-    Whole(Option<Hash>),
-}
-
 /// Reads all that a walk finds.
 pub(super) fn read(
     store: &Arc<Store>,
     mut walk: ShelfWalk,
-    wanted: Wanted,
+    hash: Option<Hash>,
     memory: u64,
     taker: &mut impl Taker,
 ) -> Result<()> {
-    let (hash, names_only) = match wanted {
-        Wanted::Names => (None, true),
-        Wanted::Whole(hash) => (hash, false),
-    };
-    let mut ahead = Ahead::new(store.clone(), memory, names_only);
+    let mut ahead = Ahead::new(store.clone(), memory);
     while let Some(first) = ahead.next(&mut walk)? {
         taker.enter(&first.found.path)?;
         match first.kind {
-            Asked::Nothing if names_only && first.found.kind != EntryKind::Folder => {
-                plain(metadata::listed(&first.found.path), taker)?;
-            }
-            Asked::Nothing if names_only => implied(&first.found, taker)?,
             Asked::Nothing if first.found.listed.is_some() => {
                 let found = first.found.clone();
                 at_once(store, &found, hash, taker)?;
@@ -101,7 +84,6 @@ struct Request {
 struct Ahead {
     store: Arc<Store>,
     memory: u64,
-    names_only: bool,
     held: u64,
     requests: VecDeque<Request>,
     /// What is left of an object that is asked for in parts.
@@ -109,8 +91,8 @@ struct Ahead {
 }
 
 impl Ahead {
-    fn new(store: Arc<Store>, memory: u64, names_only: bool) -> Self {
-        Self { store, memory, names_only, held: 0, requests: VecDeque::new(), rest: None }
+    fn new(store: Arc<Store>, memory: u64) -> Self {
+        Self { store, memory, held: 0, requests: VecDeque::new(), rest: None }
     }
 
     fn next(&mut self, walk: &mut ShelfWalk) -> Result<Option<Request>> {
@@ -135,7 +117,6 @@ impl Ahead {
         let size = found.listed.as_ref().map(|listed| listed.size);
         Ok(Some(match (found.kind, size) {
             (EntryKind::Empty { filled }, _) => (found, Asked::Empty(filled)),
-            _ if self.names_only => (found, Asked::Nothing),
             (EntryKind::Folder, Some(_)) => (found, Asked::Marker),
             (_, None) => (found, Asked::Nothing),
             (_, Some(size)) if size > RANGE => {

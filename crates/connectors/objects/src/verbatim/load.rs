@@ -14,6 +14,7 @@ use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
 use longshore_model::ledger::{Entry, Header, Stage};
 use longshore_model::object::unescape;
 use longshore_model::plan::{MovePlan, Position, TablePlan};
+use longshore_model::spec::Existing;
 use longshore_model::{Code, Error, Result, failpoint};
 use serde::Deserialize;
 
@@ -45,7 +46,7 @@ impl TreeLoad {
         tree.remove_temporaries(FOLDER)?;
         if let Some(journal) = &journal {
             tree.remove_temporaries(&journal.entries_folder())?;
-            if !journal.finished() && tree.store().is_none() {
+            if tree.store().is_none() {
                 remove_temporaries(&Forest::new(tree.root().to_path_buf()))?;
             }
         }
@@ -133,6 +134,11 @@ impl Claim {
         rustix::fs::syncfs(&root).map_err(|error| failed(error.into()))
     }
 
+    /// Fails when the claim may be somebody else's by now.
+    pub(super) fn check(&self) -> Result<()> {
+        self.lock.check()
+    }
+
     pub(super) fn put_entry(&self, entry: &Entry) -> Result<()> {
         self.lock.check()?;
         self.journal()?.put(&self.tree, entry)
@@ -170,16 +176,18 @@ impl Load for TreeLoad {
 
     async fn writer(&self, request: &WriteRequest<'_>) -> Result<Box<dyn Writer>> {
         let (table, chunk) = (request.table_index, request.chunk_index);
-        let range = request.table.chunks.get(chunk).map(|chunk| &chunk.range);
-        let record = self.0.journal()?.upload_record(table, chunk);
+        let planned = request.table.chunks.get(chunk);
+        let journal = self.0.journal()?;
         let order = Order {
             claim: self.0.clone(),
             chunk,
             table,
-            span: Span::of(range)?,
+            span: Span::of(planned.map(|chunk| &chunk.range))?,
+            planned: planned.map_or(0, |chunk| chunk.rows),
+            existing: journal.existing,
             columns: request.table.columns.iter().map(|column| column.source.clone()).collect(),
             replaces: self.0.begins(table, chunk),
-            record,
+            record: journal.upload_record(table, chunk),
         };
         Ok(match self.0.tree.store() {
             Some(store) => {
@@ -196,7 +204,10 @@ impl Load for TreeLoad {
                 claim.remove_entry(index, chunk)?;
             }
             claim.sync()?;
-            claim.tree.empty()
+            match merges(claim.journal()?.existing) {
+                true => Ok(()),
+                false => claim.tree.empty(),
+            }
         })
         .await
     }
@@ -256,29 +267,35 @@ fn begin(
     preparations: &[Preparation],
 ) -> Result<()> {
     let tree = &claim.tree;
-    let keeps = preparations.contains(&Preparation::Keep);
+    let merges = merges(plan.existing);
+    let keeps = !merges && preparations.contains(&Preparation::Keep);
     if keeps && tree.holds_something()? {
-        return Err(Error::new(
-            Code::Unsupported,
-            "objects cannot be added to a tree that holds some",
-        )
-        .with("target", tree.shown(""))
-        .hint("Name an empty folder, or replace what is there with --existing replace."));
+        return Err(Error::new(Code::TargetNotEmpty, "the tree holds objects already")
+            .with("target", tree.shown("")));
     }
     let place = |table: &TablePlan| Place {
         structure: table.structure.clone(),
         folder: String::new(),
         prefix: String::new(),
     };
-    let journal = Journal::begin(tree, header, plan.tables.iter().map(place).collect())?;
+    let places = plan.tables.iter().map(place).collect();
+    let mut journal = Journal::begin(tree, header, places)?;
+    journal.existing = plan.existing;
     journal.write(tree)?;
     *claim.lock_journal() = Some(journal.clone());
     journal.remove_older(tree)?;
-    if !keeps {
-        tree.empty()?;
+    match plan.existing {
+        Existing::Mirror if tree.store().is_none() => remove_temporaries(&claim.forest())?,
+        _ if keeps || merges => {}
+        _ => tree.empty()?,
     }
     *claim.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(HashSet::new());
     claim.change(|journal| journal.stages.push(Stage::Prepared))
+}
+
+/// Whether what a tree holds already is gone through by name.
+pub(super) fn merges(existing: Existing) -> bool {
+    matches!(existing, Existing::Mirror | Existing::Append)
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@ use longshore_model::{Code, Error, Result};
 use object_store::{Attribute, Attributes};
 
 use super::entry::PERMISSIONS;
+use crate::store::Described;
 
 /// The modes of what has none in a store.
 const FILE_MODE: u32 = 0o644;
@@ -89,11 +90,6 @@ pub(super) fn implied_folder(path: &[u8]) -> Object {
     }
 }
 
-/// What a listing tells of an object that is no folder: its name.
-pub(super) fn listed(path: &[u8]) -> Object {
-    Object { kind: ObjectKind::File, mode: None, owner: None, ..implied_folder(path) }
-}
-
 /// The attributes of an object, as far as its columns are kept.
 pub(super) fn write(object: &Object, wanted: impl Fn(&str) -> bool) -> Result<Attributes> {
     let mut told: Vec<(&str, String)> = Vec::new();
@@ -124,6 +120,31 @@ pub(super) fn write(object: &Object, wanted: impl Fn(&str) -> bool) -> Result<At
         put_rest(rest, &mut attributes)?;
     }
     Ok(attributes)
+}
+
+/// The hash of its bytes that an object tells of.
+pub(super) fn is_hash(attributes: &Attributes, hash: &str) -> bool {
+    hash.split_once(':').is_some_and(|(name, hex)| told(attributes, name) == Some(hex))
+}
+
+/// Whether a store keeps of an object, apart from its bytes, what is wanted of another.
+pub(super) fn is_same(
+    there: &Described,
+    object: &Object,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<bool> {
+    let (attributes, modified) = (&there.attributes, there.version.modified);
+    let kind = match (is_link(attributes), is_folder(attributes)) {
+        (true, _) => ObjectKind::Link,
+        (_, true) => ObjectKind::Folder,
+        _ => ObjectKind::File,
+    };
+    let found = read(b"", kind, there.size, modified, attributes)?;
+    Ok(kind == object.kind
+        && (!wanted(MODE) || found.mode == object.mode)
+        && (!wanted("modified") || found.modified == object.modified)
+        && (!wanted("owner") || object.owner.is_none() || found.owner == object.owner)
+        && (!wanted("attributes") || found.attributes == object.attributes))
 }
 
 fn told<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {

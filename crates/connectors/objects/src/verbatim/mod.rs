@@ -9,7 +9,9 @@ mod place;
 mod read;
 mod shelf;
 mod source;
+mod stored_twin;
 mod target;
+mod twin;
 mod upload;
 mod walk;
 mod write;
@@ -63,6 +65,7 @@ const TARGET: TargetCapabilities = TargetCapabilities {
     dialect: DIALECT,
     wires: &[WIRE],
     namespaces: false,
+    merges: true,
     names: Names::EXACT,
 };
 

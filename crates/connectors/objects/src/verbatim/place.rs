@@ -1,13 +1,15 @@
 //! Where the entries of a tree are: a folder or a store. What differs between the two stays behind
 //! this.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
+use longshore_model::object::{Object, ObjectKind, escape};
 use longshore_model::{Error, Result};
 
-use super::entry::Stamp;
+use super::entry::{Stamp, nanoseconds};
 use super::shelf::{Shelf, ShelfWalk};
 use super::walk::{EntryKind, Forest, Found, Walk};
 use crate::journal::FOLDER;
@@ -49,6 +51,36 @@ impl Place {
             Self::Folder(forest) => examine(forest, found),
             Self::Store(_) => Ok(Some(listed(found))),
         }
+    }
+
+    /// What a listing tells of a found entry: an object, two where a file has the name of a folder, or
+    /// none where it is gone or moves nowhere.
+    pub(super) fn listed(&self, found: &Found) -> Result<Vec<Object>> {
+        let path = &found.path;
+        Ok(match (self, found.kind) {
+            (_, EntryKind::Other) => Vec::new(),
+            (_, EntryKind::Folder) => vec![bare(path, ObjectKind::Folder, 0, None)],
+            (Self::Folder(_), EntryKind::Link) => vec![bare(path, ObjectKind::Link, 0, None)],
+            (Self::Folder(forest), _) => {
+                let metadata = metadata(&forest.path(path))?;
+                let file = |one: Metadata| {
+                    bare(path, ObjectKind::File, one.len(), Some(nanoseconds(&one)))
+                };
+                metadata.map(file).into_iter().collect()
+            }
+            (Self::Store(shelf), EntryKind::Empty { filled }) => {
+                let folder = bare(path, ObjectKind::Folder, 0, None);
+                match (shelf.resolve(found)?.ends_with(b"/"), filled) {
+                    (true, _) => vec![folder],
+                    (false, true) => vec![bare(path, ObjectKind::File, 0, None), folder],
+                    (false, false) => vec![bare(path, ObjectKind::File, 0, None)],
+                }
+            }
+            (Self::Store(_), _) => {
+                let size = found.listed.as_ref().map_or(0, |listed| listed.size);
+                vec![bare(path, ObjectKind::File, size, None)]
+            }
+        })
     }
 
     /// The key of a found entry, asked for where the listing does not tell.
@@ -102,13 +134,32 @@ impl Entries {
     }
 }
 
+/// An object of which no more is known than a listing tells.
+fn bare(path: &[u8], kind: ObjectKind, size: u64, modified: Option<i64>) -> Object {
+    Object {
+        name: escape(path),
+        kind,
+        size,
+        hash: String::new(),
+        link: None,
+        mode: None,
+        modified,
+        owner: None,
+        attributes: None,
+    }
+}
+
+/// What the file system says of an entry; `None` when it is gone.
+fn metadata(path: &Path) -> Result<Option<Metadata>> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("examine an entry", path.display(), error)),
+    }
+}
+
 fn examine(forest: &Forest, found: &Found) -> Result<Option<Facts>> {
-    let path = forest.path(&found.path);
-    let metadata = match fs::symlink_metadata(&path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("examine an entry", path.display(), error)),
-    };
+    let Some(metadata) = metadata(&forest.path(&found.path))? else { return Ok(None) };
     let mut proof = Vec::with_capacity(32);
     if found.kind == EntryKind::Folder {
         // Its times change with every file that comes or goes, also with those left out.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use longshore_model::connector::{ReadRequest, Reader};
-use longshore_model::object::{FOLDER, Object, ObjectBatch, Piece, WIRE, escape};
+use longshore_model::object::{LISTING, Object, ObjectBatch, Piece, WIRE, escape};
 use longshore_model::{Batch, BatchBuilder, Code, Error, LogicalType, Result};
 use tokio::sync::mpsc;
 
 use super::Hash;
 use super::entry::{self, Sink};
-use super::fetch::{self, Taker, Wanted};
+use super::fetch::{self, Taker};
 use super::place::Place;
 use super::source::Span;
 
@@ -36,12 +36,7 @@ impl TreeReader {
         let span = Span::of(request.range.as_ref())?;
         let hash = request.range.as_ref().map_or(hash, |_| span.hash);
         let columns = request.columns.clone();
-        let asks = |wanted: &str| columns.iter().any(|(name, _)| name == wanted);
-        let of_names = |(name, _): &(String, _)| matches!(name.as_str(), "name" | FOLDER);
-        let wanted = match request.wire {
-            None if columns.iter().all(of_names) => Wanted::Names,
-            _ => Wanted::Whole(asks("hash").then_some(hash)),
-        };
+        let hashed = columns.iter().any(|(name, _)| name == "hash");
         let (sender, batches) = mpsc::channel(1);
         let mut gathering = Gathering {
             names: columns.iter().map(|(name, _)| name.clone()).collect(),
@@ -54,8 +49,13 @@ impl TreeReader {
             name: Arc::from(""),
             begin: None,
         };
+        let lists = request.wire.as_deref() == Some(LISTING);
         tokio::task::spawn_blocking(move || {
-            let last = gathering.read(&place, &span, wanted).map(|()| None);
+            let done = match lists {
+                true => gathering.list(&place, &span),
+                false => gathering.read(&place, &span, hashed.then_some(hash)),
+            };
+            let last = done.map(|()| None);
             // Nobody listens to a reader that was dropped.
             let _ = gathering.sender.blocking_send(last);
         });
@@ -100,26 +100,37 @@ struct Gathering {
 }
 
 impl Gathering {
-    fn read(&mut self, place: &Place, span: &Span, wanted: Wanted) -> Result<()> {
+    fn read(&mut self, place: &Place, span: &Span, hash: Option<Hash>) -> Result<()> {
         let [after, to] = span.ends()?;
         match place {
             Place::Folder(forest) => {
                 let mut walk = forest.walk(after.as_deref(), to)?;
                 while let Some(found) = walk.next()? {
                     self.enter(&found.path)?;
-                    let object = match wanted {
-                        Wanted::Names => entry::named(&found),
-                        Wanted::Whole(hash) => {
-                            entry::read(&forest.path(&found.path), &found, hash, self)?
-                        }
-                    };
-                    object.map_or(Ok(()), |object| self.end(object))?;
+                    if let Some(object) =
+                        entry::read(&forest.path(&found.path), &found, hash, self)?
+                    {
+                        self.end(object)?;
+                    }
                 }
             }
             Place::Store(shelf) => {
                 let walk = shelf.walk(after.as_deref(), to)?;
                 let memory = self.bound as u64 * AHEAD;
-                fetch::read(shelf.store(), walk, wanted, memory, self)?;
+                fetch::read(shelf.store(), walk, hash, memory, self)?;
+            }
+        }
+        self.pass_on()
+    }
+
+    /// Gathers what a listing tells, and looks at no bytes.
+    fn list(&mut self, place: &Place, span: &Span) -> Result<()> {
+        let [after, to] = span.ends()?;
+        let mut walk = place.walk(after.as_deref(), to)?;
+        while let Some(found) = walk.next()? {
+            self.enter(&found.path)?;
+            for object in place.listed(&found)? {
+                self.end(object)?;
             }
         }
         self.pass_on()

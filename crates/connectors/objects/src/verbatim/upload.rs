@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use longshore_model::connector::Writer;
 use longshore_model::ledger::Entry;
 use longshore_model::object::{Object, ObjectBatch, ObjectKind, Piece, escape, unescape};
+use longshore_model::spec::Existing;
 use longshore_model::{Batch, Code, Error, Result, failpoint};
 use object_store::Attributes;
 use tokio::sync::Semaphore;
@@ -20,6 +21,7 @@ use tokio::task::JoinSet;
 
 use super::metadata;
 use super::shelf::Shelf;
+use super::stored_twin::{self as twin, Twin};
 use super::write::Order;
 use crate::blocking;
 use crate::record::{Part, Upload, read_record, unless_stale};
@@ -35,15 +37,19 @@ const RECORDED_AFTER: Duration = Duration::from_secs(5);
 const UNIT: usize = 4 << 10;
 /// Requests under way, at most.
 const REQUESTS: usize = 32;
+/// Keys that are removed in one step.
+const REMOVED: usize = 1000;
 
 /// Writes one chunk into a store.
 pub(super) struct StoreWriter {
     store: Arc<Store>,
-    order: Order,
+    order: Arc<Order>,
     /// Memory that is left, in units.
     room: Arc<Semaphore>,
     units: usize,
     requests: Arc<Semaphore>,
+    /// Whether the store may hold the same objects already.
+    compares: bool,
     tasks: JoinSet<Result<()>>,
     open: Option<Open>,
     /// A folder for which an object is written only when nothing is in it.
@@ -64,6 +70,8 @@ struct Open {
     part: usize,
     size: u64,
     buffer: BytesMut,
+    /// What the store holds under its key, as long as it is found to be the same.
+    twin: Option<Twin>,
     /// None as long as all of it fits into one request.
     upload: Option<PartUpload>,
     /// How many parts were there when it was recorded, and when.
@@ -77,9 +85,13 @@ impl StoreWriter {
             Answer::Changed | Answer::Gone | Answer::Undivided => BTreeMap::new(),
         };
         let units = (memory / UNIT).max(1);
+        // A chunk that is written again is written whatever the store tells of what it holds.
+        let compares =
+            order.merges() && !order.replaces && twin::holds_some(&store, &order.span).await?;
         Ok(Self {
+            compares,
             store,
-            order,
+            order: Arc::new(order),
             room: Arc::new(Semaphore::new(units)),
             units,
             requests: Arc::new(Semaphore::new(REQUESTS)),
@@ -101,16 +113,7 @@ impl StoreWriter {
             (Some(object), 0) => return self.whole(object, piece.bytes.clone()).await,
             (None, 0) => {
                 let begin = piece.begin.clone().ok_or_else(out_of_order)?;
-                let part = begin.size.div_ceil(PARTS).next_multiple_of(1 << 20).max(PART);
-                self.open = Some(Open {
-                    key: key_of(&piece.name)?,
-                    begin,
-                    part: usize::try_from(part).map_err(|_| out_of_order())?,
-                    size: 0,
-                    buffer: BytesMut::new(),
-                    upload: None,
-                    recorded: (0, Instant::now()),
-                });
+                self.open(key_of(&piece.name)?, begin).await?;
             }
             _ => {}
         }
@@ -119,6 +122,26 @@ impl StoreWriter {
             Some(object) => self.close(object).await,
             None => Ok(()),
         }
+    }
+
+    async fn open(&mut self, key: String, begin: Arc<Object>) -> Result<()> {
+        self.settle_folder(Some(&key)).await?;
+        let part = begin.size.div_ceil(PARTS).next_multiple_of(1 << 20).max(PART);
+        let twin = match self.compares && begin.size > part {
+            true => Twin::find(&self.store, &key, &begin, &self.order).await?,
+            false => None,
+        };
+        self.open = Some(Open {
+            key,
+            begin,
+            part: usize::try_from(part).map_err(|_| out_of_order())?,
+            size: 0,
+            buffer: BytesMut::new(),
+            twin,
+            upload: None,
+            recorded: (0, Instant::now()),
+        });
+        Ok(())
     }
 
     /// Writes an object in one request.
@@ -135,35 +158,52 @@ impl StoreWriter {
             }
             ObjectKind::File => bytes,
         };
-        let attributes = metadata::write(object, |column| self.order.columns.contains(column))?;
-        self.put(key, attributes, bytes).await
+        let attributes = metadata::write(object, |column| self.order.wants(column))?;
+        self.put(key, object.clone(), attributes, bytes).await
     }
 
     /// Writes an object for the folder at hand, where what comes next does not imply it.
     async fn settle_folder(&mut self, next: Option<&str>) -> Result<()> {
         let Some(folder) = self.folder.take() else { return Ok(()) };
         let key = format!("{}/", key_of(&folder.name)?);
-        let mut attributes =
-            metadata::write(&folder, |column| self.order.columns.contains(column))?;
-        if attributes.is_empty() && next.is_some_and(|next| next.starts_with(&key)) {
+        let mut attributes = metadata::write(&folder, |column| self.order.wants(column))?;
+        let is_implied = attributes.is_empty() && next.is_some_and(|next| next.starts_with(&key));
+        // What the store has there may say otherwise; where it need not be, a mirror removes it.
+        let is_kept = self.order.existing == Existing::Append;
+        if is_implied && !(is_kept && self.store.describe(&key).await?.is_some()) {
             return Ok(());
         }
         metadata::mark_folder(&mut attributes);
-        self.put(key, attributes, Bytes::new()).await
+        self.put(key, folder, attributes, Bytes::new()).await
     }
 
-    async fn put(&mut self, key: String, attributes: Attributes, bytes: Bytes) -> Result<()> {
+    /// Writes an object in one request, unless the store holds it.
+    async fn put(
+        &mut self,
+        key: String,
+        object: Object,
+        attributes: Attributes,
+        bytes: Bytes,
+    ) -> Result<()> {
         self.reap()?;
-        if self.order.replaces {
-            self.written.insert(key.clone());
-        }
+        self.done(&key);
         let permits = self.permits(bytes.len()).await?;
-        let store = self.store.clone();
+        let (store, order) = (self.store.clone(), self.order.clone());
+        let compares = self.compares;
         self.tasks.spawn(async move {
             let _held = permits;
+            if compares && twin::is_there(&store, &key, &object, &bytes, &order).await? {
+                return Ok(());
+            }
             store.put(&key, bytes, attributes).await
         });
         Ok(())
+    }
+
+    fn done(&mut self, key: &str) {
+        if self.order.removes() {
+            self.written.insert(key.to_string());
+        }
     }
 
     async fn append(&mut self, piece: &Piece) -> Result<()> {
@@ -186,21 +226,43 @@ impl StoreWriter {
         Ok(())
     }
 
-    /// Uploads what was gathered as the next part, unless it is there with the same bytes.
+    /// Takes what was gathered as the next part. When it is the first that the store does not hold, those
+    /// before it come from there.
     async fn put_part(&mut self) -> Result<()> {
         self.reap()?;
         let Some(mut open) = self.open.take() else { return Err(out_of_order()) };
+        let bytes = open.buffer.split().freeze();
+        if let Some(twin) = &mut open.twin {
+            let _held = self.permits(bytes.len()).await?;
+            if twin.holds(&self.store, &open.key, &bytes).await? {
+                self.open = Some(open);
+                return Ok(());
+            }
+        }
+        self.renew(&mut open).await?;
+        self.upload(&mut open, bytes).await?;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Uploads the parts that the store was found to hold.
+    async fn renew(&mut self, open: &mut Open) -> Result<()> {
+        let Some(twin) = open.twin.take() else { return Ok(()) };
+        for number in 0..twin.parts() {
+            let bytes = twin.part(&self.store, &open.key, number).await?;
+            self.upload(open, bytes).await?;
+        }
+        Ok(())
+    }
+
+    /// Uploads the next part, unless it was uploaded before with the same bytes.
+    async fn upload(&mut self, open: &mut Open, bytes: Bytes) -> Result<()> {
         let mut upload = match open.upload.take() {
             Some(upload) => upload,
-            None => {
-                let key = open.key.clone();
-                self.settle_folder(Some(&key)).await?;
-                self.begin(&open).await?
-            }
+            None => self.begin(open).await?,
         };
         let stale = self.stale(&open.key);
         unless_stale(upload.reap(), &self.store, stale).await?;
-        let bytes = open.buffer.split().freeze();
         let hash = blake3::hash(&bytes).to_hex().to_string();
         let number = upload.next();
         let known = self.under_way().get(&open.key).and_then(|one| one.parts.get(&number).cloned());
@@ -219,7 +281,6 @@ impl StoreWriter {
         }
         let is_news = upload.id().is_some() && open.is_news(upload.there());
         open.upload = Some(upload);
-        self.open = Some(open);
         if is_news { self.record().await } else { Ok(()) }
     }
 
@@ -235,7 +296,7 @@ impl StoreWriter {
                 if let Some(known) = known {
                     self.store.give_up_upload(&open.key, &known.id).await?;
                 }
-                let kept = |column: &str| column != "hash" && self.order.columns.contains(column);
+                let kept = |column: &str| column != "hash" && self.order.wants(column);
                 let attributes = metadata::write(&open.begin, kept)?;
                 let upload = PartUpload::begin(&self.store, &open.key, attributes).await?;
                 let id = upload.id().unwrap_or_default().to_string();
@@ -262,15 +323,18 @@ impl StoreWriter {
         let open = open.ok_or_else(|| {
             Error::new(Code::Internal, "an object has another size than was told")
         })?;
-        if open.upload.is_some() && !open.buffer.is_empty() {
+        if (open.upload.is_some() || open.twin.is_some()) && !open.buffer.is_empty() {
             self.put_part().await?;
         }
-        let Some(open) = self.open.take() else { return Err(out_of_order()) };
+        let Some(mut open) = self.open.take() else { return Err(out_of_order()) };
+        if open.twin.as_ref().is_some_and(|twin| twin.size() == object.size) {
+            self.done(&open.key);
+            return Ok(());
+        }
+        self.renew(&mut open).await?;
         let Open { key, buffer, size, upload, .. } = open;
         let Some(upload) = upload else { return self.whole(object, buffer.freeze()).await };
-        if self.order.replaces {
-            self.written.insert(key.clone());
-        }
+        self.done(&key);
         let (store, under_way, stale) =
             (self.store.clone(), self.under_way.clone(), self.stale(&key));
         self.tasks.spawn(async move {
@@ -335,9 +399,14 @@ impl StoreWriter {
             self.store.remove(std::slice::from_ref(&self.order.record)).await?;
         }
         let claim = self.order.claim.clone();
+        if self.order.removes() {
+            self.order.must_be_all(entry.fingerprint.rows)?;
+            failpoint::hit("trees.before-removal")?;
+            let (store, order) = (self.store.clone(), self.order.clone());
+            let written = std::mem::take(&mut self.written);
+            blocking(move || remove_others(&store, &order, &written)).await?;
+        }
         if self.order.replaces {
-            let others = self.others().await?;
-            self.store.remove(&others).await?;
             let (table, chunk) = (self.order.table, self.order.chunk);
             let claim = claim.clone();
             blocking(move || claim.remove_entry(table, chunk)).await?;
@@ -346,40 +415,44 @@ impl StoreWriter {
         blocking(move || claim.put_entry(&entry)).await?;
         failpoint::hit("trees.after-entry")
     }
+}
 
-    /// What the chunk's part of the store holds and the source does not.
-    async fn others(&self) -> Result<Vec<String>> {
-        let [after, to] = self.order.span.ends()?;
-        let shelf = Shelf::new(self.store.clone(), Vec::new());
-        let walked = shelf.clone();
-        let keys = move || {
-            let mut walk = walked.walk(after.as_deref(), to.clone())?;
-            let mut keys = Vec::new();
-            while let Some(found) = walk.next()? {
-                if found.listed.is_some() {
-                    keys.push(String::from_utf8_lossy(&walked.resolve(&found)?).into_owned());
-                }
-            }
-            Ok(keys)
-        };
-        let found = blocking(move || shelf.in_order(keys)).await?;
+/// Removes what the chunk's part of the store holds and the source does not.
+fn remove_others(store: &Arc<Store>, order: &Order, written: &HashSet<String>) -> Result<()> {
+    let [after, to] = order.span.ends()?;
+    let shelf = Shelf::new(store.clone(), Vec::new());
+    let handle = store.handle();
+    shelf.in_order(|| {
+        let mut walk = shelf.walk(after.as_deref(), to.clone())?;
         let mut others = Vec::new();
-        for key in found.into_iter().filter(|key| !self.written.contains(key)) {
-            if !self.is_written_folder(&key).await? {
-                others.push(key);
+        while let Some(found) = walk.next()? {
+            if found.listed.is_none() {
+                continue;
+            }
+            let key = String::from_utf8_lossy(&shelf.resolve(&found)?).into_owned();
+            if written.contains(&key) || handle.block_on(is_written_folder(store, written, &key))? {
+                continue;
+            }
+            others.push(key);
+            if others.len() == REMOVED {
+                order.claim.check()?;
+                handle.block_on(store.remove(&std::mem::take(&mut others)))?;
+                failpoint::hit("trees.removal")?;
             }
         }
-        Ok(others)
-    }
+        order.claim.check()?;
+        handle.block_on(store.remove(&others))?;
+        failpoint::hit("trees.removal")
+    })
+}
 
-    /// Whether an object is what a server made of one that was written for a folder: some drop the `/`.
-    async fn is_written_folder(&self, key: &str) -> Result<bool> {
-        if !self.written.contains(&format!("{key}/")) {
-            return Ok(false);
-        }
-        let answer = self.store.get(key, None, None).await?;
-        Ok(matches!(answer, Answer::Got(got) if metadata::is_folder(&got.attributes)))
+/// Whether an object is what a server made of one that was written for a folder: some drop the `/`.
+async fn is_written_folder(store: &Store, written: &HashSet<String>, key: &str) -> Result<bool> {
+    if !written.contains(&format!("{key}/")) {
+        return Ok(false);
     }
+    let answer = store.get(key, None, None).await?;
+    Ok(matches!(answer, Answer::Got(got) if metadata::is_folder(&got.attributes)))
 }
 
 impl Open {

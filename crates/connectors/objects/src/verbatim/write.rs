@@ -2,13 +2,20 @@
 //!
 //! A file that comes in one part is written under its name; a larger one under a temporary name until
 //! it is whole. Before the chunk's entry is written, everything of it is on disk.
+//!
+//! Where the tree held objects before, every file has a temporary name until it is whole, and only the
+//! bytes from the first that differs on are written.
+
+mod files;
+mod order;
+mod remove;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::fs::{self, File, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,20 +24,19 @@ use async_trait::async_trait;
 use longshore_model::connector::Writer;
 use longshore_model::ledger::Entry;
 use longshore_model::object::{Object, ObjectBatch, ObjectKind, Piece, escape, unescape};
+use longshore_model::spec::Existing;
 use longshore_model::{Batch, Code, Error, Result, failpoint};
-use rustix::fs::{AtFlags, CWD, Gid, Timespec, Timestamps, UTIME_OMIT, Uid};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::entry::PERMISSIONS;
-use super::load::Claim;
-use super::source::Span;
-use super::walk::EntryKind;
-
-/// A part of zeros of this size becomes a hole.
-const HOLE: usize = 64 << 10;
-/// What the owner of a folder must be allowed while it is filled.
-const FILLED: u32 = 0o700;
+use super::twin::{Twin, is_described};
+use files::{
+    FILLED, create, failed, make_folder, make_link, open_folder, owner, partial, remove_all,
+};
+pub(super) use files::{is_partial, write_sparse};
+pub(super) use order::Order;
 
 /// Writes one chunk of a tree.
 pub(super) struct TreeWriter {
@@ -41,20 +47,6 @@ pub(super) struct TreeWriter {
 enum Command {
     Objects(ObjectBatch),
     Commit(Box<Entry>, oneshot::Sender<()>),
-}
-
-/// What is written where.
-pub(super) struct Order {
-    pub(super) claim: Arc<Claim>,
-    pub(super) chunk: usize,
-    pub(super) table: usize,
-    pub(super) span: Span,
-    /// The columns that are kept.
-    pub(super) columns: HashSet<String>,
-    /// Whether something of the chunk may be there already: what it does not write is removed.
-    pub(super) replaces: bool,
-    /// The object of a store that tells what was uploaded of large objects of the chunk.
-    pub(super) record: String,
 }
 
 impl TreeWriter {
@@ -117,9 +109,32 @@ struct Writing {
 
 struct Open {
     name: Arc<str>,
-    file: File,
-    temporary: PathBuf,
+    content: Content,
     size: u64,
+}
+
+/// Where the bytes of a file are.
+enum Content {
+    /// In the target, as far as they were compared.
+    There(Twin),
+    New {
+        file: File,
+        temporary: PathBuf,
+    },
+}
+
+impl Open {
+    /// Goes on in a new file, with what was found to be the same.
+    fn renew(&mut self, path: &Path, chunk: usize) -> Result<()> {
+        if let Content::There(twin) = &self.content {
+            let temporary = partial(path, chunk);
+            let mut file = create(&temporary)?;
+            let copied = twin.copy_to(&mut file, self.size);
+            copied.map_err(|error| failed(&temporary, error))?;
+            self.content = Content::New { file, temporary };
+        }
+        Ok(())
+    }
 }
 
 impl Writing {
@@ -158,24 +173,41 @@ impl Writing {
             self.give_up();
         }
         let path = self.order.claim.path(&piece.name)?;
+        let known = piece.end.as_ref().or(piece.begin.as_ref());
         match (&piece.end, piece.offset) {
-            (Some(object), 0) => self.whole(&path, object, &piece.bytes),
-            (None, 0) => {
-                self.parent(&path)?;
-                let temporary = partial(&path, self.order.chunk);
-                let file = create(&temporary)?;
-                let open = Open { name: piece.name.clone(), file, temporary, size: 0 };
-                self.open = Some(open);
-                self.append(&piece)
+            (Some(object), 0) if object.kind != ObjectKind::File || !self.order.merges() => {
+                return self.whole(&path, object, &piece.bytes);
             }
-            (end, _) => {
-                self.append(&piece)?;
-                match end {
-                    Some(object) => self.close(&path, object),
-                    None => Ok(()),
-                }
-            }
+            (_, 0) => self.begin(&path, &piece.name, known.map_or(0, |object| object.size))?,
+            _ => {}
         }
+        self.append(&path, &piece)?;
+        match &piece.end {
+            Some(object) => self.close(&path, object),
+            None => Ok(()),
+        }
+    }
+
+    /// Begins a file of about so many bytes.
+    fn begin(&mut self, path: &Path, name: &Arc<str>, size: u64) -> Result<()> {
+        self.parent(path)?;
+        if self.order.existing == Existing::Append {
+            // What is kept does not make way, which is better known before the bytes come.
+            self.make_way(path, ObjectKind::File)?;
+        }
+        let twin = match self.order.merges() {
+            true => Twin::find(path, size).map_err(|error| failed(path, error))?,
+            false => None,
+        };
+        let content = match twin {
+            Some(twin) => Content::There(twin),
+            None => {
+                let temporary = partial(path, self.order.chunk);
+                Content::New { file: create(&temporary)?, temporary }
+            }
+        };
+        self.open = Some(Open { name: name.clone(), content, size: 0 });
+        Ok(())
     }
 
     /// Writes an object that came in one part.
@@ -186,11 +218,12 @@ impl Writing {
             ObjectKind::Folder => {
                 make_folder(path)?;
                 self.folders.insert(path.to_path_buf());
+                let is_closed = object.mode.is_some_and(|mode| mode & FILLED != FILLED);
+                if self.is_there(path, object) && !is_closed {
+                    return self.done(object);
+                }
             }
-            ObjectKind::Link => {
-                let to = object.link.as_deref().and_then(unescape).unwrap_or_default();
-                make_link(OsStr::from_bytes(&to), path)?;
-            }
+            ObjectKind::Link => return self.link(path, object),
             ObjectKind::File => {
                 let mut file = create(path)?;
                 write_sparse(&mut file, 0, bytes).map_err(|error| failed(path, error))?;
@@ -200,36 +233,79 @@ impl Writing {
         self.describe(path, object)
     }
 
-    fn append(&mut self, piece: &Piece) -> Result<()> {
+    fn link(&mut self, path: &Path, object: &Object) -> Result<()> {
+        let to = object.link.as_deref().and_then(unescape).unwrap_or_default();
+        let to = OsStr::from_bytes(&to);
+        if !self.order.merges() {
+            make_link(to, path)?;
+            return self.describe(path, object);
+        }
+        if fs::read_link(path).is_ok_and(|there| there.as_os_str() == to)
+            && self.is_there(path, object)
+        {
+            return self.done(object);
+        }
+        let temporary = partial(path, self.order.chunk);
+        make_link(to, &temporary)?;
+        self.describe(&temporary, object)?;
+        fs::rename(&temporary, path).map_err(|error| failed(path, error))
+    }
+
+    /// Whether what the tree held before has all that is kept of an object apart from its bytes.
+    fn is_there(&self, path: &Path, object: &Object) -> bool {
+        let there = fs::symlink_metadata(path);
+        let wants = |column: &str| self.order.wants(column);
+        self.order.merges() && there.is_ok_and(|there| is_described(&there, object, wants))
+    }
+
+    fn append(&mut self, path: &Path, piece: &Piece) -> Result<()> {
         let open =
             self.open.as_mut().filter(|open| open.name == piece.name && open.size == piece.offset);
         let open = open.ok_or_else(|| {
             Error::new(Code::Internal, "a part of an object came without those before it")
         })?;
-        write_sparse(&mut open.file, piece.offset, &piece.bytes)
-            .map_err(|error| failed(&open.temporary, error))?;
+        if let Content::There(twin) = &open.content
+            && !twin.holds(piece.offset, &piece.bytes).map_err(|error| failed(path, error))?
+        {
+            open.renew(path, self.order.chunk)?;
+        }
+        if let Content::New { file, temporary } = &mut open.content {
+            write_sparse(file, piece.offset, &piece.bytes)
+                .map_err(|error| failed(temporary, error))?;
+        }
         open.size += piece.bytes.len() as u64;
         Ok(())
     }
 
     /// Gives a file its name when all of it is there.
     fn close(&mut self, path: &Path, object: &Object) -> Result<()> {
-        let Some(open) = self.open.take() else { return Ok(()) };
+        let Some(mut open) = self.open.take() else { return Ok(()) };
         if open.size != object.size {
             return Err(Error::new(Code::Internal, "an object has another size than was told"));
         }
-        open.file.set_len(object.size).map_err(|error| failed(&open.temporary, error))?;
-        drop(open.file);
-        self.make_way(path, object.kind)?;
-        fs::rename(&open.temporary, path).map_err(|error| failed(path, error))?;
-        self.describe(path, object)
+        if let Content::There(twin) = &open.content {
+            let described = twin.is_described(object, |column| self.order.wants(column));
+            match twin.size() == object.size && (described || !twin.is_shared()) {
+                true if described => return self.done(object),
+                true => return self.describe(path, object),
+                false => open.renew(path, self.order.chunk)?,
+            }
+        }
+        if let Content::New { file, temporary } = open.content {
+            file.set_len(object.size).map_err(|error| failed(&temporary, error))?;
+            drop(file);
+            self.make_way(path, object.kind)?;
+            self.describe(&temporary, object)?;
+            fs::rename(&temporary, path).map_err(|error| failed(path, error))?;
+        }
+        Ok(())
     }
 
     /// Removes a file that never became whole.
     fn give_up(&mut self) {
-        if let Some(open) = self.open.take() {
+        if let Some(Open { content: Content::New { temporary, .. }, .. }) = self.open.take() {
             // What stays is removed when the target is claimed again.
-            let _ = fs::remove_file(open.temporary);
+            let _ = fs::remove_file(temporary);
         }
     }
 
@@ -246,7 +322,7 @@ impl Writing {
             if !self.folders.contains(&folder) {
                 self.make_way(&folder, ObjectKind::Folder)?;
                 make_folder(&folder)?;
-                if self.order.replaces {
+                if self.order.replaces || self.order.merges() {
                     self.unclose(&folder)?;
                 }
                 self.folders.insert(folder.clone());
@@ -256,10 +332,10 @@ impl Writing {
         Ok(())
     }
 
-    /// Where a chunk is replaced, removes a folder where the source has none, and what stands where it
-    /// has one.
+    /// Where something may be there already, removes a folder where the source has none, and what stands
+    /// where it has one.
     fn make_way(&self, path: &Path, kind: ObjectKind) -> Result<()> {
-        if !self.order.replaces {
+        if !(self.order.replaces || self.order.merges()) {
             return Ok(());
         }
         let there = match fs::symlink_metadata(path) {
@@ -267,23 +343,41 @@ impl Writing {
             there => there.map_err(|error| failed(path, error))?,
         };
         let removed = match (there.is_dir(), kind == ObjectKind::Folder) {
-            (true, false) => fs::remove_dir_all(path),
+            (true, true) | (false, false) => return Ok(()),
+            _ if self.order.existing == Existing::Append || self.is_written(path) => {
+                return Err(taken(path));
+            }
+            (true, false) => remove_all(path),
             (false, true) => fs::remove_file(path),
-            _ => Ok(()),
         };
-        removed.map_err(|error| failed(path, error))
+        match removed {
+            // Another chunk has made way for the same meanwhile.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) => {
+                Ok(())
+            }
+            removed => removed.map_err(|error| failed(path, error)),
+        }
     }
 
-    /// Allows to fill a folder that is finished, until the chunk is committed.
+    fn is_written(&self, path: &Path) -> bool {
+        self.written.contains(self.below(path).as_os_str().as_bytes())
+    }
+
+    /// The path below the root.
+    fn below<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(self.order.claim.root()).unwrap_or(path)
+    }
+
+    /// Allows to fill a folder that is finished, until the chunk is committed; or the run is finished,
+    /// where the folder's mode comes with its row.
     fn unclose(&mut self, folder: &Path) -> Result<()> {
         let there = fs::symlink_metadata(folder).map_err(|error| failed(folder, error))?;
         let mode = there.permissions().mode() & PERMISSIONS;
         if mode & FILLED != FILLED {
-            let root = self.order.claim.root();
-            let below = folder.strip_prefix(root).unwrap_or(folder);
-            self.modes.push((escape(below.as_os_str().as_bytes()), mode));
-            fs::set_permissions(folder, Permissions::from_mode(mode | FILLED))
-                .map_err(|error| failed(folder, error))?;
+            if self.order.replaces || !self.order.wants("mode") {
+                self.modes.push((escape(self.below(folder).as_os_str().as_bytes()), mode));
+            }
+            open_folder(folder, mode).map_err(|error| failed(folder, error))?;
         }
         Ok(())
     }
@@ -291,7 +385,7 @@ impl Writing {
     /// Sets what is known of an object apart from its bytes. Owners come first: a change of the owner
     /// takes bits of the mode away.
     fn describe(&mut self, path: &Path, object: &Object) -> Result<()> {
-        let wanted = |column: &str| self.order.columns.contains(column);
+        let wanted = |column: &str| self.order.wants(column);
         if wanted("owner")
             && let Some((user, group)) = object.owner.as_deref().and_then(owner)
         {
@@ -324,7 +418,12 @@ impl Writing {
             rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(|error| failed(path, error.into()))?;
         }
-        if self.order.replaces {
+        self.done(object)
+    }
+
+    /// An object is there.
+    fn done(&mut self, object: &Object) -> Result<()> {
+        if self.order.replaces || self.order.merges() {
             self.written.extend(unescape(&object.name));
         }
         Ok(())
@@ -333,8 +432,14 @@ impl Writing {
     fn commit(mut self, mut entry: Entry) -> Result<()> {
         self.give_up();
         let claim = self.order.claim.clone();
-        if self.order.replaces {
+        if self.order.removes() {
+            self.order.must_be_all(entry.fingerprint.rows)?;
+            claim.check()?;
+            failpoint::hit("trees.before-removal")?;
             self.remove_others()?;
+        }
+        if self.order.replaces {
+            claim.remove_entry(self.order.table, self.order.chunk)?;
         }
         if claim.is_finished()? {
             claim.set_modes(self.modes.clone())?;
@@ -347,34 +452,6 @@ impl Writing {
         claim.put_entry(&entry)?;
         failpoint::hit("trees.after-entry")
     }
-
-    /// Removes what the chunk's part of the tree holds and the source does not.
-    fn remove_others(&self) -> Result<()> {
-        let claim = &self.order.claim;
-        let [after, to] = self.order.span.ends()?;
-        let forest = claim.forest();
-        let mut walk = forest.walk(after.as_deref(), to)?;
-        let mut others = Vec::new();
-        while let Some(found) = walk.next()? {
-            if !self.written.contains(&found.path) {
-                others.push((forest.path(&found.path), found.kind));
-            }
-        }
-        // What is in a folder goes before it.
-        for (path, kind) in others.into_iter().rev() {
-            let removed = match kind {
-                EntryKind::Folder => fs::remove_dir(&path),
-                _ => fs::remove_file(&path),
-            };
-            match removed {
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                // What a later chunk holds is in it.
-                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {}
-                removed => removed.map_err(|error| failed(&path, error))?,
-            }
-        }
-        claim.remove_entry(self.order.table, self.order.chunk)
-    }
 }
 
 impl Drop for Writing {
@@ -383,81 +460,8 @@ impl Drop for Writing {
     }
 }
 
-fn failed(path: &Path, error: std::io::Error) -> Error {
-    Error::io("write an entry", path.display(), error)
-}
-
-/// What the name of a file that is not whole begins with; the number of its chunk follows.
-const PARTIAL: &str = ".longshore-part-";
-
-/// Whether a name is one that files have until they are whole.
-pub(super) fn is_partial(name: &[u8]) -> bool {
-    let number = name.strip_prefix(PARTIAL.as_bytes());
-    number.is_some_and(|rest| !rest.is_empty() && rest.iter().all(u8::is_ascii_digit))
-}
-
-/// The name of a file until it is whole.
-fn partial(path: &Path, chunk: usize) -> PathBuf {
-    path.with_file_name(format!("{PARTIAL}{chunk}"))
-}
-
-/// An empty file; what is there under its name goes.
-fn create(path: &Path) -> Result<File> {
-    let open = || {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).custom_flags(libc::O_NOFOLLOW);
-        options.mode(0o600).open(path)
-    };
-    match open() {
-        Ok(file) => Ok(file),
-        // A link, or a file that may not be written: an earlier try has made it.
-        Err(error)
-            if error.kind() == ErrorKind::PermissionDenied
-                || error.raw_os_error() == Some(libc::ELOOP) =>
-        {
-            fs::remove_file(path).map_err(|error| failed(path, error))?;
-            open().map_err(|error| failed(path, error))
-        }
-        Err(error) => Err(failed(path, error)),
-    }
-}
-
-fn make_folder(path: &Path) -> Result<()> {
-    match fs::create_dir(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let there = fs::symlink_metadata(path).map_err(|error| failed(path, error))?;
-            match there.is_dir() {
-                true => Ok(()),
-                // A link would lead out of the tree.
-                false => Err(Error::new(Code::TargetNotEmpty, "a folder's name is taken")
-                    .with("path", path.display().to_string())),
-            }
-        }
-        Err(error) => Err(failed(path, error)),
-    }
-}
-
-fn make_link(to: &OsStr, path: &Path) -> Result<()> {
-    let make = || std::os::unix::fs::symlink(to, path);
-    match make() {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            fs::remove_file(path).map_err(|error| failed(path, error))?;
-            make().map_err(|error| failed(path, error))
-        }
-        made => made.map_err(|error| failed(path, error)),
-    }
-}
-
-/// Writes a part; zeros become a hole.
-fn write_sparse(file: &mut File, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
-    if bytes.len() >= HOLE && bytes.iter().all(|byte| *byte == 0) {
-        return file.seek(SeekFrom::Start(offset + bytes.len() as u64)).map(drop);
-    }
-    file.write_all(bytes)
-}
-
-fn owner(text: &str) -> Option<(Uid, Gid)> {
-    let (user, group) = text.split_once(':')?;
-    Some((Uid::from_raw(user.parse().ok()?), Gid::from_raw(group.parse().ok()?)))
+fn taken(path: &Path) -> Error {
+    Error::new(Code::TargetNotEmpty, "a name is that of a folder on one side and not on the other")
+        .with("path", path.display().to_string())
+        .hint("Rename it on one side.")
 }

@@ -155,6 +155,7 @@ pub(crate) fn plan(target: &dyn Target, chunks: usize) -> MovePlan {
         finish: design.finish,
         losses: Vec::new(),
         not_moved: design.not_moved,
+        merge: None,
         risks: Vec::new(),
         restart: String::new(),
     }
@@ -179,6 +180,7 @@ pub(crate) async fn begin(load: &dyn Load, run: &str, plan: &MovePlan, how: Prep
         move_index: 0,
         position: plan.position.clone(),
         baselines: Default::default(),
+        kept: Default::default(),
     };
     load.begin(&header, plan, &[how]).await.expect("begin");
 }

@@ -106,6 +106,7 @@ impl Pair {
             finish: design.finish,
             losses: Vec::new(),
             not_moved: design.not_moved,
+            merge: None,
             risks: Vec::new(),
             restart: String::new(),
         };
@@ -255,6 +256,7 @@ pub(crate) fn header() -> Header {
         move_index: 0,
         position: Position("here".to_string()),
         baselines: Default::default(),
+        kept: Default::default(),
     }
 }
 
