@@ -101,7 +101,7 @@ codes! {
         "All readers share one consistent view of the source, which one connection holds. That connection has ended, so no reader can join the view any more. The run stops rather than mix two states; started again it takes a new view and keeps every table whose rows are still the same.";
     TargetNotEmpty "LS0201" Precondition "the target already holds data",
         "Choose what to do with it: `existing: append`, `truncate` or `replace` in the move, or --existing on the command line.",
-        "A migration never writes over data by default. append adds rows to the tables that are there; truncate empties them first; replace drops and makes them anew.";
+        "A migration never writes over data by default. append adds rows to the tables that are there; truncate empties them first; replace drops and makes them anew. For trees of objects there is also mirror, which writes what differs and removes what the source lacks.";
     TargetBusy "LS0202" Busy "another run holds the target",
         "Wait for it to end, or stop it; the message names the holder.",
         "Only one run at a time writes into a target. The lock is released by the operating system when its holder ends, however it ends.";

@@ -55,7 +55,7 @@ fn render(from: &str, to: &str, catalog: &Catalog, tables: &[(&Table, Study)]) -
     write_address(&mut out, "  - from", from, "SOURCE_URL");
     write_address(&mut out, "    to", to, "TARGET_URL");
     out.push_str(
-        "    # What to do with data that the target holds already: refuse, append, truncate, replace.\n    existing: refuse\n    # What moves, in order; \"!\" excludes, \"*\" stands for any text.\n",
+        "    # What to do with data that the target holds already: refuse, append, truncate, replace;\n    # for trees of objects also mirror, which removes what the source lacks.\n    existing: refuse\n    # What moves, in order; \"!\" excludes, \"*\" stands for any text.\n",
     );
     out.push_str(if tables.is_empty() {
         "    # The source holds no tables.\n    tables: []\n"

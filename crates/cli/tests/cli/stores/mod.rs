@@ -2,6 +2,7 @@
 
 mod breaks;
 mod large;
+mod merge;
 mod tables;
 
 use std::fs;
@@ -280,8 +281,6 @@ fn a_store_that_holds_something_is_left_alone_unless_told() {
     let args = ["copy", "file:from?format=objects", &bucket.address("p")];
     let ran = stage.run(&args);
     assert_eq!(ran.code, Some(43), "{}", ran.err);
-    let ran = stage.run(&[&args[..], &["--existing", "append"]].concat());
-    assert_eq!(ran.code, Some(42), "{}", ran.err);
     assert!(bucket.get("p/mine").is_some() && bucket.get("p/new").is_none());
     stage.done(&[&args[..], &["--existing", "replace"]].concat());
     assert!(bucket.get("p/mine").is_none() && bucket.get("p/new").is_some());

@@ -237,10 +237,11 @@ fn nanoseconds(seconds: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use longshore_model::object::ObjectKind;
+    use longshore_model::object::{Object, ObjectKind};
     use object_store::{Attribute, Attributes};
 
-    use super::{nanoseconds, read, seconds, write};
+    use super::{is_hash, is_same, nanoseconds, read, seconds, write};
+    use crate::store::{Described, Version};
 
     #[test]
     fn times_come_back_as_they_were() {
@@ -279,6 +280,43 @@ mod tests {
         assert_eq!(read(b"a", ObjectKind::File, 3, 0, &written).expect("an object"), object);
         let few = write(&object, |column| column == "modified").expect("attributes");
         assert_eq!(few.len(), 1);
+    }
+
+    #[test]
+    fn what_is_wanted_of_an_object_is_compared() {
+        let mut had = Attributes::new();
+        for (name, value) in [("mode", "0600"), ("mtime", "12.5"), ("blake3", "ab")] {
+            had.insert(Attribute::Metadata(name.into()), value.into());
+        }
+        let version = Version { tag: None, modified: 99 };
+        let there = Described { size: 3, version, attributes: had };
+        let same = read(b"a", ObjectKind::File, 3, 99, &there.attributes).expect("an object");
+        let other = |change: fn(&mut Object)| {
+            let mut other = same.clone();
+            change(&mut other);
+            other
+        };
+        for (object, column, expected) in [
+            (same.clone(), "", true),
+            (other(|one| one.mode = Some(0o644)), "mode", false),
+            (other(|one| one.modified = Some(12)), "modified", false),
+            (other(|one| one.owner = Some("1:1".to_string())), "owner", false),
+            (other(|one| one.attributes = Some("{}".to_string())), "attributes", false),
+            (other(|one| one.kind = ObjectKind::Link), "name", false),
+        ] {
+            assert_eq!(
+                is_same(&there, &object, |_| true).expect("a finding"),
+                expected,
+                "{column}"
+            );
+            let without = is_same(&there, &object, |wanted| wanted != column).expect("a finding");
+            assert_eq!(without, column != "name", "without {column}");
+        }
+        for (hash, expected) in
+            [("blake3:ab", true), ("blake3:cd", false), ("sha256:ab", false), ("", false)]
+        {
+            assert_eq!(is_hash(&there.attributes, hash), expected, "{hash}");
+        }
     }
 
     #[test]

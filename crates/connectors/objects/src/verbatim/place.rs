@@ -68,17 +68,15 @@ impl Place {
                 };
                 metadata.map(file).into_iter().collect()
             }
-            (Self::Store(shelf), EntryKind::Empty { filled }) => {
-                let folder = bare(path, ObjectKind::Folder, 0, None);
-                match (shelf.resolve(found)?.ends_with(b"/"), filled) {
-                    (true, _) => vec![folder],
-                    (false, true) => vec![bare(path, ObjectKind::File, 0, None), folder],
-                    (false, false) => vec![bare(path, ObjectKind::File, 0, None)],
-                }
-            }
-            (Self::Store(_), _) => {
+            (Self::Store(shelf), kind) => {
                 let size = found.listed.as_ref().map_or(0, |listed| listed.size);
-                vec![bare(path, ObjectKind::File, size, None)]
+                let folder = bare(path, ObjectKind::Folder, 0, None);
+                let file = bare(path, ObjectKind::File, size, None);
+                match kind {
+                    _ if size == 0 && shelf.stands_for_folder(found)? => vec![folder],
+                    EntryKind::Empty { filled: true } => vec![file, folder],
+                    _ => vec![file],
+                }
             }
         })
     }

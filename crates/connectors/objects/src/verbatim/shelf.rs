@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use longshore_model::object::escape;
 use longshore_model::{Code, Error, Result, pattern};
 
+use super::metadata;
 use super::walk::{EntryKind, Found};
 use crate::journal::FOLDER;
 use crate::store::{Listed, Listing, Page, Store};
@@ -154,6 +155,14 @@ impl Shelf {
         let key = String::from_utf8_lossy(&found.path).into_owned();
         let is_file = self.store.handle().block_on(self.store.head(&key))?.is_some();
         Ok([&found.path[..], if is_file { b"" } else { b"/" }].concat())
+    }
+
+    /// Whether a found object without bytes stands for a folder, also where the server has dropped the
+    /// `/` of its key.
+    pub(super) fn stands_for_folder(&self, found: &Found) -> Result<bool> {
+        let key = String::from_utf8_lossy(&found.path).into_owned();
+        let there = self.store.handle().block_on(self.store.describe(&key))?;
+        Ok(there.is_none_or(|there| metadata::is_folder(&there.attributes)))
     }
 
     fn excludes(&self, key: &str) -> bool {

@@ -47,6 +47,14 @@ pub(super) async fn is_there(
     Ok(has_bytes && there.size == bytes.len() as u64 && metadata::is_same(&there, object, wanted)?)
 }
 
+/// Whether an object stands for a folder, whose key ends in `/`. Servers before a file system refuse to
+/// be asked for it.
+pub(super) async fn has_marker(store: &Store, key: &str) -> Result<bool> {
+    let listing = Listing { start: key, shallow: true, ..Listing::default() };
+    let page = store.page(listing).await?;
+    Ok(page.objects.iter().any(|listed| Some(listed.key.as_str()) == key.strip_suffix('/')))
+}
+
 /// An object in a store that is compared, part by part, with one that comes.
 pub(super) struct Twin {
     size: u64,

@@ -170,7 +170,7 @@ impl StoreWriter {
         let is_implied = attributes.is_empty() && next.is_some_and(|next| next.starts_with(&key));
         // What the store has there may say otherwise; where it need not be, a mirror removes it.
         let is_kept = self.order.existing == Existing::Append;
-        if is_implied && !(is_kept && self.store.describe(&key).await?.is_some()) {
+        if is_implied && !(is_kept && twin::has_marker(&self.store, &key).await?) {
             return Ok(());
         }
         metadata::mark_folder(&mut attributes);
