@@ -65,7 +65,7 @@ fn spoil(stage: &Stage) {
     // A mode, a time, a size.
     fs::set_permissions(to.join("piece"), Permissions::from_mode(0o600)).expect("a mode");
     let file = fs::File::options().write(true).open(to.join("empty")).expect("a file");
-    file.set_modified(before).expect("a time");
+    file.set_modified(before - Duration::from_secs(1)).expect("a time");
     write("many/008.txt", "other");
     remove("many/009.txt");
     // Files, folders and links in each other's places.
