@@ -162,6 +162,21 @@ codes! {
     Cancelled "LS0601" Cancelled "stopped on request",
         "Run the same command again to go on from here.",
         "The run was stopped at a safe point. Finished chunks are kept.";
+    ImageInvalid "LS0701" Precondition "an image is not what its digest says",
+        "Build or pull the image again; if it happens again, ask who changed it.",
+        "Every part of an image is named by the digest of its bytes. A part that is missing, cut, changed, or of a form that no image of a migration has is refused before anything of it is used.";
+    ImageName "LS0702" Usage "the name of an image is not understood",
+        "Write it as host/repository:tag, for instance registry.example.com/team/shop:1.4.0.",
+        "Names of images are those of Docker: a host with a port where it has one, a repository of lower-case parts, a tag or a digest. A name without a host is one of Docker Hub's.";
+    ImageMissing "LS0703" NotFound "there is no such image",
+        "`longshore images` lists those that are here.",
+        "No image of that name, or none for the platform, is where it was looked for.";
+    EngineUnusable "LS0704" Unsupported "the engine cannot be sealed",
+        "Give a static binary of longshore with --engine FILE.",
+        "An image holds nothing but the engine and the migration. So the engine must be static, for a known processor, and a longshore that says what it was built of.";
+    SecretOpen "LS0705" Usage "a secret would be sealed",
+        "Write ${secret:NAME} in its place, and give its value when the migration runs.",
+        "Images are copied, kept and read by many. A password, a key or a token that stands in the migration itself would be in all of them, so building is refused.";
     Internal "LS0901" Internal "a defect in longshore",
         "Please report it with the message.",
         "Something happened that the program holds to be impossible. Nothing was committed past the last finished chunk.";

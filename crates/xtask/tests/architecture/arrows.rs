@@ -10,6 +10,7 @@ const MODEL: &str = "longshore-model";
 const DIALECT: &str = "longshore-dialect";
 const ENGINE: &str = "longshore-engine";
 const CONNECTORS: &str = "longshore-connectors";
+const IMAGE: &str = "longshore-image";
 const SERVICE: &str = "longshore-service";
 const CLI: &str = "longshore-cli";
 const SERVICES: &str = "longshore-services";
@@ -24,8 +25,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     (MODEL, &[]),
     (DIALECT, &[MODEL]),
     (ENGINE, &[MODEL]),
-    (SERVICE, &[MODEL, ENGINE, CONNECTORS]),
-    (CLI, &[MODEL, ENGINE, SERVICE]),
+    (IMAGE, &[MODEL]),
+    (SERVICE, &[MODEL, ENGINE, CONNECTORS, IMAGE]),
+    (CLI, &[MODEL, ENGINE, SERVICE, IMAGE]),
     (SERVICES, &[]),
     (TESTKIT, &[MODEL, ENGINE, SERVICES]),
     (XTASK, &[SERVICES]),
@@ -46,6 +48,7 @@ const QUARANTINES: &[(&str, &[&str])] = &[
     ("parquet", &["longshore-objects", BENCH]),
     ("proptest", &[TESTKIT]),
     ("rcgen", &[TESTKIT]),
+    ("tar", &[IMAGE]),
     ("tempfile", &[TESTKIT, DECODERS]),
 ];
 

@@ -1,0 +1,454 @@
+//! An image layout: a folder with blobs by their digests, and an index of the images in it.
+//!
+//! A blob is written beside and renamed, so that what has its name is whole. The index is changed by
+//! one process at a time.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use longshore_model::{Code, Error, Result};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::digest::{Hashed, Hasher};
+use crate::document::{
+    Annotations, Descriptor, Index, LONGEST, Manifest, annotation, from_json, media, to_json,
+};
+use crate::name::LATEST;
+use crate::{Digest, Name};
+
+pub(crate) const MARKER: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+const BUFFER: usize = 1 << 20;
+
+/// A folder in the layout of the OCI image specification.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Opens a layout, and makes it where nothing is.
+    pub fn open_or_create(root: &Path) -> Result<Self> {
+        let layout = Self { root: root.to_path_buf() };
+        let marker = layout.marker();
+        if !marker.exists() {
+            if root.is_dir() && fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some())
+            {
+                return Err(Error::new(
+                    Code::TargetNotEmpty,
+                    "the folder holds something that is no image layout",
+                )
+                .with("path", root.display().to_string())
+                .hint("Name an empty folder, or one that is not there yet."));
+            }
+            let failed = |error| Error::io("make the image layout", root.display(), error);
+            fs::create_dir_all(layout.blobs()).map_err(failed)?;
+            layout.write_index(&Index::new(Vec::new(), Annotations::new()))?;
+            layout.write_beside(&marker, MARKER.as_bytes())?;
+        }
+        fs::create_dir_all(layout.blobs())
+            .map_err(|error| Error::io("make the image layout", root.display(), error))?;
+        Ok(layout)
+    }
+
+    /// Opens a layout that is there.
+    pub fn open(root: &Path) -> Result<Self> {
+        let layout = Self { root: root.to_path_buf() };
+        fs::metadata(layout.marker())
+            .map_err(|error| Error::io("open the image layout", root.display(), error))?;
+        Ok(layout)
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn marker(&self) -> PathBuf {
+        self.root.join("oci-layout")
+    }
+
+    fn blobs(&self) -> PathBuf {
+        self.root.join("blobs").join("sha256")
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("blobs").join(digest.algorithm()).join(digest.hex())
+    }
+
+    /// Whether a blob is there.
+    pub fn has(&self, blob: &Descriptor) -> bool {
+        fs::metadata(self.path(&blob.digest)).is_ok_and(|there| there.len() == blob.size)
+    }
+
+    /// Keeps bytes, and describes them.
+    pub fn put(&self, media_type: &str, bytes: &[u8]) -> Result<Descriptor> {
+        let blob = Descriptor::of(media_type, bytes);
+        if !self.has(&blob) {
+            self.write_beside(&self.path(&blob.digest), bytes)?;
+        }
+        Ok(blob)
+    }
+
+    /// Keeps what a reader gives, if it is what a descriptor says.
+    pub fn put_from(&self, blob: &Descriptor, mut reader: impl Read) -> Result<()> {
+        if self.has(blob) {
+            return Ok(());
+        }
+        let mut writing = self.begin(blob)?;
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return writing.finish(),
+                Ok(count) => writing.write(&buffer[..count])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(Error::io("read a blob", &blob.digest, error));
+                }
+            }
+        }
+    }
+
+    /// Begins a blob of which the descriptor is known.
+    pub fn begin(&self, blob: &Descriptor) -> Result<Writing> {
+        let path = self.path(&blob.digest);
+        let beside = self.beside();
+        let file = File::create(&beside)
+            .map_err(|error| Error::io("write a blob", beside.display(), error))?;
+        Ok(Writing { blob: blob.clone(), path, beside, file, hasher: Hasher::default() })
+    }
+
+    /// A reader of a blob's bytes, which are as they were written unless the disk or somebody has
+    /// changed them: see [`Self::check`].
+    pub fn reader(&self, blob: &Descriptor) -> Result<File> {
+        let path = self.path(&blob.digest);
+        let file =
+            File::open(&path).map_err(|error| Error::io("read a blob", path.display(), error))?;
+        let size =
+            file.metadata().map_err(|error| Error::io("read a blob", path.display(), error))?.len();
+        if size != blob.size {
+            return Err(self.damaged(blob));
+        }
+        Ok(file)
+    }
+
+    /// Reads a small blob whole, and proves it.
+    pub fn read(&self, blob: &Descriptor) -> Result<Vec<u8>> {
+        if blob.size > LONGEST {
+            return Err(Error::new(Code::ImageInvalid, "a document of an image is too long")
+                .with("digest", blob.digest.to_string())
+                .with("bytes", blob.size.to_string()));
+        }
+        self.read_whole(blob)
+    }
+
+    /// Reads a blob whole, whatever its size, and proves it.
+    pub fn read_whole(&self, blob: &Descriptor) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let path = self.path(&blob.digest);
+        self.reader(blob)?
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::io("read a blob", path.display(), error))?;
+        if Digest::of(&bytes) != blob.digest {
+            return Err(self.damaged(blob));
+        }
+        Ok(bytes)
+    }
+
+    /// Reads a blob through, and proves it.
+    pub fn check(&self, blob: &Descriptor) -> Result<()> {
+        let mut hashed = Hashed::new(self.reader(blob)?);
+        io::copy(&mut hashed, &mut io::sink())
+            .map_err(|error| Error::io("read a blob", self.path(&blob.digest).display(), error))?;
+        match hashed.finish().0 == blob.digest {
+            true => Ok(()),
+            false => Err(self.damaged(blob)),
+        }
+    }
+
+    fn damaged(&self, blob: &Descriptor) -> Error {
+        Error::new(Code::ImageInvalid, "a blob of an image is not what its digest says")
+            .with("path", self.path(&blob.digest).display().to_string())
+            .hint("It was damaged or changed. Remove that file, and build or pull the image again.")
+    }
+
+    /// The images, as the index lists them.
+    pub fn index(&self) -> Result<Index> {
+        let path = self.root.join("index.json");
+        let bytes = fs::read(&path)
+            .map_err(|error| Error::io("read the index of images", path.display(), error))?;
+        from_json("index", &bytes).map_err(|error| error.with("path", path.display().to_string()))
+    }
+
+    /// The image that a name stands for: its digest's, if it has one, else its tag's.
+    pub fn find(&self, name: &Name) -> Result<Option<Descriptor>> {
+        let images = self.index()?.manifests;
+        let wanted = tagged(name);
+        let is_it = |image: &Descriptor| match &name.digest {
+            Some(digest) => image.digest == *digest,
+            None => named(image) == Some(&wanted),
+        };
+        Ok(images.into_iter().find(is_it))
+    }
+
+    /// Gives an image the tag of a name, which another may have had before; returns that one.
+    pub fn tag(&self, image: &Descriptor, name: &Name) -> Result<Option<Descriptor>> {
+        let mut before = None;
+        self.change(|index| {
+            before = take(index, &tagged(name));
+            index.manifests.push(with_name(image, name));
+        })?;
+        Ok(before)
+    }
+
+    /// Takes a tag from its image; returns the image. Its blobs stay.
+    pub fn untag(&self, name: &Name) -> Result<Option<Descriptor>> {
+        let mut before = None;
+        self.change(|index| before = take(index, &tagged(name)))?;
+        Ok(before)
+    }
+
+    /// Lists an artifact as one that speaks of another manifest.
+    pub fn refer(&self, artifact: &Descriptor, subject: &Digest) -> Result<()> {
+        self.change(|index| {
+            let is_it = |one: &Descriptor| one.digest == artifact.digest && named(one).is_none();
+            if !index.manifests.iter().any(is_it) {
+                let mut artifact = artifact.clone();
+                artifact.annotations.insert(annotation::SUBJECT.to_string(), subject.to_string());
+                index.manifests.push(artifact);
+            }
+        })
+    }
+
+    /// Lists an artifact as one that speaks of what its own manifest says, as indexes of other tools leave it.
+    pub(crate) fn refer_as_it_says(&self, artifact: &Descriptor) -> Result<()> {
+        let manifest: Manifest = from_json("manifest", &self.read(artifact)?)?;
+        match manifest.subject {
+            Some(subject) => self.refer(artifact, &subject.digest),
+            None => Ok(()),
+        }
+    }
+
+    /// The artifacts that speak of a manifest, in the order in which they came.
+    pub fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        let mut found = Vec::new();
+        for mut one in self.index()?.manifests {
+            let told = one.annotations.remove(annotation::SUBJECT);
+            if one.artifact_type.is_some() && told.as_deref() == Some(subject.as_str()) {
+                found.push(one);
+            }
+        }
+        Ok(found)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Index)) -> Result<()> {
+        let path = self.root.join("lock");
+        let failed =
+            |error: io::Error| Error::io("lock the index of images", path.display(), error);
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let lock = lock.map_err(failed)?;
+        flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+        let mut index = self.index()?;
+        change(&mut index);
+        self.write_index(&index)
+    }
+
+    fn write_index(&self, index: &Index) -> Result<()> {
+        self.write_beside(&self.root.join("index.json"), &to_json(index)?)
+    }
+
+    /// Writes a file so that its name never stands for a part of it.
+    fn write_beside(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let beside = self.beside();
+        let written = File::create(&beside)
+            .and_then(|mut file| {
+                file.write_all(bytes)?;
+                file.sync_all()
+            })
+            .and_then(|()| fs::rename(&beside, path));
+        written.map_err(|error| {
+            // What stays is no blob, and does no harm.
+            let _ = fs::remove_file(&beside);
+            Error::io("write into the image layout", path.display(), error)
+        })
+    }
+
+    /// A name that no other process and no other thread takes.
+    fn beside(&self) -> PathBuf {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.root.join(format!(".part-{}-{number}", std::process::id()))
+    }
+}
+
+/// A blob that is being written.
+#[derive(Debug)]
+pub struct Writing {
+    blob: Descriptor,
+    path: PathBuf,
+    beside: PathBuf,
+    file: File,
+    hasher: Hasher,
+}
+
+impl Writing {
+    /// Adds bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.hasher.update(bytes);
+        let written = self.file.write_all(bytes);
+        written.map_err(|error| Error::io("write a blob", self.beside.display(), error))
+    }
+
+    /// Gives the blob its name, if it is what the descriptor says.
+    pub fn finish(mut self) -> Result<()> {
+        let found = std::mem::take(&mut self.hasher).finish();
+        if found != (self.blob.digest.clone(), self.blob.size) {
+            return Err(Error::new(Code::ImageInvalid, "a blob is not what its descriptor says")
+                .with("digest", self.blob.digest.to_string())
+                .with("found", found.0.to_string()));
+        }
+        self.file
+            .sync_all()
+            .and_then(|()| fs::rename(&self.beside, &self.path))
+            .map_err(|error| Error::io("write a blob", self.path.display(), error))
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        // It is there only when the blob never became whole.
+        let _ = fs::remove_file(&self.beside);
+    }
+}
+
+/// The name that an index gives an image.
+pub fn named(image: &Descriptor) -> Option<&str> {
+    image.annotations.get(annotation::NAME).map(String::as_str)
+}
+
+/// An image as an index lists it under a name.
+pub(crate) fn with_name(image: &Descriptor, name: &Name) -> Descriptor {
+    let tag = name.tag.as_deref().unwrap_or(LATEST).to_string();
+    let annotations = Annotations::from([
+        (annotation::REFERENCE.to_string(), tag),
+        (annotation::NAME.to_string(), tagged(name)),
+    ]);
+    Descriptor { artifact_type: None, annotations, ..image.clone() }
+}
+
+/// A name by its tag.
+fn tagged(name: &Name) -> String {
+    name.tagged(name.tag.as_deref().unwrap_or(LATEST)).to_string()
+}
+
+fn take(index: &mut Index, name: &str) -> Option<Descriptor> {
+    let place = index.manifests.iter().position(|image| named(image) == Some(name))?;
+    Some(index.manifests.remove(place))
+}
+
+/// Whether a type of media is one that this project reads as an image.
+pub(crate) fn is_known(media_type: &str) -> bool {
+    matches!(
+        media_type,
+        media::MANIFEST | media::INDEX | media::DOCKER_MANIFEST | media::DOCKER_LIST
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_model::Code;
+
+    use super::Layout;
+    use crate::Name;
+    use crate::artifact::{attach, content};
+    use crate::document::{Descriptor, media};
+
+    fn layout() -> (tempfile::TempDir, Layout) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let layout = Layout::open_or_create(&folder.path().join("images")).expect("a layout");
+        (folder, layout)
+    }
+
+    fn name(text: &str) -> Name {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn what_is_put_is_there_and_names_move() {
+        let (_folder, layout) = layout();
+        let put = |bytes| layout.put(media::MANIFEST, bytes).expect("a blob");
+        let (one, two, shop) = (put(b"1"), put(b"2"), name("shop:1"));
+        assert_eq!(layout.tag(&one, &shop).expect("a name"), None);
+        let before = layout.tag(&two, &shop).expect("a name").expect("the first");
+        assert_eq!(before.digest, one.digest);
+        let again = Layout::open_or_create(layout.root()).expect("the same");
+        let found = |name: &Name| again.find(name).expect("an index").map(|image| image.digest);
+        assert_eq!(found(&shop), Some(two.digest.clone()));
+        assert_eq!(found(&shop.at(&two.digest)), Some(two.digest.clone()));
+        assert_eq!(found(&name("shop")), None);
+        assert_eq!(found(&name("localhost/shop:1")), None);
+        assert_eq!(layout.untag(&shop).expect("an index").expect("an image").digest, two.digest);
+        assert!(layout.index().expect("an index").manifests.is_empty());
+        assert_eq!(layout.read(&one).expect("the blob stays"), b"1");
+    }
+
+    #[test]
+    fn artifacts_are_found_by_what_they_speak_of() {
+        let (_folder, layout) = layout();
+        let image = layout.put(media::MANIFEST, b"{}").expect("a blob");
+        let kind = "application/vnd.example";
+        let one = attach(&layout, &image, kind, b"1", Default::default()).expect("an artifact");
+        attach(&layout, &one, kind, b"2", Default::default()).expect("an artifact");
+        attach(&layout, &image, kind, b"1", Default::default()).expect("the same again");
+        assert_eq!(layout.referrers(&image.digest).expect("a list"), [one.clone()]);
+        assert_eq!(content(&layout, &one).expect("bytes"), b"1");
+        assert_eq!(layout.referrers(&one.digest).expect("a list").len(), 1);
+    }
+
+    #[test]
+    fn many_at_once_lose_no_name() {
+        let (_folder, layout) = layout();
+        std::thread::scope(|scope| {
+            for number in 0..16 {
+                let layout = layout.clone();
+                scope.spawn(move || {
+                    let image = layout.put(media::MANIFEST, &[number % 4]).expect("a blob");
+                    layout.tag(&image, &name(&format!("shop:{number}"))).expect("a name");
+                });
+            }
+        });
+        assert_eq!(layout.index().expect("an index").manifests.len(), 16);
+    }
+
+    #[test]
+    fn what_is_not_as_its_digest_says_is_refused() {
+        let (_folder, layout) = layout();
+        let said = Descriptor::of(media::LAYER, b"right");
+        for wrong in [&b"wrong"[..], b"righ", b"rightt", b""] {
+            assert_eq!(
+                layout.put_from(&said, wrong).expect_err("refused").code(),
+                Code::ImageInvalid
+            );
+            assert!(!layout.has(&said));
+        }
+        layout.put_from(&said, &b"right"[..]).expect("taken");
+        layout.check(&said).expect("sound");
+        for (bytes, why) in [(&b"bored"[..], "changed"), (b"rig", "cut")] {
+            std::fs::write(layout.path(&said.digest), bytes).expect("a file");
+            assert_eq!(layout.check(&said).expect_err(why).code(), Code::ImageInvalid);
+            assert_eq!(layout.read(&said).expect_err(why).code(), Code::ImageInvalid);
+        }
+        let left: Vec<_> = std::fs::read_dir(layout.root()).expect("a folder").collect();
+        assert_eq!(left.len(), 3, "{left:?}");
+    }
+
+    #[test]
+    fn folders_with_something_else_are_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("mine"), "x").expect("a file");
+        let error = Layout::open_or_create(folder.path()).expect_err("refused");
+        assert_eq!(error.code(), Code::TargetNotEmpty);
+        assert_eq!(Layout::open(folder.path()).expect_err("none").code(), Code::NotFound);
+    }
+}

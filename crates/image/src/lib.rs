@@ -1,0 +1,25 @@
+//! The image of a migration: built without a daemon, kept in layouts and archives, named, and proved by
+//! its digests.
+//!
+//! It must never know what a migration is made of: its files are given to it. Nor connectors, the engine, a
+//! terminal or the environment.
+
+pub mod archive;
+pub mod artifact;
+mod build;
+mod digest;
+pub mod document;
+mod engine;
+pub mod layer;
+mod layout;
+mod name;
+mod reach;
+mod sbom;
+
+pub use build::{Platforms, Task, build};
+pub use digest::Digest;
+pub use engine::{Engine, Package};
+pub use layout::{Layout, Writing, named};
+pub use name::{DOCKER_HUB, Name};
+pub use reach::{Image, reach};
+pub use sbom::{SBOM, sbom};
