@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use longshore_image::Name;
+use longshore_image::document::Platform;
 use longshore_model::loss::OnReject;
 use longshore_model::spec::{Existing, Rate, Size, VerifyLevel, Workers};
-use longshore_service::Overrides;
+use longshore_service::{Overrides, Place};
 
 use crate::failpoint::Failpoint;
 use crate::failure::EXITS;
@@ -66,7 +68,7 @@ pub(crate) enum Verb {
     Plan(PlanArgs),
     /// Runs a migration, or goes on with an interrupted run of it, and verifies it.
     #[command(
-        after_help = "Examples:\n  longshore run migration.yaml\n  longshore run migration.yaml --plan plan.json --verify sample\n  longshore run migration.yaml --dry-run"
+        after_help = "Examples:\n  longshore run migration.yaml\n  longshore run migration.yaml --plan plan.json --verify sample\n  longshore run migration.yaml --dry-run\n  longshore run registry.example.com/team/shop:1.4.0   # an image: its own engine runs it"
     )]
     Run(RunArgs),
     /// Reads the target back and proves that every row is there, and no other.
@@ -74,6 +76,21 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  longshore verify migration.yaml\n  longshore verify sqlite:shop.db sqlite:copy.db --independent\n  longshore verify migration.yaml --repair"
     )]
     Verify(VerifyArgs),
+    /// Seals a migration, its plan and the engine into an image.
+    #[command(
+        after_help = "Examples:\n  longshore build migration.yaml --tag registry.example.com/team/shop:1.4.0\n  longshore build migration.yaml --plan plan.json --tag shop:1.4.0 --output archive:shop.tar\n  longshore build migration.yaml --tag shop:1 --engine longshore-amd64 --engine longshore-arm64\n\nThe same inputs give the same digest. Nothing but the plan needs the systems that the migration names;\nwith --plan nothing does. SOURCE_DATE_EPOCH sets the time that the image says it was made at."
+    )]
+    Build(BuildArgs),
+    /// Lists the images that are here; takes images in, gives them names, removes names.
+    #[command(
+        after_help = "Examples:\n  longshore images\n  longshore images --load archive:shop.tar\n  longshore images --tag shop:1.4.0 shop:stable\n  longshore images --remove shop:1.3.0"
+    )]
+    Images(ImagesArgs),
+    /// Shows what is in an image.
+    #[command(
+        after_help = "Examples:\n  longshore inspect shop:1.4.0\n  longshore inspect archive:shop.tar --plan\n  longshore inspect shop:1.4.0 --sbom > sbom.cdx.json"
+    )]
+    Inspect(InspectArgs),
     /// Shows the report of a run.
     #[command(
         after_help = "Examples:\n  longshore report\n  longshore report --list\n  longshore report 20260102-1030 --html report.html"
@@ -130,7 +147,8 @@ pub(crate) struct CopyArgs {
 /// A migration file, or two addresses.
 #[derive(Debug, Args)]
 pub(crate) struct MigrationArgs {
-    /// The migration file, or a folder with migration.yaml in it; or the source's address.
+    /// The migration file, or a folder with migration.yaml in it; or the source's address; to run it, also
+    /// an image.
     #[arg(value_name = "MIGRATION | FROM", default_value = "migration.yaml")]
     pub(crate) first: String,
     /// The target's address, when the first argument is the source's.
@@ -214,6 +232,61 @@ pub(crate) struct VerifyArgs {
     /// How much is verified; the migration's own level without it.
     #[arg(long)]
     pub(crate) level: Option<LevelChoice>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    #[command(flatten)]
+    pub(crate) migration: MigrationArgs,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+    /// A name of the image, such as registry.example.com/team/shop:1.4.0; can be given again. The
+    /// migration's own name and version without it.
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) tag: Vec<Name>,
+    /// Seal this plan, made by `plan --output`, instead of making one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// A static binary of longshore, one for each platform; this one without it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) engine: Vec<PathBuf>,
+    /// Make a list of platforms also when there is one engine.
+    #[arg(long)]
+    pub(crate) index: bool,
+    /// Write the image there too: archive:FILE, which docker load takes, or oci-layout:FOLDER.
+    #[arg(long, short, value_name = "PLACE")]
+    pub(crate) output: Vec<Place>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImagesArgs {
+    /// Take in the images of an archive or another layout.
+    #[arg(long, value_name = "PLACE", conflicts_with_all = ["tag", "remove"])]
+    pub(crate) load: Option<Place>,
+    /// Give an image another name.
+    #[arg(long, num_args = 2, value_names = ["IMAGE", "NAME"], conflicts_with = "remove")]
+    pub(crate) tag: Option<Vec<Place>>,
+    /// Take a name away.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) remove: Option<Name>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The image: a name, archive:FILE or oci-layout:FOLDER.
+    pub(crate) image: Place,
+    /// Show the sealed migration.
+    #[arg(long)]
+    pub(crate) migration: bool,
+    /// Show the sealed plan.
+    #[arg(long, conflicts_with = "migration")]
+    pub(crate) plan: bool,
+    /// Write the bill of materials of the engine, as CycloneDX.
+    #[arg(long, conflicts_with_all = ["migration", "plan"])]
+    pub(crate) sbom: bool,
+    /// The platform whose engine is meant, such as linux/arm64; this machine's without it.
+    #[arg(long, value_name = "OS/ARCHITECTURE")]
+    pub(crate) platform: Option<Platform>,
 }
 
 #[derive(Debug, Args)]

@@ -9,8 +9,8 @@ use longshore_model::{Code, Error, Result};
 use serde::Serialize;
 use tar::{EntryType, Header};
 
-use crate::document::{Descriptor, Index, LONGEST, from_json, media, to_json};
-use crate::layout::{MARKER, named};
+use crate::document::{Descriptor, Index, LONGEST, Platform, from_json, media, to_json};
+use crate::layout::{INDEX, MARKER, REFERRERS, named};
 use crate::{Digest, Image, Layout, Name, reach};
 
 const BLOBS: &str = "blobs/sha256/";
@@ -46,11 +46,11 @@ fn pack(layout: &Layout, image: &Descriptor, name: &Name, path: &Path) -> Result
         archive.append_data(&mut header, path, content).map_err(failed)
     };
     let mut put = |path: &str, bytes: &[u8]| add(path, bytes.len() as u64, &mut &*bytes);
-    let (index, loaded) = listing(layout, image, name)?;
-    put("oci-layout", MARKER.as_bytes())?;
-    put("index.json", &to_json(&index)?)?;
-    put("manifest.json", &to_json(&loaded)?)?;
     let mut blobs = reach(layout, image)?;
+    put("oci-layout", MARKER.as_bytes())?;
+    put(INDEX, &to_json(&alone(image, name))?)?;
+    put(REFERRERS, &to_json(&speaking(layout, &blobs)?)?)?;
+    put("manifest.json", &to_json(&loaded(layout, image, name)?)?)?;
     blobs.sort_by(|a, b| a.digest.cmp(&b.digest));
     for blob in blobs {
         layout.check(&blob)?;
@@ -61,42 +61,30 @@ fn pack(layout: &Layout, image: &Descriptor, name: &Name, path: &Path) -> Result
     file.flush().and_then(|()| file.get_ref().sync_all()).map_err(failed)
 }
 
-/// What an archive lists: for us and the tools of OCI, and for Docker, which loads the image of one
-/// platform: this machine's, if there is one.
-fn listing(layout: &Layout, image: &Descriptor, name: &Name) -> Result<(Index, Vec<Loaded>)> {
-    let index = alone(layout, image, name)?;
+/// What Docker reads of an archive: the image for one platform, this machine's if there is one.
+fn loaded(layout: &Layout, image: &Descriptor, name: &Name) -> Result<Vec<Loaded>> {
     let images = Image::all(layout, image)?;
-    let here = images.iter().find(|image| image.config.architecture == architecture());
-    let loaded = here.or(images.first()).map(|image| {
-        let path = |blob: &Descriptor| format!("{BLOBS}{}", blob.digest.hex());
-        Loaded {
-            config: path(&image.manifest.config),
-            repo_tags: vec![familiar(name)],
-            layers: image.manifest.layers.iter().map(path).collect(),
-        }
+    let here = images.iter().find(|image| image.platform() == Platform::here());
+    let path = |blob: &Descriptor| format!("{BLOBS}{}", blob.digest.hex());
+    let loaded = here.or(images.first()).map(|image| Loaded {
+        config: path(&image.manifest.config),
+        repo_tags: vec![familiar(name)],
+        layers: image.manifest.layers.iter().map(path).collect(),
     });
-    Ok((index, loaded.into_iter().collect()))
+    Ok(loaded.into_iter().collect())
 }
 
-/// The index of a layout that holds one image, and what speaks of it.
-pub(crate) fn alone(layout: &Layout, image: &Descriptor, name: &Name) -> Result<Index> {
-    let belongs: BTreeSet<Digest> =
-        reach(layout, image)?.into_iter().map(|blob| blob.digest).collect();
-    let mut manifests = vec![crate::layout::with_name(image, name)];
-    let all = layout.index()?.manifests;
-    manifests.extend(
-        all.into_iter().filter(|one| named(one).is_none() && belongs.contains(&one.digest)),
-    );
-    Ok(Index::new(manifests, Default::default()))
+/// The index of a layout that holds one image.
+fn alone(image: &Descriptor, name: &Name) -> Index {
+    Index::new(vec![crate::layout::with_name(image, name)], Default::default())
 }
 
-/// Docker's word for the processor of this machine.
-fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
+/// The artifacts among blobs.
+fn speaking(layout: &Layout, blobs: &[Descriptor]) -> Result<Index> {
+    let belongs: BTreeSet<&Digest> = blobs.iter().map(|blob| &blob.digest).collect();
+    let mut index = layout.artifacts()?;
+    index.manifests.retain(|one| belongs.contains(&one.digest));
+    Ok(index)
 }
 
 /// A name as Docker shows it: without its own host.
@@ -116,7 +104,7 @@ pub fn read(path: &Path, layout: &Layout) -> Result<Vec<(Descriptor, Option<Name
     };
     let file = BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);
     let mut archive = tar::Archive::new(file);
-    let mut index = None;
+    let (mut index, mut artifacts) = (None, Vec::new());
     for entry in archive.entries().map_err(failed)? {
         let mut entry = entry.map_err(failed)?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -127,10 +115,14 @@ pub fn read(path: &Path, layout: &Layout) -> Result<Vec<(Descriptor, Option<Name
         if entry.header().entry_type() != EntryType::Regular {
             return Err(wrong("holds what is neither file nor folder").with("entry", name));
         }
-        if name == "index.json" {
+        if name == INDEX || name == REFERRERS {
             let mut bytes = Vec::new();
             (&mut entry).take(LONGEST).read_to_end(&mut bytes).map_err(failed)?;
-            index = Some(from_json::<Index>("index", &bytes)?);
+            let list: Index = from_json("index", &bytes)?;
+            match name == INDEX {
+                true => index = Some(list.manifests),
+                false => artifacts = list.manifests,
+            }
         } else if let Some(hex) = name.strip_prefix(BLOBS) {
             let digest: Digest = format!("sha256:{hex}").parse()?;
             let blob = Descriptor::new(media::LAYER, digest, entry.size());
@@ -140,55 +132,56 @@ pub fn read(path: &Path, layout: &Layout) -> Result<Vec<(Descriptor, Option<Name
     let index = index.ok_or_else(|| {
         wrong("is no image layout").hint("`longshore build --output archive:FILE` writes one; of other tools, `skopeo copy … oci-archive:FILE`.")
     })?;
-    take(&index, layout).map_err(|error| error.with("archive", path.display().to_string()))
+    take(index, artifacts, layout)
+        .map_err(|error| error.with("archive", path.display().to_string()))
 }
 
-/// Lists in one layout what the index of another does; its blobs are there already.
-pub(crate) fn take(index: &Index, layout: &Layout) -> Result<Vec<(Descriptor, Option<Name>)>> {
-    let (artifacts, images): (Vec<_>, Vec<_>) =
-        index.manifests.iter().partition(|one| named(one).is_none() && one.artifact_type.is_some());
-    for artifact in artifacts {
+/// Lists in a layout what the lists of another have; the blobs are there already.
+fn take(
+    listed: Vec<Descriptor>,
+    mut artifacts: Vec<Descriptor>,
+    layout: &Layout,
+) -> Result<Vec<(Descriptor, Option<Name>)>> {
+    // Other tools have one list for both.
+    let (others, images): (Vec<_>, Vec<_>) =
+        listed.into_iter().partition(|one| named(one).is_none() && one.artifact_type.is_some());
+    artifacts.extend(others);
+    for artifact in &artifacts {
         layout.refer_as_it_says(artifact)?;
     }
     let mut found = Vec::new();
     for image in images {
-        for blob in reach(layout, image)? {
+        for blob in reach(layout, &image)? {
             if !layout.has(&blob) {
                 return Err(Error::new(Code::ImageInvalid, "a part of the image is missing")
                     .with("digest", blob.digest.to_string()));
             }
         }
-        let name = named(image).map(str::parse::<Name>).transpose()?;
-        if let Some(name) = &name {
-            layout.tag(image, name)?;
-        }
-        let plain = Descriptor { annotations: Default::default(), ..image.clone() };
-        found.push((plain, name));
+        let name = named(&image).map(str::parse::<Name>).transpose()?;
+        found.push((Descriptor { annotations: Default::default(), ..image }, name));
     }
     Ok(found)
 }
 
 /// Copies an image, and all that speaks of it, into a layout of its own or one that holds others.
 pub fn copy(from: &Layout, image: &Descriptor, name: &Name, to: &Layout) -> Result<()> {
-    for blob in reach(from, image)? {
-        if !to.has(&blob) {
+    let blobs = reach(from, image)?;
+    for blob in &blobs {
+        to.put_from(blob, from.reader(blob)?)?;
+    }
+    take(vec![image.clone()], speaking(from, &blobs)?.manifests, to)?;
+    to.tag(image, name).map(drop)
+}
+
+/// Takes everything that is in another layout, and returns its images by their names.
+pub fn copy_all(from: &Layout, to: &Layout) -> Result<Vec<(Descriptor, Option<Name>)>> {
+    let (images, artifacts) = (from.index()?.manifests, from.artifacts()?.manifests);
+    for root in images.iter().chain(&artifacts) {
+        for blob in reach(from, root)? {
             to.put_from(&blob, from.reader(&blob)?)?;
         }
     }
-    take(&alone(from, image, name)?, to).map(drop)
-}
-
-impl Layout {
-    /// Takes an image, and all that speaks of it, from another layout.
-    pub fn take_all(&self, other: &Layout) -> Result<Vec<(Descriptor, Option<Name>)>> {
-        let index = other.index()?;
-        for image in &index.manifests {
-            for blob in reach(other, image)? {
-                self.put_from(&blob, other.reader(&blob)?)?;
-            }
-        }
-        take(&index, self)
-    }
+    take(images, artifacts, to)
 }
 
 #[cfg(test)]

@@ -18,6 +18,11 @@ use crate::document::{
 use crate::name::LATEST;
 use crate::{Digest, Name};
 
+/// The images that have names, which is what other tools look for.
+pub(crate) const INDEX: &str = "index.json";
+/// The artifacts that speak of them. They have a list of their own, because other tools take a layout with
+/// one entry for one image, and ask for a name when there are more.
+pub(crate) const REFERRERS: &str = "referrers.json";
 pub(crate) const MARKER: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 const BUFFER: usize = 1 << 20;
 
@@ -44,7 +49,7 @@ impl Layout {
             }
             let failed = |error| Error::io("make the image layout", root.display(), error);
             fs::create_dir_all(layout.blobs()).map_err(failed)?;
-            layout.write_index(&Index::new(Vec::new(), Annotations::new()))?;
+            layout.write_list(INDEX, &Index::new(Vec::new(), Annotations::new()))?;
             layout.write_beside(&marker, MARKER.as_bytes())?;
         }
         fs::create_dir_all(layout.blobs())
@@ -175,9 +180,21 @@ impl Layout {
 
     /// The images, as the index lists them.
     pub fn index(&self) -> Result<Index> {
-        let path = self.root.join("index.json");
+        self.list(INDEX)
+    }
+
+    /// The artifacts that speak of images or of each other.
+    pub(crate) fn artifacts(&self) -> Result<Index> {
+        match self.root.join(REFERRERS).exists() {
+            true => self.list(REFERRERS),
+            false => Ok(Index::new(Vec::new(), Annotations::new())),
+        }
+    }
+
+    fn list(&self, file: &str) -> Result<Index> {
+        let path = self.root.join(file);
         let bytes = fs::read(&path)
-            .map_err(|error| Error::io("read the index of images", path.display(), error))?;
+            .map_err(|error| Error::io("read a list of images", path.display(), error))?;
         from_json("index", &bytes).map_err(|error| error.with("path", path.display().to_string()))
     }
 
@@ -195,7 +212,7 @@ impl Layout {
     /// Gives an image the tag of a name, which another may have had before; returns that one.
     pub fn tag(&self, image: &Descriptor, name: &Name) -> Result<Option<Descriptor>> {
         let mut before = None;
-        self.change(|index| {
+        self.change(INDEX, |index| {
             before = take(index, &tagged(name));
             index.manifests.push(with_name(image, name));
         })?;
@@ -205,14 +222,14 @@ impl Layout {
     /// Takes a tag from its image; returns the image. Its blobs stay.
     pub fn untag(&self, name: &Name) -> Result<Option<Descriptor>> {
         let mut before = None;
-        self.change(|index| before = take(index, &tagged(name)))?;
+        self.change(INDEX, |index| before = take(index, &tagged(name)))?;
         Ok(before)
     }
 
     /// Lists an artifact as one that speaks of another manifest.
     pub fn refer(&self, artifact: &Descriptor, subject: &Digest) -> Result<()> {
-        self.change(|index| {
-            let is_it = |one: &Descriptor| one.digest == artifact.digest && named(one).is_none();
+        self.change(REFERRERS, |index| {
+            let is_it = |one: &Descriptor| one.digest == artifact.digest;
             if !index.manifests.iter().any(is_it) {
                 let mut artifact = artifact.clone();
                 artifact.annotations.insert(annotation::SUBJECT.to_string(), subject.to_string());
@@ -233,29 +250,29 @@ impl Layout {
     /// The artifacts that speak of a manifest, in the order in which they came.
     pub fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
         let mut found = Vec::new();
-        for mut one in self.index()?.manifests {
+        for mut one in self.artifacts()?.manifests {
             let told = one.annotations.remove(annotation::SUBJECT);
-            if one.artifact_type.is_some() && told.as_deref() == Some(subject.as_str()) {
+            if told.as_deref() == Some(subject.as_str()) {
                 found.push(one);
             }
         }
         Ok(found)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Index)) -> Result<()> {
+    fn change(&self, file: &str, change: impl FnOnce(&mut Index)) -> Result<()> {
         let path = self.root.join("lock");
         let failed =
-            |error: io::Error| Error::io("lock the index of images", path.display(), error);
+            |error: io::Error| Error::io("lock the lists of images", path.display(), error);
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let lock = lock.map_err(failed)?;
         flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
-        let mut index = self.index()?;
+        let mut index = if file == INDEX { self.index()? } else { self.artifacts()? };
         change(&mut index);
-        self.write_index(&index)
+        self.write_list(file, &index)
     }
 
-    fn write_index(&self, index: &Index) -> Result<()> {
-        self.write_beside(&self.root.join("index.json"), &to_json(index)?)
+    fn write_list(&self, file: &str, index: &Index) -> Result<()> {
+        self.write_beside(&self.root.join(file), &to_json(index)?)
     }
 
     /// Writes a file so that its name never stands for a part of it.

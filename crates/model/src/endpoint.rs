@@ -101,6 +101,14 @@ impl Endpoint {
         Ok((decoded(bucket)?, decoded(path)?.trim_matches('/').to_string()))
     }
 
+    /// Whether it holds what [`fmt::Display`] hides: a password, or an option that looks secret.
+    pub fn has_secret(&self) -> bool {
+        let user = self.rest.strip_prefix("//").and_then(|rest| rest.rsplit_once('@'));
+        let password = user.and_then(|(user, _)| user.split_once(':')).map(|(_, text)| text);
+        password.is_some_and(|text| !text.is_empty())
+            || self.options.iter().any(|(key, value)| is_secret(key) && !value.is_empty())
+    }
+
     /// The options after `?`.
     pub fn options(&self) -> &BTreeMap<String, String> {
         &self.options
@@ -127,13 +135,18 @@ impl fmt::Display for Endpoint {
             None => self.rest.clone(),
         };
         write!(f, "{}:{rest}", self.scheme)?;
-        let secret = |key: &str| ["pass", "secret", "token", "key"].iter().any(|w| key.contains(w));
         for (index, (key, value)) in self.options.iter().enumerate() {
-            let value = if secret(&key.to_ascii_lowercase()) { "***" } else { value };
+            let value = if is_secret(key) { "***" } else { value };
             write!(f, "{}{key}={value}", if index == 0 { '?' } else { '&' })?;
         }
         Ok(())
     }
+}
+
+/// Whether the value of an option is one that is never shown.
+fn is_secret(option: &str) -> bool {
+    let option = option.to_ascii_lowercase();
+    ["pass", "secret", "token", "key"].iter().any(|word| option.contains(word))
 }
 
 impl fmt::Debug for Endpoint {

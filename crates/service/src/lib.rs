@@ -5,6 +5,7 @@
 
 mod apart;
 mod folder;
+mod image;
 mod init;
 pub mod number;
 mod run;
@@ -22,10 +23,11 @@ use longshore_model::spec::Spec;
 use longshore_model::{Code, Endpoint, Error, Result};
 
 pub use folder::event_line;
+pub use image::{BuildOrder, ImageLine, Images, Inspection, LayerLine, Place, Referrer, Unpacked};
 pub use run::{Ended, Machine, RunOrder, VerifyOrder};
 pub use secret::{Lookup, Secrets};
 pub use source::{Overrides, load, load_plan};
-pub use store::{RunFolder, Store};
+pub use store::{RunFolder, Store, rfc3339};
 
 /// The use cases over the connectors of this build.
 pub struct Service {

@@ -170,7 +170,7 @@ impl Machine {
 }
 
 /// Refuses a plan that was made from another migration.
-fn check_plan(plan: &Plan, spec: &Spec) -> Result<()> {
+pub(crate) fn check_plan(plan: &Plan, spec: &Spec) -> Result<()> {
     let digest = longshore_engine::spec_digest(spec)?;
     if plan.spec_digest == digest {
         return Ok(());

@@ -13,6 +13,8 @@ const OPEN: &str = "${secret:";
 
 /// Values shorter than this are not searched for in texts: they would match everywhere.
 const SHORTEST: usize = 4;
+/// Values shorter than this may well be words of a migration.
+const TELLING: usize = 8;
 
 /// Resolves references to secrets and remembers the values, to take them out of texts.
 pub struct Secrets {
@@ -23,6 +25,16 @@ pub struct Secrets {
 /// Whether a text refers to a secret.
 pub(crate) fn is_in(text: &str) -> bool {
     text.contains(OPEN)
+}
+
+/// A text without its references to secrets.
+pub(crate) fn without_references(text: &str) -> String {
+    let mut parts = text.split(OPEN);
+    let mut out = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        out.push_str(part.split_once('}').map_or("", |(_, rest)| rest));
+    }
+    out
 }
 
 impl Secrets {
@@ -101,6 +113,12 @@ impl Secrets {
     /// Whether there is nothing to take out.
     pub fn is_empty(&self) -> bool {
         self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_empty()
+    }
+
+    /// Whether the value of a secret stands in a text: one that is long enough to be no word of it.
+    pub(crate) fn stand_in(&self, text: &str) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        seen.iter().any(|secret| secret.len() >= TELLING && text.contains(secret.as_str()))
     }
 
     /// A text without the values of secrets.

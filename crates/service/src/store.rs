@@ -108,7 +108,7 @@ impl Store {
 }
 
 /// A moment as RFC 3339, in UTC.
-pub(crate) fn rfc3339(now: SystemTime) -> String {
+pub fn rfc3339(now: SystemTime) -> String {
     DateTime::<Utc>::from(now).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 

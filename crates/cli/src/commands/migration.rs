@@ -20,7 +20,7 @@ pub(crate) fn read(args: &MigrationArgs) -> Result<(Spec, Option<PathBuf>)> {
     }
     let spec = load(path).map_err(|error| match error.code() {
         Code::NotFound => error.hint(
-            "Name a migration file; `longshore init FROM TO --output migration.yaml` writes one.",
+            "Name a migration file or an image; `longshore init FROM TO --output migration.yaml` writes one, `longshore images` lists the others.",
         ),
         _ => error,
     })?;

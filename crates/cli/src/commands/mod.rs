@@ -1,15 +1,22 @@
 //! The verbs: arguments to service, and the answer to the terminal. Each returns the exit code.
 
+mod build;
 mod explain;
+mod images;
 mod init;
+mod inspect;
 mod migration;
 mod plan;
 mod report;
 mod run;
+mod sealed;
 mod verify;
 
+pub(crate) use build::build;
 pub(crate) use explain::explain;
+pub(crate) use images::images;
 pub(crate) use init::init;
+pub(crate) use inspect::inspect;
 pub(crate) use plan::{make as make_plan, plan};
 pub(crate) use report::report;
 pub(crate) use run::{copy, run};

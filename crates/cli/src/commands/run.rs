@@ -8,7 +8,7 @@ use longshore_model::spec::Spec;
 use longshore_service::{Ended, RunOrder, load_plan};
 
 use crate::args::{CopyArgs, RunArgs, RunOptions, VerifyChoice};
-use crate::commands::{migration, plan};
+use crate::commands::{migration, plan, sealed};
 use crate::context::{Context, machine};
 use crate::failure::{self, DONE, exit_of, exit_of_outcome};
 use crate::summary;
@@ -18,8 +18,9 @@ pub(crate) async fn copy(args: &CopyArgs, context: &Context) -> Result<u8> {
 }
 
 pub(crate) async fn run(args: &RunArgs, context: &Context) -> Result<u8> {
-    let (spec, sealed) = migration::read(&args.migration)?;
-    start(spec, args.plan.clone().or(sealed), &args.options, context).await
+    sealed::enter(&args.migration, context)?;
+    let (spec, plan) = migration::read(&args.migration)?;
+    start(spec, args.plan.clone().or(plan), &args.options, context).await
 }
 
 async fn start(

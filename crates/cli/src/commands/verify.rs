@@ -5,11 +5,12 @@ use longshore_model::Result;
 use longshore_service::VerifyOrder;
 
 use crate::args::VerifyArgs;
-use crate::commands::migration;
 use crate::commands::run::finish;
+use crate::commands::{migration, sealed};
 use crate::context::{Context, machine};
 
 pub(crate) async fn verify(args: &VerifyArgs, context: &Context) -> Result<u8> {
+    sealed::enter(&args.migration, context)?;
     let (spec, _) = migration::read(&args.migration)?;
     let mode = VerifyMode {
         level: args.level.map_or(spec.verify, Into::into),

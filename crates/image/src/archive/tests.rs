@@ -4,7 +4,7 @@ use std::path::Path;
 
 use longshore_model::Code;
 
-use super::{copy, read, write};
+use super::{copy, copy_all, read, write};
 use crate::artifact::attach;
 use crate::document::{Config, Descriptor, Manifest, RootFs, Runtime, media, to_json};
 use crate::layer::Tree;
@@ -59,18 +59,15 @@ fn an_image_comes_back_with_all_that_speaks_of_it() {
     assert_eq!(bytes, fs::read(&file).expect("a file"), "the same image, the same bytes");
     let to = layout(folder.path(), "to");
     assert_eq!(read(&file, &to).expect("an image"), [(image.clone(), Some(name()))]);
-    assert_eq!(to.find(&name()).expect("an index").expect("an image").digest, image.digest);
+    assert_eq!(to.find(&name()).expect("an index"), None, "a name is given by who asks for it");
     assert_eq!(to.referrers(&image.digest).expect("a list").len(), 1);
     let third = layout(folder.path(), "third");
     copy(&to, &image, &name(), &third).expect("a copy");
     assert_eq!(third.referrers(&image.digest).expect("a list").len(), 1);
-    assert_eq!(third.index().expect("an index"), from_alone(&from, &image));
-}
-
-fn from_alone(from: &Layout, image: &Descriptor) -> crate::document::Index {
-    let mut index = super::alone(from, image, &name()).expect("an index");
-    index.manifests.rotate_left(1);
-    index
+    assert_eq!(third.find(&name()).expect("an index").expect("an image").digest, image.digest);
+    let fourth = layout(folder.path(), "fourth");
+    assert_eq!(copy_all(&third, &fourth).expect("a copy"), [(image, Some(name()))]);
+    assert_eq!(fourth.artifacts().expect("a list"), from.artifacts().expect("a list"));
 }
 
 #[test]

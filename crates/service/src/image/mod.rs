@@ -1,0 +1,143 @@
+//! Images of migrations: built from a plan, kept in the state folder, and looked at.
+
+mod open;
+mod overview;
+mod place;
+mod seal;
+mod unpack;
+
+use std::path::{Path, PathBuf};
+
+use longshore_image::document::{Descriptor, Platform};
+use longshore_image::{Engine, Image, Layout, Name, Platforms, archive, build, sbom};
+use longshore_model::plan::Plan;
+use longshore_model::spec::Spec;
+use longshore_model::{Code, Error, Result};
+
+use crate::Service;
+
+pub use overview::{ImageLine, Inspection, LayerLine, Referrer};
+pub use place::Place;
+pub use unpack::Unpacked;
+
+/// The images of a state folder.
+#[derive(Debug, Clone)]
+pub struct Images {
+    layout: Layout,
+    state: PathBuf,
+}
+
+/// What is to be built.
+pub struct BuildOrder<'a> {
+    /// The migration, with secrets as references.
+    pub spec: &'a Spec,
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// The binaries, one for each platform.
+    pub engines: &'a [PathBuf],
+    /// Whether a list is made for one engine as well.
+    pub platforms: Platforms,
+    /// When it was made, as RFC 3339; a part of the image.
+    pub created: String,
+    /// The names that the image gets.
+    pub names: &'a [Name],
+}
+
+impl Images {
+    /// The images of a state folder, which need not be there yet.
+    pub fn of(state: &Path) -> Result<Self> {
+        let layout = Layout::open_or_create(&state.join("images"))?;
+        Ok(Self { layout, state: state.to_path_buf() })
+    }
+
+    /// The image at a place; one in an archive or another layout is taken in first, without its names.
+    pub fn find(&self, place: &Place) -> Result<Descriptor> {
+        match place {
+            Place::Name(name) => self.layout.find(name)?.ok_or_else(|| {
+                Error::new(Code::ImageMissing, "there is no such image here")
+                    .with("image", name.to_string())
+            }),
+            Place::Archive(file) => the_one(archive::read(file, &self.layout)?, place),
+            Place::Layout(folder) => {
+                the_one(archive::copy_all(&Layout::open(folder)?, &self.layout)?, place)
+            }
+        }
+    }
+
+    /// Takes the images of an archive or another layout in, with their names.
+    pub fn take(&self, place: &Place) -> Result<Vec<(Descriptor, Option<Name>)>> {
+        let taken = match place {
+            Place::Name(_) => return Ok(vec![(self.find(place)?, None)]),
+            Place::Archive(file) => archive::read(file, &self.layout)?,
+            Place::Layout(folder) => archive::copy_all(&Layout::open(folder)?, &self.layout)?,
+        };
+        for (image, name) in &taken {
+            if let Some(name) = name {
+                self.layout.tag(image, name)?;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Writes an image into an archive or another layout, or gives it another name here.
+    pub fn put(&self, image: &Descriptor, name: &Name, place: &Place) -> Result<()> {
+        match place {
+            Place::Name(name) => self.layout.tag(image, name).map(drop),
+            Place::Archive(file) => archive::write(&self.layout, image, name, file),
+            Place::Layout(folder) => {
+                archive::copy(&self.layout, image, name, &Layout::open_or_create(folder)?)
+            }
+        }
+    }
+
+    /// Takes a name from its image.
+    pub fn remove(&self, name: &Name) -> Result<Descriptor> {
+        self.layout.untag(name)?.ok_or_else(|| {
+            Error::new(Code::ImageMissing, "there is no such image here")
+                .with("image", name.to_string())
+        })
+    }
+
+    /// The bill of materials of the image for a platform.
+    pub fn sbom(&self, root: &Descriptor, platform: &Platform) -> Result<Vec<u8>> {
+        let image = Image::for_platform(&self.layout, root, platform)?;
+        let mut files = self.files(&image)?;
+        let engine = files.remove("longshore").ok_or_else(|| not_a_migration(&image.descriptor))?;
+        sbom(&Engine::of(engine)?)
+    }
+}
+
+impl Service {
+    /// Seals a migration, its plan and the engine into an image.
+    pub fn build(&self, order: &BuildOrder, images: &Images) -> Result<Descriptor> {
+        let task = self.seal(order.spec, order.plan, &order.created)?;
+        let engines: Vec<Engine> =
+            order.engines.iter().map(|path| Engine::read(path)).collect::<Result<_>>()?;
+        let image = build(&task, &engines, order.platforms, &images.layout)?;
+        for name in order.names {
+            images.layout.tag(&image, name)?;
+        }
+        Ok(image)
+    }
+}
+
+fn the_one(images: Vec<(Descriptor, Option<Name>)>, place: &Place) -> Result<Descriptor> {
+    let mut digests: Vec<Descriptor> = images.into_iter().map(|(image, _)| image).collect();
+    digests.sort_by(|a, b| a.digest.cmp(&b.digest));
+    digests.dedup_by(|a, b| a.digest == b.digest);
+    match (digests.pop(), digests.len()) {
+        (Some(image), 0) => Ok(image),
+        (None, _) => Err(Error::new(Code::ImageMissing, "there is no image in it")
+            .with("place", place.to_string())),
+        (Some(_), others) => Err(Error::new(Code::Usage, "there are several images in it")
+            .with("place", place.to_string())
+            .with("images", (others + 1).to_string())
+            .hint("Take them in with `longshore pull`, and name one of them.")),
+    }
+}
+
+fn not_a_migration(image: &Descriptor) -> Error {
+    Error::new(Code::ImageInvalid, "the image holds no migration")
+        .with("image", image.digest.to_string())
+        .hint("`longshore build` makes images of migrations.")
+}
