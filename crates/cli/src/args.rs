@@ -91,6 +91,26 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  longshore inspect shop:1.4.0\n  longshore inspect archive:shop.tar --plan\n  longshore inspect shop:1.4.0 --sbom > sbom.cdx.json"
     )]
     Inspect(InspectArgs),
+    /// Makes a pair of keys, to sign images with.
+    #[command(
+        after_help = "Examples:\n  longshore key shop   # writes shop.key, which only you can read, and shop.pub"
+    )]
+    Key(KeyArgs),
+    /// Signs an image, in the forms of cosign and sigstore.
+    #[command(
+        after_help = "Examples:\n  longshore sign registry.example.com/team/shop:1.4.0 --key shop.key\n  LONGSHORE_KEY_FILE=/run/secrets/key longshore sign shop:1.4.0"
+    )]
+    Sign(SignArgs),
+    /// States, signed, on an image what a run of it did.
+    #[command(
+        after_help = "Examples:\n  longshore attest shop:1.4.0 --key shop.key\n  longshore attest shop:1.4.0 20260102-1030 --key shop.key"
+    )]
+    Attest(AttestArgs),
+    /// Shows what an image did: its runs, and what their verification found.
+    #[command(
+        after_help = "Examples:\n  longshore evidence shop:1.4.0\n  longshore evidence shop:1.4.0 --key shop.pub   # 0 when a verified run is proved, else 3"
+    )]
+    Evidence(EvidenceArgs),
     /// Shows the report of a run.
     #[command(
         after_help = "Examples:\n  longshore report\n  longshore report --list\n  longshore report 20260102-1030 --html report.html"
@@ -144,6 +164,14 @@ pub(crate) struct CopyArgs {
     pub(crate) options: RunOptions,
 }
 
+/// What is asked of an image before its engine runs.
+#[derive(Debug, Args)]
+pub(crate) struct TrustArgs {
+    /// Refuse an image that this public key does not prove.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) require_signature: Option<PathBuf>,
+}
+
 /// A migration file, or two addresses.
 #[derive(Debug, Args)]
 pub(crate) struct MigrationArgs {
@@ -185,6 +213,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    #[command(flatten)]
     pub(crate) options: RunOptions,
 }
 
@@ -223,6 +253,8 @@ pub(crate) struct OverrideArgs {
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) migration: MigrationArgs,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     /// Mend what differs, and verify again.
     #[arg(long)]
     pub(crate) repair: bool,
@@ -287,6 +319,47 @@ pub(crate) struct InspectArgs {
     /// The platform whose engine is meant, such as linux/arm64; this machine's without it.
     #[arg(long, value_name = "OS/ARCHITECTURE")]
     pub(crate) platform: Option<Platform>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    /// What both files are called before their endings, .key and .pub.
+    #[arg(default_value = "longshore")]
+    pub(crate) name: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SigningArgs {
+    /// The private key; the secret LONGSHORE_KEY without it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignArgs {
+    /// The image.
+    pub(crate) image: Name,
+    #[command(flatten)]
+    pub(crate) signing: SigningArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AttestArgs {
+    /// The image.
+    pub(crate) image: Name,
+    /// The run, or the start of its id; the newest without it.
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) signing: SigningArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvidenceArgs {
+    /// The image: a name, archive:FILE or oci-layout:FOLDER.
+    pub(crate) image: Place,
+    /// The public key that must prove it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

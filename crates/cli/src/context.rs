@@ -89,7 +89,7 @@ pub(crate) fn machine() -> Machine {
 }
 
 /// A secret from the environment variable of its name, or from the file that `NAME_FILE` names.
-fn secret(name: &str) -> Result<Option<String>> {
+pub(crate) fn secret(name: &str) -> Result<Option<String>> {
     match std::env::var(name) {
         Ok(value) => return Ok(Some(value)),
         Err(std::env::VarError::NotPresent) => {}

@@ -12,7 +12,7 @@ use crate::document::{
 };
 use crate::layer::{Tree, USER};
 use crate::sbom::attach_sbom;
-use crate::{Digest, Engine, Layout};
+use crate::{Digest, Engine, Layout, pem};
 
 /// The program in an image.
 const ENGINE: &str = "longshore";
@@ -204,16 +204,6 @@ fn runtime(annotations: &Annotations) -> Runtime {
 
 /// The authorities that Mozilla trusts, as of the build of this program: an empty image has none.
 fn authorities() -> String {
-    use base64::Engine as _;
-    let mut pem = String::new();
-    for certificate in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
-        let text = base64::engine::general_purpose::STANDARD.encode(certificate);
-        pem.push_str("-----BEGIN CERTIFICATE-----\n");
-        for line in text.as_bytes().chunks(64) {
-            pem.extend(line.iter().map(|byte| char::from(*byte)));
-            pem.push('\n');
-        }
-        pem.push_str("-----END CERTIFICATE-----\n");
-    }
-    pem
+    let certificates = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    certificates.map(|certificate| pem::encode("CERTIFICATE", certificate)).collect()
 }

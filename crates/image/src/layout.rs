@@ -226,11 +226,17 @@ impl Layout {
         Ok(before)
     }
 
-    /// Lists an artifact as one that speaks of another manifest.
-    pub fn refer(&self, artifact: &Descriptor, subject: &Digest) -> Result<()> {
+    /// Lists an artifact as one that speaks of another manifest, in the place of an earlier one if there is
+    /// one.
+    pub(crate) fn refer(
+        &self,
+        artifact: &Descriptor,
+        subject: &Digest,
+        before: Option<&Descriptor>,
+    ) -> Result<()> {
         self.change(REFERRERS, |index| {
-            let is_it = |one: &Descriptor| one.digest == artifact.digest;
-            if !index.manifests.iter().any(is_it) {
+            index.manifests.retain(|one| before.is_none_or(|before| before.digest != one.digest));
+            if !index.manifests.iter().any(|one| one.digest == artifact.digest) {
                 let mut artifact = artifact.clone();
                 artifact.annotations.insert(annotation::SUBJECT.to_string(), subject.to_string());
                 index.manifests.push(artifact);
@@ -242,7 +248,7 @@ impl Layout {
     pub(crate) fn refer_as_it_says(&self, artifact: &Descriptor) -> Result<()> {
         let manifest: Manifest = from_json("manifest", &self.read(artifact)?)?;
         match manifest.subject {
-            Some(subject) => self.refer(artifact, &subject.digest),
+            Some(subject) => self.refer(artifact, &subject.digest, None),
             None => Ok(()),
         }
     }

@@ -177,6 +177,15 @@ codes! {
     SecretOpen "LS0705" Usage "a secret would be sealed",
         "Write ${secret:NAME} in its place, and give its value when the migration runs.",
         "Images are copied, kept and read by many. A password, a key or a token that stands in the migration itself would be in all of them, so building is refused.";
+    KeyInvalid "LS0706" Usage "a key is not understood",
+        "Make a pair with `longshore key FILE`; public keys of cosign serve as well.",
+        "Images are signed with ECDSA on P-256: a private key is PKCS #8 in PEM, a public key a SubjectPublicKeyInfo in PEM.";
+    SignatureMissing "LS0709" Precondition "the image is not signed with the key",
+        "Do not run it. Sign it with `longshore sign IMAGE --key FILE` if it is what you built.",
+        "A signature was asked for, and the image or one of the images in it has none that the key proves. It may never have been signed, or have been changed since.";
+    EvidenceUnfit "LS0710" Precondition "the run is not one of the image",
+        "Name a run of this image; `longshore report --list` lists the runs.",
+        "A statement on an image may only say what a run of the very plan that is sealed in it did.";
     Internal "LS0901" Internal "a defect in longshore",
         "Please report it with the message.",
         "Something happened that the program holds to be impossible. Nothing was committed past the last finished chunk.";

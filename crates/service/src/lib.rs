@@ -23,7 +23,9 @@ use longshore_model::spec::Spec;
 use longshore_model::{Code, Endpoint, Error, Result};
 
 pub use folder::event_line;
-pub use image::{BuildOrder, ImageLine, Images, Inspection, LayerLine, Place, Referrer, Unpacked};
+pub use image::{
+    BuildOrder, Evidence, ImageLine, Images, Inspection, LayerLine, Place, Referrer, Unpacked,
+};
 pub use run::{Ended, Machine, RunOrder, VerifyOrder};
 pub use secret::{Lookup, Secrets};
 pub use source::{Overrides, load, load_plan};

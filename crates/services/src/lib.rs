@@ -47,6 +47,8 @@ const SUITES: &[Suite] = &[
         name: "sid",
         packages: &["mysql-server-core", "mysql-client-core"],
     },
+    // An engine that runs images.
+    Suite { root: "docker", name: "bookworm", packages: &["docker.io"] },
     // What fetches the servers that Debian has not.
     Suite { root: "python", name: "bookworm", packages: &["python3-pip"] },
 ];
@@ -112,6 +114,12 @@ pub fn mysql_template(flavor: Flavor) -> PathBuf {
 /// The pooler pgbouncer.
 pub fn pgbouncer() -> PathBuf {
     folder().join("bookworm/usr/sbin/pgbouncer")
+}
+
+/// The folders of an engine that runs images: the daemon, and what it starts.
+pub fn docker() -> [PathBuf; 2] {
+    let root = folder().join("docker");
+    [root.join("usr/sbin"), root.join("usr/bin")]
 }
 
 /// The program rclone, which can be a server of S3.

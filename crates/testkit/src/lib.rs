@@ -7,6 +7,7 @@
 mod account;
 pub mod conformance;
 pub mod corpus;
+pub mod docker;
 pub mod http_faults;
 pub mod kill;
 pub mod lineitem;

@@ -20,6 +20,7 @@ const EPOCH: &str = "SOURCE_DATE_EPOCH";
 pub(crate) async fn build(args: &BuildArgs, context: &Context) -> Result<u8> {
     let (mut spec, sealed) = migration::read(&args.migration)?;
     args.overrides.overrides().apply(&mut spec);
+    context.service.refuse_open_secrets(&spec)?;
     let names = names(&args.tag, &spec)?;
     let plan = match args.plan.as_ref().or(sealed.as_ref()) {
         Some(file) => load_plan(file)?,

@@ -1,6 +1,7 @@
 //! The verbs: arguments to service, and the answer to the terminal. Each returns the exit code.
 
 mod build;
+mod evidence;
 mod explain;
 mod images;
 mod init;
@@ -13,6 +14,7 @@ mod sealed;
 mod verify;
 
 pub(crate) use build::build;
+pub(crate) use evidence::{attest, evidence, key, sign};
 pub(crate) use explain::explain;
 pub(crate) use images::images;
 pub(crate) use init::init;

@@ -9,15 +9,20 @@ use longshore_image::document::Platform;
 use longshore_model::{Code, Error, Result};
 use longshore_service::{Images, Place};
 
-use crate::args::MigrationArgs;
+use crate::args::{MigrationArgs, TrustArgs};
+use crate::commands::evidence::public_key;
 use crate::context::Context;
 
 /// Where the first argument is an image, becomes its engine with the same arguments and the folder of
 /// its migration in place of the image. Comes back only where it is none, or with an error.
-pub(crate) fn enter(args: &MigrationArgs, context: &Context) -> Result<()> {
+pub(crate) fn enter(args: &MigrationArgs, trust: &TrustArgs, context: &Context) -> Result<()> {
     let Some(place) = image(args, context)? else { return Ok(()) };
     let images = Images::of(&context.state)?;
-    let unpacked = images.unpack(&images.find(&place)?, &Platform::here())?;
+    let image = images.find(&place)?;
+    if let Some(file) = &trust.require_signature {
+        images.demand(&image, &public_key(file)?)?;
+    }
+    let unpacked = images.unpack(&image, &Platform::here())?;
     let mut replaced = false;
     let arguments = std::env::args_os().skip(1).map(|argument| {
         let is_it = !replaced && argument == OsString::from(&args.first);

@@ -5,6 +5,7 @@ mod demo;
 mod dialects;
 mod errors;
 mod guides;
+mod images;
 mod lives;
 mod memory;
 mod merge;

@@ -1,5 +1,6 @@
 //! Images of migrations: built from a plan, kept in the state folder, and looked at.
 
+mod evidence;
 mod open;
 mod overview;
 mod place;
@@ -16,6 +17,7 @@ use longshore_model::{Code, Error, Result};
 
 use crate::Service;
 
+pub use evidence::Evidence;
 pub use overview::{ImageLine, Inspection, LayerLine, Referrer};
 pub use place::Place;
 pub use unpack::Unpacked;

@@ -12,6 +12,11 @@ use crate::Service;
 use crate::run::check_plan;
 
 impl Service {
+    /// Refuses a migration in whose addresses secrets stand openly, before its systems are asked anything.
+    pub fn refuse_open_secrets(&self, spec: &Spec) -> Result<()> {
+        open::check_addresses(spec)
+    }
+
     /// What an image holds of a migration beside the engine. A secret that stands openly in any of it is
     /// an error, and a plan of another migration too.
     pub(super) fn seal(&self, spec: &Spec, plan: &Plan, created: &str) -> Result<Task> {

@@ -1,0 +1,193 @@
+//! Images of migrations: built, kept, run, signed.
+
+mod docker;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::postgres::verified;
+use crate::stage::Stage;
+
+/// The binary without what debuggers need: a third of the bytes. Made once.
+pub(crate) fn engine() -> PathBuf {
+    let built = Path::new(env!("CARGO_BIN_EXE_longshore"));
+    let changed = fs::metadata(built).and_then(|there| there.modified()).expect("the binary");
+    let age = changed.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
+    let engine = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("engine-{age}"));
+    if !engine.exists() {
+        let beside = engine.with_extension(std::process::id().to_string());
+        let strip = Command::new("strip").arg("-o").arg(&beside).arg(built).status();
+        assert!(strip.expect("strip of binutils").success());
+        fs::rename(beside, &engine).expect("a file");
+    }
+    engine
+}
+
+fn migration(stage: &Stage) {
+    stage.write(
+        "m.yaml",
+        "longshore: v1\nname: shop\nversion: 1.4.0\n\
+         moves: [{from: 'sqlite:shop.db', to: 'sqlite:copy.db'}]\n",
+    );
+}
+
+/// Builds `shop:1.4.0`, and returns its digest.
+pub(crate) fn build(stage: &Stage, more: &[&str]) -> String {
+    let engine = engine();
+    let engine = engine.to_str().expect("a path");
+    let mut args = vec!["build", "m.yaml", "--tag", "shop:1.4.0", "--engine", engine, "--json"];
+    args.extend(more);
+    let out = stage.done(&args).out;
+    let built: Value = serde_json::from_str(&out).expect("JSON");
+    built["digest"].as_str().expect("a digest").to_string()
+}
+
+#[test]
+fn the_same_inputs_give_the_same_digest_on_any_machine() {
+    let (one, two) = (Stage::shop(50), Stage::empty());
+    migration(&one);
+    one.done(&["plan", "m.yaml", "--output", "plan.json"]);
+    fs::copy(one.join("plan.json"), two.join("plan.json")).expect("a file");
+    // Comments, order and form of the file are no part of the migration.
+    two.write(
+        "m.yaml",
+        "# The shop.\nname: shop\nlongshore: v1\nmoves:\n  - to: sqlite:copy.db\n    \
+         from: sqlite:shop.db\nversion: 1.4.0\n",
+    );
+    let plan = ["--plan", "plan.json"];
+    let digest = build(&one, &plan);
+    assert_eq!(digest, build(&one, &plan), "with the layer at hand");
+    assert_eq!(digest, build(&two, &plan), "in another folder, without the systems");
+    assert_ne!(digest, build(&two, &["--plan", "plan.json", "--index"]), "a list");
+    let mut command =
+        two.command(&["build", "m.yaml", "--plan", "plan.json", "--tag", "shop:x", "--json"]);
+    command.arg("--engine").arg(engine()).env("SOURCE_DATE_EPOCH", "1800000000");
+    let out = String::from_utf8(command.output().expect("it runs").stdout).expect("text");
+    assert!(!out.contains(&digest), "another time is another image");
+    let list = two.done(&["images"]).out;
+    assert!(list.contains("2027-01-15T08:00:00Z"), "{list}");
+}
+
+#[test]
+fn an_image_is_run_by_its_own_engine_and_tampering_is_found() {
+    let stage = Stage::shop(200);
+    migration(&stage);
+    let digest = build(&stage, &["--output", "archive:shop.tar", "--output", "oci-layout:layout"]);
+    verified(&stage.run(&["run", "shop:1.4.0", "--json"]));
+    stage.same("shop.db", "copy.db");
+    verified(&stage.run(&["verify", "archive:shop.tar", "--json"]));
+    for place in ["shop:1.4.0", "archive:shop.tar", "oci-layout:layout"] {
+        let shown = stage.done(&["inspect", place]).out;
+        assert!(shown.contains(&digest) && shown.contains("sqlite:copy.db"), "{place}: {shown}");
+    }
+    let sbom: Value =
+        serde_json::from_str(&stage.done(&["inspect", "shop:1.4.0", "--sbom"]).out).expect("JSON");
+    let names: Vec<&str> = sbom["components"]
+        .as_array()
+        .expect("components")
+        .iter()
+        .filter_map(|one| one["name"].as_str())
+        .collect();
+    for name in ["rustls", "parquet", "longshore-engine"] {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
+    assert!(!names.contains(&"clap_derive"), "what only compiles does not run");
+    // A byte of the engine's layer.
+    let blobs = stage.join(".longshore/images/blobs/sha256");
+    let largest = fs::read_dir(&blobs)
+        .expect("blobs")
+        .map(|entry| entry.expect("an entry").path())
+        .max_by_key(|path| fs::metadata(path).expect("a file").len())
+        .expect("a blob");
+    let mut bytes = fs::read(&largest).expect("a file");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&largest, bytes).expect("a file");
+    let ran = stage.run(&["run", "shop:1.4.0"]);
+    assert_eq!(ran.code, Some(43), "{}", ran.err);
+    assert!(ran.err.contains("LS0701"), "{}", ran.err);
+    // Building again mends it.
+    assert_eq!(build(&stage, &[]), digest);
+    verified(&stage.run(&["verify", "shop:1.4.0", "--json"]));
+}
+
+#[test]
+fn signatures_and_evidence_are_proved_or_refused() {
+    let stage = Stage::shop(50);
+    migration(&stage);
+    build(&stage, &["--index"]);
+    stage.done(&["key", "mine"]);
+    stage.done(&["key", "other"]);
+    assert_eq!(stage.run(&["key", "mine"]).code, Some(1), "a key is never written over");
+    let mode = fs::metadata(stage.join("mine.key")).expect("a file").permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
+    let trusted = ["run", "shop:1.4.0", "--require-signature", "mine.pub", "--json"];
+    let refused = stage.run(&trusted);
+    assert_eq!(refused.code, Some(43), "{}", refused.err);
+    assert!(!stage.join("copy.db").exists(), "nothing ran");
+    stage.done(&["sign", "shop:1.4.0", "--key", "mine.key"]);
+    verified(&stage.run(&trusted));
+    let other = ["run", "shop:1.4.0", "--require-signature", "other.pub"];
+    assert_eq!(stage.run(&other).code, Some(43));
+    // The run's report, signed, on the image.
+    let asked = ["evidence", "shop:1.4.0", "--key", "mine.pub"];
+    assert_eq!(stage.run(&asked).code, Some(3), "nothing is proved yet");
+    stage.done(&["attest", "shop:1.4.0", "--key", "mine.key"]);
+    let told = stage.done(&asked).out;
+    assert!(told.contains("proved      run ") && told.contains("verified, 93 rows"), "{told}");
+    let doubted = stage.run(&["evidence", "shop:1.4.0", "--key", "other.pub"]);
+    assert_eq!(doubted.code, Some(3), "{}", doubted.out);
+    // It travels with the image.
+    stage.done(&["images", "--tag", "shop:1.4.0", "registry.example/shop:stable"]);
+    let elsewhere = Stage::empty();
+    let archive = format!("archive:{}", elsewhere.join("shop.tar").display());
+    build(&stage, &["--index", "--output", &archive]);
+    elsewhere.write("mine.pub", &fs::read_to_string(stage.join("mine.pub")).expect("a key"));
+    elsewhere.done(&["images", "--load", "archive:shop.tar"]);
+    elsewhere.done(&asked);
+    // A run of another plan says nothing of this image.
+    stage.write(
+        "n.yaml",
+        "longshore: v1\nname: other\nmoves: [{from: 'sqlite:shop.db', to: 'sqlite:n.db'}]\n",
+    );
+    stage.done(&["run", "n.yaml"]);
+    let unfit = stage.run(&["attest", "shop:1.4.0", "--key", "mine.key"]);
+    assert_eq!(unfit.code, Some(43), "{}", unfit.err);
+}
+
+#[test]
+fn what_must_not_be_sealed_is_refused() {
+    let stage = Stage::shop(10);
+    let engine = engine();
+    let engine = engine.to_str().expect("a path");
+    let where_token = "sqlite:copy.db', where: {orders: \"note <> \
+                       'ghp_0123456789abcdefghijABCDEFGHIJ012345'\"}, existing: 'refuse";
+    for (to, word) in [
+        ("postgres://me:hunter2@localhost:1/shop", "a password or a key stands in an address"),
+        (where_token, "a token of GitHub"),
+    ] {
+        let moves = format!("moves: [{{from: 'sqlite:shop.db', to: '{to}'}}]");
+        stage.write("m.yaml", &format!("longshore: v1\nname: shop\n{moves}\n"));
+        let refused = stage.run(&["build", "m.yaml", "--engine", engine]);
+        assert_eq!(refused.code, Some(2), "{}", refused.err);
+        assert!(refused.err.contains(word), "{}", refused.err);
+        assert!(
+            !refused.err.contains("hunter2") && !refused.err.contains("ghp_"),
+            "{}",
+            refused.err
+        );
+        assert_eq!(stage.done(&["images"]).out.lines().count(), 1, "nothing was built");
+    }
+    migration(&stage);
+    stage.write("script", "#!/bin/sh\n");
+    for (engine, word) in
+        [("/bin/true", "not static"), ("script", "no 64-bit program"), ("none", "LS0101")]
+    {
+        let refused = stage.run(&["build", "m.yaml", "--engine", engine]);
+        assert_eq!(refused.code, Some(42), "{}", refused.err);
+        assert!(refused.err.contains(word), "{engine}: {}", refused.err);
+    }
+}
