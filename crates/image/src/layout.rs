@@ -87,10 +87,15 @@ impl Layout {
         fs::metadata(self.path(&blob.digest)).is_ok_and(|there| there.len() == blob.size)
     }
 
-    /// Keeps bytes, and describes them.
+    /// Whether a blob is there as its digest says.
+    fn is_sound(&self, blob: &Descriptor) -> bool {
+        self.has(blob) && self.check(blob).is_ok()
+    }
+
+    /// Keeps bytes, and describes them. What was damaged since is mended.
     pub fn put(&self, media_type: &str, bytes: &[u8]) -> Result<Descriptor> {
         let blob = Descriptor::of(media_type, bytes);
-        if !self.has(&blob) {
+        if !self.is_sound(&blob) {
             self.write_beside(&self.path(&blob.digest), bytes)?;
         }
         Ok(blob)
@@ -98,7 +103,7 @@ impl Layout {
 
     /// Keeps what a reader gives, if it is what a descriptor says.
     pub fn put_from(&self, blob: &Descriptor, mut reader: impl Read) -> Result<()> {
-        if self.has(blob) {
+        if self.is_sound(blob) {
             return Ok(());
         }
         let mut writing = self.begin(blob)?;

@@ -55,8 +55,9 @@ impl Docker {
     /// A command of its client.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(longshore_services::docker()[1].join("docker"));
+        command.arg("--config").arg(self.folder.path());
         command.arg("--host").arg(address(self.folder.path())).args(args);
-        command.arg("--config").arg(self.folder.path()).env("PATH", path()).stdin(Stdio::null());
+        command.env("PATH", path()).stdin(Stdio::null());
         command
     }
 
