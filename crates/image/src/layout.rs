@@ -429,7 +429,7 @@ mod tests {
         let one = attach(&layout, &image, kind, b"1", Default::default()).expect("an artifact");
         attach(&layout, &one, kind, b"2", Default::default()).expect("an artifact");
         attach(&layout, &image, kind, b"1", Default::default()).expect("the same again");
-        assert_eq!(layout.referrers(&image.digest).expect("a list"), [one.clone()]);
+        assert_eq!(layout.referrers(&image.digest).expect("a list"), std::slice::from_ref(&one));
         assert_eq!(content(&layout, &one).expect("bytes"), b"1");
         assert_eq!(layout.referrers(&one.digest).expect("a list").len(), 1);
     }
