@@ -91,6 +91,12 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  longshore inspect shop:1.4.0\n  longshore inspect archive:shop.tar --plan\n  longshore inspect shop:1.4.0 --sbom > sbom.cdx.json"
     )]
     Inspect(InspectArgs),
+    /// Shows what changed from one image of a migration to another: the migration, its plan, the statements,
+    /// the engine and the packages in it.
+    #[command(
+        after_help = "Examples:\n  longshore diff shop:1.3.0 shop:1.4.0\n  longshore diff shop:1.3.0 archive:shop.tar --check   # 3 when they differ"
+    )]
+    Diff(DiffArgs),
     /// Makes a pair of keys, to sign images with.
     #[command(
         after_help = "Examples:\n  longshore key shop   # writes shop.key, which only you can read, and shop.pub"
@@ -319,6 +325,17 @@ pub(crate) struct InspectArgs {
     /// The platform whose engine is meant, such as linux/arm64; this machine's without it.
     #[arg(long, value_name = "OS/ARCHITECTURE")]
     pub(crate) platform: Option<Platform>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The earlier image: a name, archive:FILE or oci-layout:FOLDER.
+    pub(crate) from: Place,
+    /// The later one.
+    pub(crate) to: Place,
+    /// Exit with 3 when they differ.
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Args)]

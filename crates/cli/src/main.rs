@@ -83,6 +83,7 @@ async fn perform(cli: &Cli, output: &Output) -> Result<u8> {
         Verb::Build(args) => commands::build(args, &context).await,
         Verb::Images(args) => commands::images(args, &context),
         Verb::Inspect(args) => commands::inspect(args, &context),
+        Verb::Diff(args) => commands::diff(args, &context),
         Verb::Key(args) => commands::key(args, &context),
         Verb::Sign(args) => commands::sign(args, &context),
         Verb::Attest(args) => commands::attest(args, &context),

@@ -1,6 +1,7 @@
 //! The verbs: arguments to service, and the answer to the terminal. Each returns the exit code.
 
 mod build;
+mod diff;
 mod evidence;
 mod explain;
 mod images;
@@ -14,6 +15,7 @@ mod sealed;
 mod verify;
 
 pub(crate) use build::build;
+pub(crate) use diff::diff;
 pub(crate) use evidence::{attest, evidence, key, sign};
 pub(crate) use explain::explain;
 pub(crate) use images::images;

@@ -1,5 +1,6 @@
 //! Images of migrations: built from a plan, kept in the state folder, and looked at.
 
+mod diff;
 mod evidence;
 mod open;
 mod overview;
@@ -17,6 +18,7 @@ use longshore_model::{Code, Error, Result};
 
 use crate::Service;
 
+pub use diff::{Difference, EngineDifference, PackageDifference};
 pub use evidence::Evidence;
 pub use overview::{ImageLine, Inspection, LayerLine, Referrer};
 pub use place::Place;

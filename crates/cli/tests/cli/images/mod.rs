@@ -117,6 +117,40 @@ fn an_image_is_run_by_its_own_engine_and_tampering_is_found() {
 }
 
 #[test]
+fn what_changed_between_two_versions_is_shown() {
+    let stage = Stage::shop(20);
+    migration(&stage);
+    let engine = engine();
+    let built = |tag: &str| {
+        let engine = engine.to_str().expect("a path");
+        stage.done(&["build", "m.yaml", "--tag", tag, "--engine", engine]);
+    };
+    built("shop:1");
+    built("shop:again");
+    let same = stage.done(&["diff", "shop:1", "shop:again", "--check"]).out;
+    assert!(same.starts_with("the same image"), "{same}");
+    stage.sql("shop.db", "CREATE TABLE added (id INTEGER PRIMARY KEY, word TEXT)");
+    stage.write(
+        "m.yaml",
+        "longshore: v1\nname: shop\nversion: 2.0.0\n\
+         moves: [{from: 'sqlite:shop.db', to: 'sqlite:copy.db', tables: ['!log']}]\n",
+    );
+    built("shop:2");
+    let shown = stage.done(&["diff", "shop:1", "shop:2"]).out;
+    for line in ["-version: 1.4.0", "+version: 2.0.0", "+++ plan.json", "+CREATE TABLE added"] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert!(!shown.contains("engine for"), "{shown}");
+    assert_eq!(stage.run(&["diff", "shop:1", "shop:2", "--check"]).code, Some(3));
+    let json: Value =
+        serde_json::from_str(&stage.done(&["diff", "shop:1", "shop:2", "--json"]).out)
+            .expect("JSON");
+    let files: Vec<&String> = json["files"].as_object().expect("files").keys().collect();
+    assert_eq!(files, ["migration.yaml", "plan.json", "schema/01-prepare.sql"]);
+    assert_eq!(stage.run(&["diff", "shop:1", "shop:3"]).code, Some(42));
+}
+
+#[test]
 fn signatures_and_evidence_are_proved_or_refused() {
     let stage = Stage::shop(50);
     migration(&stage);
