@@ -82,6 +82,8 @@ async fn perform(cli: &Cli, output: &Output) -> Result<u8> {
         Verb::Verify(args) => commands::verify(args, &context).await,
         Verb::Build(args) => commands::build(args, &context).await,
         Verb::Images(args) => commands::images(args, &context),
+        Verb::Tag(args) => commands::tag(args, &context),
+        Verb::Rm(args) => commands::rm(args, &context),
         Verb::Inspect(args) => commands::inspect(args, &context),
         Verb::Diff(args) => commands::diff(args, &context),
         Verb::Key(args) => commands::key(args, &context),

@@ -74,11 +74,11 @@ impl Layout {
         self.root.join("oci-layout")
     }
 
-    fn blobs(&self) -> PathBuf {
+    pub(crate) fn blobs(&self) -> PathBuf {
         self.root.join("blobs").join("sha256")
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
+    pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
         self.root.join("blobs").join(digest.algorithm()).join(digest.hex())
     }
 
@@ -256,6 +256,11 @@ impl Layout {
             Some(subject) => self.refer(artifact, &subject.digest, None),
             None => Ok(()),
         }
+    }
+
+    /// Forgets the artifacts that are not wanted.
+    pub(crate) fn forget_artifacts(&self, is_wanted: &dyn Fn(&Descriptor) -> bool) -> Result<()> {
+        self.change(REFERRERS, |index| index.manifests.retain(|one| is_wanted(one)))
     }
 
     /// The artifacts that speak of a manifest, in the order in which they came.

@@ -18,7 +18,7 @@ pub(crate) use build::build;
 pub(crate) use diff::diff;
 pub(crate) use evidence::{attest, evidence, key, sign};
 pub(crate) use explain::explain;
-pub(crate) use images::images;
+pub(crate) use images::{images, rm, tag};
 pub(crate) use init::init;
 pub(crate) use inspect::inspect;
 pub(crate) use plan::{make as make_plan, plan};
