@@ -233,6 +233,24 @@ fn what_must_not_be_sealed_is_refused() {
 }
 
 #[test]
+fn a_sealed_plan_that_no_longer_fits_is_refused_with_the_difference() {
+    let stage = Stage::shop(10);
+    migration(&stage);
+    build(&stage, &[]);
+    stage.sql("shop.db", "ALTER TABLE orders ADD COLUMN rebate REAL; DROP TABLE empty");
+    let refused = stage.run(&["run", "shop:1.4.0"]);
+    assert_eq!(refused.code, Some(43), "{}", refused.err);
+    for word in ["orders", "rebate", "empty"] {
+        assert!(refused.err.contains(word), "{word}: {}", refused.err);
+    }
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE name IN ('orders', 'log', 'empty')";
+    assert_eq!(stage.value("copy.db", tables), 0, "nothing ran");
+    build(&stage, &[]);
+    verified(&stage.run(&["run", "shop:1.4.0", "--json"]));
+    stage.same("shop.db", "copy.db");
+}
+
+#[test]
 fn removed_images_free_what_no_other_needs() {
     let stage = Stage::shop(10);
     migration(&stage);
