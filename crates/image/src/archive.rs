@@ -13,7 +13,7 @@ use crate::document::{Descriptor, Index, LONGEST, Platform, from_json, media, to
 use crate::layout::{INDEX, MARKER, REFERRERS, named};
 use crate::{Digest, Image, Layout, Name, reach};
 
-const BLOBS: &str = "blobs/sha256/";
+const BLOBS: &str = "blobs/";
 
 /// What `docker load` reads of an archive.
 #[derive(Serialize)]
@@ -54,8 +54,7 @@ fn pack(layout: &Layout, image: &Descriptor, name: &Name, path: &Path) -> Result
     blobs.sort_by(|a, b| a.digest.cmp(&b.digest));
     for blob in blobs {
         layout.check(&blob)?;
-        let path = format!("{BLOBS}{}", blob.digest.hex());
-        add(&path, blob.size, &mut layout.reader(&blob)?)?;
+        add(&place(&blob.digest), blob.size, &mut layout.reader(&blob)?)?;
     }
     let mut file = archive.into_inner().map_err(failed)?;
     file.flush().and_then(|()| file.get_ref().sync_all()).map_err(failed)
@@ -65,13 +64,17 @@ fn pack(layout: &Layout, image: &Descriptor, name: &Name, path: &Path) -> Result
 fn loaded(layout: &Layout, image: &Descriptor, name: &Name) -> Result<Vec<Loaded>> {
     let images = Image::all(layout, image)?;
     let here = images.iter().find(|image| image.platform() == Platform::here());
-    let path = |blob: &Descriptor| format!("{BLOBS}{}", blob.digest.hex());
+    let path = |blob: &Descriptor| place(&blob.digest);
     let loaded = here.or(images.first()).map(|image| Loaded {
         config: path(&image.manifest.config),
         repo_tags: vec![familiar(name)],
         layers: image.manifest.layers.iter().map(path).collect(),
     });
     Ok(loaded.into_iter().collect())
+}
+
+fn place(digest: &Digest) -> String {
+    format!("{BLOBS}{}/{}", digest.algorithm(), digest.hex())
 }
 
 /// The index of a layout that holds one image.
@@ -123,8 +126,8 @@ pub fn read(path: &Path, layout: &Layout) -> Result<Vec<(Descriptor, Option<Name
                 true => index = Some(list.manifests),
                 false => artifacts = list.manifests,
             }
-        } else if let Some(hex) = name.strip_prefix(BLOBS) {
-            let digest: Digest = format!("sha256:{hex}").parse()?;
+        } else if let Some(blob) = name.strip_prefix(BLOBS) {
+            let digest: Digest = blob.replacen('/', ":", 1).parse()?;
             let blob = Descriptor::new(media::LAYER, digest, entry.size());
             layout.put_from(&blob, &mut entry)?;
         }

@@ -6,32 +6,45 @@ use std::str::FromStr;
 
 use longshore_model::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512};
 
-const ALGORITHM: &str = "sha256";
+/// The algorithms, and how many hexadecimal digits each gives. The first is the one of our own images.
+const ALGORITHMS: [(&str, usize); 2] = [("sha256", 64), (SHA512, 128)];
+const SHA512: &str = "sha512";
 
-/// A SHA-256 digest as images write it: `sha256:` and 64 hexadecimal digits in lower case. So it is
-/// safe as a part of a path.
+/// A digest as images write it: `sha256:` and 64 hexadecimal digits in lower case, or `sha512:` and 128.
+/// So it is safe as a part of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
 
 impl Digest {
-    /// The digest of bytes.
+    /// The SHA-256 digest of bytes.
     pub fn of(bytes: &[u8]) -> Self {
         let mut hasher = Hasher::default();
         hasher.update(bytes);
         hasher.finish().0
     }
 
+    /// Whether it is the digest of bytes.
+    pub fn is_of(&self, bytes: &[u8]) -> bool {
+        let mut hasher = Hasher::like(self);
+        hasher.update(bytes);
+        hasher.finish().0 == *self
+    }
+
     /// The algorithm, which is the folder in a layout.
     pub fn algorithm(&self) -> &str {
-        ALGORITHM
+        self.parts().0
     }
 
     /// The hexadecimal digits.
     pub fn hex(&self) -> &str {
-        &self.0[ALGORITHM.len() + 1..]
+        self.parts().1
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.0.split_once(':').expect("it was read as one")
     }
 
     /// The whole text.
@@ -49,13 +62,15 @@ impl FromStr for Digest {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let hex = text.strip_prefix(ALGORITHM).and_then(|rest| rest.strip_prefix(':'));
         let digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
-        match hex {
-            Some(hex) if hex.len() == 64 && hex.bytes().all(digit) => Ok(Self(text.to_string())),
-            _ => Err(Error::new(Code::ImageInvalid, "a digest is not understood")
+        let is_one = text.split_once(':').is_some_and(|(algorithm, hex)| {
+            ALGORITHMS.contains(&(algorithm, hex.len())) && hex.bytes().all(digit)
+        });
+        match is_one {
+            true => Ok(Self(text.to_string())),
+            false => Err(Error::new(Code::ImageInvalid, "a digest is not understood")
                 .with("digest", text.chars().take(100).collect::<String>())
-                .hint("It is `sha256:` and 64 hexadecimal digits in lower case.")),
+                .hint("It is `sha256:` and 64 hexadecimal digits in lower case, or `sha512:` and 128.")),
         }
     }
 }
@@ -81,21 +96,50 @@ impl fmt::Display for Digest {
 }
 
 /// Takes bytes and tells their digest and number.
-#[derive(Debug, Default)]
-pub(crate) struct Hasher {
-    hasher: Sha256,
+#[derive(Debug, Clone)]
+pub struct Hasher {
+    state: State,
     size: u64,
 }
 
+#[derive(Debug, Clone)]
+enum State {
+    Sha256(Sha256),
+    Sha512(Sha512),
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self { state: State::Sha256(Sha256::new()), size: 0 }
+    }
+}
+
 impl Hasher {
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.hasher.update(bytes);
+    /// A hasher of the algorithm of a digest.
+    pub fn like(digest: &Digest) -> Self {
+        match digest.algorithm() {
+            SHA512 => Self { state: State::Sha512(Sha512::new()), size: 0 },
+            _ => Self::default(),
+        }
+    }
+
+    /// Takes bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.state {
+            State::Sha256(hasher) => hasher.update(bytes),
+            State::Sha512(hasher) => hasher.update(bytes),
+        }
         self.size += bytes.len() as u64;
     }
 
-    pub(crate) fn finish(self) -> (Digest, u64) {
-        let mut text = format!("{ALGORITHM}:");
-        for byte in self.hasher.finalize() {
+    /// The digest and the number of the bytes.
+    pub fn finish(self) -> (Digest, u64) {
+        let (algorithm, bytes) = match self.state {
+            State::Sha256(hasher) => (ALGORITHMS[0].0, hasher.finalize().to_vec()),
+            State::Sha512(hasher) => (SHA512, hasher.finalize().to_vec()),
+        };
+        let mut text = format!("{algorithm}:");
+        for byte in bytes {
             let _ = write!(text, "{byte:02x}");
         }
         (Digest(text), self.size)
@@ -110,8 +154,9 @@ pub(crate) struct Hashed<R> {
 }
 
 impl<R: Read> Hashed<R> {
-    pub(crate) fn new(inner: R) -> Self {
-        Self { inner, hasher: Hasher::default() }
+    /// A reader whose bytes are to have a digest.
+    pub(crate) fn new(inner: R, digest: &Digest) -> Self {
+        Self { inner, hasher: Hasher::like(digest) }
     }
 
     pub(crate) fn finish(self) -> (Digest, u64) {
@@ -131,12 +176,17 @@ impl<R: Read> Read for Hashed<R> {
 mod tests {
     use super::Digest;
 
+    const EMPTY_512: &str = "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce\
+                             47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
     const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     #[test]
     fn digests_are_those_of_the_standard() {
         assert_eq!(Digest::of(b"").as_str(), EMPTY);
         assert_eq!(Digest::of(b"").short(), "e3b0c44298fc");
+        let long: Digest = format!("sha512:{EMPTY_512}").parse().expect("a digest");
+        assert_eq!((long.algorithm(), long.hex()), ("sha512", EMPTY_512));
+        assert!(long.is_of(b"") && !long.is_of(b"x") && Digest::of(b"x").is_of(b"x"));
     }
 
     #[test]

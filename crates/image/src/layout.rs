@@ -74,8 +74,9 @@ impl Layout {
         self.root.join("oci-layout")
     }
 
+    /// The folders of blobs, one for each algorithm.
     pub(crate) fn blobs(&self) -> PathBuf {
-        self.root.join("blobs").join("sha256")
+        self.root.join("blobs")
     }
 
     pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
@@ -124,9 +125,10 @@ impl Layout {
     pub fn begin(&self, blob: &Descriptor) -> Result<Writing> {
         let path = self.path(&blob.digest);
         let beside = self.beside();
-        let file = File::create(&beside)
+        let file = folder_of(&path)
+            .and_then(|()| File::create(&beside))
             .map_err(|error| Error::io("write a blob", beside.display(), error))?;
-        Ok(Writing { blob: blob.clone(), path, beside, file, hasher: Hasher::default() })
+        Ok(Writing { blob: blob.clone(), path, beside, file, hasher: Hasher::like(&blob.digest) })
     }
 
     /// A reader of a blob's bytes, which are as they were written unless the disk or somebody has
@@ -160,7 +162,7 @@ impl Layout {
         self.reader(blob)?
             .read_to_end(&mut bytes)
             .map_err(|error| Error::io("read a blob", path.display(), error))?;
-        if Digest::of(&bytes) != blob.digest {
+        if !blob.digest.is_of(&bytes) {
             return Err(self.damaged(blob));
         }
         Ok(bytes)
@@ -168,7 +170,7 @@ impl Layout {
 
     /// Reads a blob through, and proves it.
     pub fn check(&self, blob: &Descriptor) -> Result<()> {
-        let mut hashed = Hashed::new(self.reader(blob)?);
+        let mut hashed = Hashed::new(self.reader(blob)?, &blob.digest);
         io::copy(&mut hashed, &mut io::sink())
             .map_err(|error| Error::io("read a blob", self.path(&blob.digest).display(), error))?;
         match hashed.finish().0 == blob.digest {
@@ -294,7 +296,8 @@ impl Layout {
     /// Writes a file so that its name never stands for a part of it.
     fn write_beside(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let beside = self.beside();
-        let written = File::create(&beside)
+        let written = folder_of(path)
+            .and_then(|()| File::create(&beside))
             .and_then(|mut file| {
                 file.write_all(bytes)?;
                 file.sync_all()
@@ -353,6 +356,11 @@ impl Drop for Writing {
         // It is there only when the blob never became whole.
         let _ = fs::remove_file(&self.beside);
     }
+}
+
+/// Makes the folder of a file.
+fn folder_of(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
 /// The name that an index gives an image.

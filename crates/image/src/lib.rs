@@ -23,7 +23,7 @@ pub mod statement;
 mod sweep;
 
 pub use build::{Platforms, Task, build};
-pub use digest::Digest;
+pub use digest::{Digest, Hasher};
 pub use engine::{Engine, Package};
 pub use hold::Hold;
 pub use key::{PrivateKey, PublicKey};

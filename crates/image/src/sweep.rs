@@ -1,7 +1,7 @@
 //! What no named image needs any more, and its removal.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -29,9 +29,14 @@ impl Layout {
             found.needed.extend(reach(self, image)?.into_iter().map(|blob| blob.digest));
         }
         let needed: BTreeSet<PathBuf> = found.needed.iter().map(|one| self.path(one)).collect();
-        let blobs = files(&self.blobs())?.into_iter().filter(|path| !needed.contains(path));
-        let parts = files(self.root())?.into_iter().filter(|path| is_part(path));
-        for path in blobs.chain(parts) {
+        let mut there = Vec::new();
+        for folder in entries(&self.blobs(), FileType::is_dir)? {
+            there.extend(entries(&folder, FileType::is_file)?);
+        }
+        there.retain(|path| !needed.contains(path));
+        let parts = entries(self.root(), FileType::is_file)?;
+        there.extend(parts.into_iter().filter(|path| is_part(path)));
+        for path in there {
             let there = fs::metadata(&path)
                 .map_err(|error| Error::io("look at a blob", path.display(), error))?;
             found.bytes += there.len();
@@ -55,17 +60,17 @@ impl Layout {
     }
 }
 
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+fn entries(folder: &Path, wanted: fn(&FileType) -> bool) -> Result<Vec<PathBuf>> {
     let failed = |error| Error::io("list the image layout", folder.display(), error);
-    let mut files = Vec::new();
+    let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        if entry.file_type().map_err(failed)?.is_file() {
-            files.push(entry.path());
+        if wanted(&entry.file_type().map_err(failed)?) {
+            entries.push(entry.path());
         }
     }
-    files.sort();
-    Ok(files)
+    entries.sort();
+    Ok(entries)
 }
 
 fn is_part(path: &Path) -> bool {
