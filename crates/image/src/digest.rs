@@ -132,6 +132,16 @@ impl Hasher {
         self.size += bytes.len() as u64;
     }
 
+    /// Whether it gives digests of the algorithm of one.
+    pub fn is_like(&self, digest: &Digest) -> bool {
+        matches!(self.state, State::Sha512(_)) == (digest.algorithm() == SHA512)
+    }
+
+    /// How many bytes it took.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// The digest and the number of the bytes.
     pub fn finish(self) -> (Digest, u64) {
         let (algorithm, bytes) = match self.state {

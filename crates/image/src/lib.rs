@@ -28,7 +28,7 @@ pub use engine::{Engine, Package};
 pub use hold::Hold;
 pub use key::{PrivateKey, PublicKey};
 pub use layout::{Layout, Writing, named};
-pub use name::{DOCKER_HUB, Name};
+pub use name::{DOCKER_HUB, Name, is_repository, is_tag};
 pub use reach::{Image, reach};
 pub use sbom::{SBOM, sbom};
 pub use sweep::Unneeded;

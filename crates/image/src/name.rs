@@ -135,6 +135,11 @@ fn host_is_sound(host: &str) -> bool {
     name.split('.').all(label) && port.parse::<u16>().is_ok()
 }
 
+/// Whether a text can be the name of a repository.
+pub fn is_repository(text: &str) -> bool {
+    text.len() <= LONGEST && text.split('/').all(is_component)
+}
+
 /// A part of a repository's path: letters and digits, with `.`, `_`, `__` or any number of `-` between.
 fn is_component(part: &str) -> bool {
     let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -147,7 +152,8 @@ fn is_component(part: &str) -> bool {
         })
 }
 
-fn is_tag(tag: &str) -> bool {
+/// Whether a text can be a tag.
+pub fn is_tag(tag: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     tag.len() <= 128
         && tag.bytes().next().is_some_and(word)

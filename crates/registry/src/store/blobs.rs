@@ -1,0 +1,68 @@
+//! Blobs, as repositories have them.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+
+use longshore_image::Digest;
+
+use super::{Repository, Store, disk, under};
+use crate::Fault;
+use crate::fault::Result;
+
+impl Store {
+    pub(super) fn link(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+        under(&self.at(repository).join("_blobs"), digest)
+    }
+
+    /// The size of a blob that a repository has. Who asks may rest on it, so it is not swept for a while.
+    pub fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64> {
+        let _held = self.rest()?;
+        let unknown = || Fault::BlobUnknown(digest.clone());
+        let path = self.blob(digest);
+        let is_there = disk::touch(&self.link(repository, digest))? && disk::touch(&path)?;
+        if !is_there {
+            return Err(unknown());
+        }
+        Ok(fs::metadata(&path).map_err(Fault::disk("look at", &path))?.len())
+    }
+
+    /// A blob that a repository has, and its size.
+    pub fn open_blob(&self, repository: &Repository, digest: &Digest) -> Result<(File, u64)> {
+        let unknown = || Fault::BlobUnknown(digest.clone());
+        if !self.link(repository, digest).exists() {
+            return Err(unknown());
+        }
+        let path = self.blob(digest);
+        let file = File::open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => unknown(),
+            _ => Fault::disk("read", &path)(error),
+        })?;
+        let size = file.metadata().map_err(Fault::disk("look at", &path))?.len();
+        Ok((file, size))
+    }
+
+    /// Takes a blob from a repository. It stays on the disk until nobody needs it.
+    pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<()> {
+        match disk::remove(&self.link(repository, digest))? {
+            true => Ok(()),
+            false => Err(Fault::BlobUnknown(digest.clone())),
+        }
+    }
+
+    /// Gives a repository a blob that another has. Says whether it could.
+    pub fn mount(&self, to: &Repository, from: &Repository, digest: &Digest) -> Result<bool> {
+        match self.stat_blob(from, digest) {
+            Ok(_) => {}
+            Err(Fault::BlobUnknown(_)) => return Ok(false),
+            Err(fault) => return Err(fault),
+        }
+        let _held = self.rest()?;
+        // It may have been swept since, if all that asked for it was long ago.
+        if !disk::touch(&self.blob(digest))? {
+            return Ok(false);
+        }
+        disk::write(&self.link(to, digest), b"")?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,55 @@
+//! Lists of tags and repositories, in pages.
+
+use std::path::Path;
+
+use super::{Repository, Store, disk};
+use crate::Fault;
+use crate::fault::Result;
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The names, sorted by their bytes.
+    pub names: Vec<String>,
+    /// Whether others follow.
+    pub more: bool,
+}
+
+impl Store {
+    /// The tags of a repository after one, at most so many.
+    pub fn tags(&self, repository: &Repository, last: &str, at_most: usize) -> Result<Page> {
+        if !self.has(repository) {
+            return Err(Fault::NameUnknown);
+        }
+        Ok(page(disk::names(&self.at(repository).join("_tags"))?, last, at_most))
+    }
+
+    /// The repositories after one, at most so many.
+    pub fn catalog(&self, last: &str, at_most: usize) -> Result<Page> {
+        let mut names = Vec::new();
+        walk(&self.repositories(), "", &mut names)?;
+        names.sort_unstable();
+        Ok(page(names, last, at_most))
+    }
+}
+
+fn walk(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<()> {
+    for name in disk::names(folder)? {
+        if name.starts_with('_') {
+            continue;
+        }
+        let (path, whole) = (folder.join(&name), format!("{prefix}{name}"));
+        if path.join("_manifests").is_dir() {
+            found.push(whole.clone());
+        }
+        walk(&path, &format!("{whole}/"), found)?;
+    }
+    Ok(())
+}
+
+fn page(names: Vec<String>, last: &str, at_most: usize) -> Page {
+    let mut names: Vec<String> = names.into_iter().filter(|name| name.as_str() > last).collect();
+    let more = names.len() > at_most;
+    names.truncate(at_most);
+    Page { names, more }
+}

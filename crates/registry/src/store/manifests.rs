@@ -1,0 +1,240 @@
+//! Manifests, and what speaks of them.
+
+use std::fs;
+use std::io;
+
+use longshore_image::Digest;
+use longshore_image::document::{Annotations, Descriptor, LONGEST};
+use serde::{Deserialize, Serialize};
+
+use super::repository::tag;
+use super::{Repository, Store, disk, under};
+use crate::Fault;
+use crate::fault::Result;
+
+/// A manifest as it was pushed.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its type.
+    pub media_type: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What it speaks of.
+    pub subject: Option<Digest>,
+}
+
+/// What a repository knows of a manifest beside its bytes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Link {
+    media_type: String,
+}
+
+/// What matters to a registry of manifests and lists, whoever wrote them.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    media_type: Option<String>,
+    artifact_type: Option<String>,
+    config: Option<Part>,
+    #[serde(default)]
+    layers: Vec<Part>,
+    #[serde(default)]
+    blobs: Vec<Part>,
+    #[serde(default)]
+    manifests: Vec<Part>,
+    subject: Option<Part>,
+    #[serde(default)]
+    annotations: Annotations,
+    #[serde(default)]
+    fs_layers: Vec<serde_json::Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Part {
+    media_type: Option<String>,
+    digest: Digest,
+    #[serde(default)]
+    urls: Vec<String>,
+}
+
+impl Store {
+    /// Keeps a manifest under its digest, and under tags.
+    pub fn put_manifest(
+        &self,
+        repository: &Repository,
+        digest: Option<Digest>,
+        tags: &[String],
+        media_type: Option<&str>,
+        bytes: Vec<u8>,
+    ) -> Result<Kept> {
+        if bytes.len() as u64 > LONGEST {
+            return Err(Fault::TooLarge);
+        }
+        let digest = digest.unwrap_or_else(|| Digest::of(&bytes));
+        if !digest.is_of(&bytes) {
+            return Err(Fault::DigestInvalid("the manifest has another digest"));
+        }
+        let document: Document = serde_json::from_slice(&bytes)
+            .map_err(|error| Fault::ManifestInvalid(format!("it is not understood: {error}")))?;
+        let media_type = told_type(&document, media_type)?;
+        let _rest = self.rest()?;
+        let _change = self.change(repository)?;
+        self.demand(repository, &document)?;
+        let blob = self.blob(&digest);
+        if !disk::touch(&blob)? {
+            disk::write(&blob, &bytes)?;
+        }
+        let subject = document.subject.as_ref().map(|subject| subject.digest.clone());
+        if let Some(subject) = &subject {
+            let said = descriptor(&document, &media_type, &digest, bytes.len() as u64);
+            disk::write(&self.speaking(repository, subject, &digest), &json(&said)?)?;
+        }
+        let link = json(&Link { media_type: media_type.clone() })?;
+        disk::write(&self.manifest(repository, &digest), &link)?;
+        for one in tags {
+            disk::write(&self.tag(repository, tag(one)?), digest.as_str().as_bytes())?;
+        }
+        Ok(Kept { digest, media_type, bytes, subject })
+    }
+
+    /// Refuses a manifest that names what the repository lacks; what it names is not swept from now on.
+    fn demand(&self, repository: &Repository, document: &Document) -> Result<()> {
+        let parts = document.config.iter().chain(&document.layers).chain(&document.blobs);
+        for part in parts.filter(|part| part.urls.is_empty()) {
+            let link = self.link(repository, &part.digest);
+            if !(disk::touch(&link)? && disk::touch(&self.blob(&part.digest))?) {
+                return Err(Fault::ManifestBlobUnknown(part.digest.clone()));
+            }
+        }
+        for part in &document.manifests {
+            let manifest = self.manifest(repository, &part.digest);
+            let blob = self.link(repository, &part.digest);
+            let is_there = disk::touch(&manifest)? || disk::touch(&blob)?;
+            if !(is_there && disk::touch(&self.blob(&part.digest))?) {
+                return Err(Fault::ManifestBlobUnknown(part.digest.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The manifest that a tag or a digest names.
+    pub fn get_manifest(&self, repository: &Repository, reference: &str) -> Result<Kept> {
+        let unknown = || match self.has(repository) {
+            true => Fault::ManifestUnknown(reference.to_string()),
+            false => Fault::NameUnknown,
+        };
+        let digest = self.resolve(repository, reference)?.ok_or_else(unknown)?;
+        let link = disk::read(&self.manifest(repository, &digest))?.ok_or_else(unknown)?;
+        let link: Link = serde_json::from_slice(&link)
+            .map_err(|error| Fault::Disk(format!("the link of {digest} is damaged: {error}")))?;
+        let bytes = disk::read(&self.blob(&digest))?.ok_or_else(unknown)?;
+        Ok(Kept { digest, media_type: link.media_type, bytes, subject: None })
+    }
+
+    /// The digest that a tag or a digest stands for.
+    pub fn resolve(&self, repository: &Repository, reference: &str) -> Result<Option<Digest>> {
+        if reference.contains(':') {
+            let digest = reference.parse();
+            return digest.map(Some).map_err(|_| Fault::DigestInvalid("it is not understood"));
+        }
+        let path = self.tag(repository, tag(reference)?);
+        let Some(bytes) = disk::read(&path)? else { return Ok(None) };
+        let digest = String::from_utf8_lossy(&bytes).parse();
+        digest.map(Some).map_err(|_| Fault::Disk(format!("a tag is damaged ({})", path.display())))
+    }
+
+    /// Removes a tag, or a manifest with all its tags. Bytes stay on the disk until nobody needs them.
+    pub fn delete_manifest(&self, repository: &Repository, reference: &str) -> Result<()> {
+        if !self.has(repository) {
+            return Err(Fault::NameUnknown);
+        }
+        let _change = self.change(repository)?;
+        let unknown = || Fault::ManifestUnknown(reference.to_string());
+        if !reference.contains(':') {
+            let is_removed = disk::remove(&self.tag(repository, tag(reference)?))?;
+            return if is_removed { Ok(()) } else { Err(unknown()) };
+        }
+        let kept = self.get_manifest(repository, reference)?;
+        for one in disk::names(&self.at(repository).join("_tags"))? {
+            if self.resolve(repository, &one)?.as_ref() == Some(&kept.digest) {
+                disk::remove(&self.tag(repository, &one))?;
+            }
+        }
+        disk::remove(&self.manifest(repository, &kept.digest))?;
+        let subject =
+            serde_json::from_slice::<Document>(&kept.bytes).ok().and_then(|one| one.subject);
+        if let Some(subject) = subject {
+            disk::remove(&self.speaking(repository, &subject.digest, &kept.digest))?;
+        }
+        Ok(())
+    }
+
+    /// What speaks of a manifest, by digest.
+    pub fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>> {
+        let folder = under(&self.at(repository).join("_referrers"), subject);
+        let mut found = Vec::new();
+        for name in disk::names(&folder)? {
+            let path = folder.join(&name);
+            match fs::read(&path) {
+                Ok(bytes) => found.push(serde_json::from_slice(&bytes).map_err(|error| {
+                    Fault::Disk(format!("{} is damaged: {error}", path.display()))
+                })?),
+                // It was removed meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Fault::disk("read", &path)(error)),
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) fn manifest(&self, repository: &Repository, digest: &Digest) -> std::path::PathBuf {
+        under(&self.at(repository).join("_manifests"), digest)
+    }
+
+    pub(super) fn tag(&self, repository: &Repository, tag: &str) -> std::path::PathBuf {
+        self.at(repository).join("_tags").join(tag)
+    }
+
+    fn speaking(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        digest: &Digest,
+    ) -> std::path::PathBuf {
+        let name = format!("{}-{}", digest.algorithm(), digest.hex());
+        under(&self.at(repository).join("_referrers"), subject).join(name)
+    }
+}
+
+/// The type of a manifest, which it says itself or is said of it.
+fn told_type(document: &Document, told: Option<&str>) -> Result<String> {
+    if !document.fs_layers.is_empty() {
+        return Err(Fault::ManifestInvalid("manifests of schema 1 are not kept".to_string()));
+    }
+    match (told, &document.media_type) {
+        (Some(told), Some(own)) if told != own => Err(Fault::ManifestInvalid(format!(
+            "it is {own} by its own words, and {told} by the request's"
+        ))),
+        (Some(one), _) => Ok(one.to_string()),
+        (None, Some(one)) => Ok(one.clone()),
+        (None, None) => Err(Fault::ManifestInvalid("nothing says of which type it is".to_string())),
+    }
+}
+
+/// A manifest as lists of what speaks of another show it.
+fn descriptor(document: &Document, media_type: &str, digest: &Digest, size: u64) -> Descriptor {
+    let kind = document.config.as_ref().and_then(|config| config.media_type.clone());
+    Descriptor {
+        artifact_type: document.artifact_type.clone().or(kind),
+        annotations: document.annotations.clone(),
+        ..Descriptor::new(media_type, digest.clone(), size)
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|error| Fault::Disk(format!("could not write JSON: {error}")))
+}

@@ -1,0 +1,118 @@
+//! What a registry keeps, in a folder that can be read by hand:
+//!
+//! ```text
+//! registry.json                           the version of this layout
+//! blobs/ALGORITHM/HEX                     contents, each once for all repositories
+//! repositories/NAME/_blobs/ALGORITHM/HEX      the blobs that the repository has; empty files
+//! repositories/NAME/_manifests/ALGORITHM/HEX  its manifests: their media types, as JSON
+//! repositories/NAME/_referrers/ALGORITHM/HEX/ the descriptors of what speaks of a manifest
+//! repositories/NAME/_tags/TAG                 digests
+//! uploads/ID/                             what is being uploaded
+//! ```
+//!
+//! Everything is written beside and renamed. The time of a blob and of a link is when it was last asked for by
+//! somebody who may rest on its being there.
+
+mod blobs;
+mod disk;
+mod lists;
+mod lock;
+mod manifests;
+mod repository;
+mod uploads;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use longshore_image::{Digest, Hasher};
+use longshore_model::{Code, Error};
+
+pub use lists::Page;
+pub use manifests::Kept;
+pub use repository::Repository;
+pub use uploads::Upload;
+
+const MARKER: &str = "registry.json";
+const LAYOUT: &str = "{\"layout\":1}\n";
+
+/// The contents of a registry.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+    /// The digests of uploads so far, to spare reading them again.
+    hashers: Mutex<HashMap<String, Hasher>>,
+}
+
+impl Store {
+    /// Opens the contents in a folder, and makes it where nothing is.
+    pub fn open(root: &Path) -> longshore_model::Result<Self> {
+        let marker = root.join(MARKER);
+        let failed = |error| Error::io("open the registry", root.display(), error);
+        let wrong = |why: &str, hint: &str| {
+            Error::new(Code::TargetNotEmpty, why)
+                .with("path", root.display().to_string())
+                .hint(hint)
+        };
+        if marker.exists() {
+            if fs::read_to_string(&marker).map_err(failed)? != LAYOUT {
+                return Err(wrong(
+                    "the folder holds a registry of another version",
+                    "Use the version of longshore that made it, or a newer one.",
+                ));
+            }
+        } else {
+            if root.is_dir() && fs::read_dir(root).map_err(failed)?.next().is_some() {
+                return Err(wrong(
+                    "the folder holds something that is no registry",
+                    "Name an empty folder, or one that is not there yet.",
+                ));
+            }
+            fs::create_dir_all(root).map_err(failed)?;
+        }
+        let store = Self { root: root.to_path_buf(), hashers: Mutex::default() };
+        for folder in [store.blobs(), store.repositories(), store.uploads()] {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        if !marker.exists() {
+            fs::write(&marker, LAYOUT).map_err(failed)?;
+        }
+        Ok(store)
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+
+    fn repositories(&self) -> PathBuf {
+        self.root.join("repositories")
+    }
+
+    fn uploads(&self) -> PathBuf {
+        self.root.join("uploads")
+    }
+
+    fn blob(&self, digest: &Digest) -> PathBuf {
+        under(&self.blobs(), digest)
+    }
+
+    fn at(&self, repository: &Repository) -> PathBuf {
+        self.repositories().join(repository.as_str())
+    }
+
+    /// Whether something was ever pushed to a repository.
+    pub fn has(&self, repository: &Repository) -> bool {
+        self.at(repository).is_dir()
+    }
+}
+
+/// The file of a digest below a folder.
+fn under(folder: &Path, digest: &Digest) -> PathBuf {
+    folder.join(digest.algorithm()).join(digest.hex())
+}

@@ -1,0 +1,7 @@
+//! The protocol, in the categories of the official suite: pull, push, discovery, management.
+
+mod client;
+mod discovery;
+mod management;
+mod pull;
+mod push;
