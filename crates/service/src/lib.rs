@@ -25,6 +25,7 @@ use longshore_model::{Code, Endpoint, Error, Result};
 pub use folder::event_line;
 pub use image::{
     BuildOrder, Evidence, ImageLine, Images, Inspection, LayerLine, Place, Referrer, Unpacked,
+    refuse_local, tags,
 };
 pub use run::{Ended, Machine, RunOrder, VerifyOrder};
 pub use secret::{Lookup, Secrets};

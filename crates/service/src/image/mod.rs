@@ -4,6 +4,7 @@ mod evidence;
 mod open;
 mod overview;
 mod place;
+mod registry;
 mod seal;
 mod unpack;
 
@@ -20,6 +21,7 @@ use crate::Service;
 pub use evidence::Evidence;
 pub use overview::{ImageLine, Inspection, LayerLine, Referrer};
 pub use place::Place;
+pub use registry::{refuse_local, tags};
 pub use unpack::Unpacked;
 
 /// The images of a state folder.
