@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use longshore_engine::Cancel;
 use longshore_image::Name;
 use longshore_image::document::Descriptor;
 use longshore_image::registry::{
-    CredentialFile, Credentials, Forecast, Listener, Pulled, Pushed, Route, Settings,
+    CredentialFile, Credentials, Forecast, Pulled, Pushed, Route, Settings, Stop,
 };
 use longshore_model::{Code, Error, Result};
 use longshore_service::number::{counted, size};
@@ -16,6 +17,7 @@ use crate::args::{FetchArgs, PromoteArgs, PullArgs, PushArgs, RegistryArgs, Tags
 use crate::commands::images::columns;
 use crate::context::Context;
 use crate::failure::DONE;
+use crate::progress::Progress;
 
 /// Names the file of an authority that registries' certificates are proved by.
 const AUTHORITY: &str = "LONGSHORE_REGISTRY_CA";
@@ -33,13 +35,13 @@ pub(crate) async fn push(args: &PushArgs, context: &Context) -> Result<u8> {
     refuse_local(name)?;
     let image = images.find(&args.image)?;
     if args.dry_run {
-        let lines = images.forecast_push(&image, name, &settings(&args.registry, None)).await?;
+        let lines = images.forecast_push(&image, name, &settings(&args.registry)).await?;
         return foretell(&image, name, &lines, context);
     }
     let pushed = context
         .drive(|progress, cancel| async move {
-            let settings = settings(&args.registry, Some(progress.listener()));
-            cancel.guard(images.push(&image, name, &settings)).await.map(|pushed| (image, pushed))
+            let settings = stoppable(&args.registry, &progress, &cancel);
+            images.push(&image, name, &settings).await.map(|pushed| (image, pushed))
         })
         .await?;
     tell_pushed("pushed", &pushed.0, name, &pushed.1, context);
@@ -67,7 +69,7 @@ pub(crate) async fn pull(args: &PullArgs, context: &Context) -> Result<u8> {
 }
 
 pub(crate) async fn tags(args: &TagsArgs, context: &Context) -> Result<u8> {
-    let found = longshore_service::tags(&args.repository, &settings(&args.registry, None)).await?;
+    let found = longshore_service::tags(&args.repository, &settings(&args.registry)).await?;
     for tag in found {
         let line = if context.json { json!({ "tag": tag }).to_string() } else { tag };
         context.print(&format!("{line}\n"));
@@ -81,14 +83,14 @@ pub(crate) async fn promote(args: &PromoteArgs, context: &Context) -> Result<u8>
     refuse_local(from)?;
     refuse_local(to)?;
     if args.dry_run {
-        let settings = settings(&args.registry, None);
+        let settings = settings(&args.registry);
         let (image, lines) = images.forecast_promote(from, to, &settings).await?;
         return foretell(&image, to, &lines, context);
     }
     let (image, pushed) = context
         .drive(|progress, cancel| async move {
-            let settings = settings(&args.registry, Some(progress.listener()));
-            cancel.guard(images.promote(from, to, &settings)).await
+            let settings = stoppable(&args.registry, &progress, &cancel);
+            images.promote(from, to, &settings).await
         })
         .await?;
     tell_pushed("promoted", &image, to, &pushed, context);
@@ -121,19 +123,30 @@ async fn fetch(
 ) -> Result<Pulled> {
     context
         .drive(|progress, cancel| async move {
-            let settings = settings(args, Some(progress.listener()));
+            let settings = stoppable(args, &progress, &cancel);
             cancel.guard(images.pull(name, &settings)).await
         })
         .await
 }
 
-fn settings(args: &RegistryArgs, listener: Option<Listener>) -> Settings {
+/// Settings with progress. A part of an upload on its way is finished before it stops, because some
+/// registries lose an upload whose part was cut.
+fn stoppable(args: &RegistryArgs, progress: &Progress, cancel: &Cancel) -> Settings {
+    let cancel = cancel.clone();
+    Settings {
+        listener: progress.listener(),
+        stop: Stop::new(move || cancel.is_requested()),
+        ..settings(args)
+    }
+}
+
+fn settings(args: &RegistryArgs) -> Settings {
     let authority = || std::env::var_os(AUTHORITY).filter(|path| !path.is_empty());
     Settings {
         plain_http: args.plain_http,
         authorities: args.ca.clone().or_else(|| authority().map(PathBuf::from)),
         credentials: Credentials::from_files(credential_files()),
-        listener: listener.unwrap_or_default(),
+        ..Settings::default()
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use longshore_testkit::mysql::{Flavor, Mysql};
 use longshore_testkit::postgres::{Postgres, Version};
+use longshore_testkit::registry::Registry;
 use longshore_testkit::store_server::{StoreKind, StoreServer};
 
 use crate::stage::Stage;
@@ -79,6 +80,9 @@ fn follow(page: &str) -> usize {
     if text.contains("$BUCKET") {
         servers.extend(serve_bucket());
     }
+    if text.contains("$REGISTRY") {
+        servers.push(("REGISTRY", Registry::shared().host()));
+    }
     let mut commands = 0;
     for (mark, block) in blocks(&text) {
         if let Some(file) = mark.strip_prefix(": ") {
@@ -149,7 +153,12 @@ fn run(stage: &Stage, page: &str, line: &str, servers: &[(&str, String)]) {
     let expected = line
         .split_once("# → exit code ")
         .map_or(0, |(_, code)| code.trim().parse().expect("a number"));
-    let small = line.replace("longshore demo", "longshore demo --rows 5000");
+    let mut small = line.replace("longshore demo", "longshore demo --rows 5000");
+    if line.contains("longshore build") {
+        // Without what debuggers need, which a release has not either.
+        let engine = crate::images::engine();
+        small = small.replace("longshore build", &format!("longshore build --engine {}", engine.display()));
+    }
     let bin = Path::new(env!("CARGO_BIN_EXE_longshore")).parent().expect("a folder");
     let path = std::env::var("PATH").expect("a PATH");
     let mut shell = Command::new("sh");

@@ -124,6 +124,9 @@ impl Client {
             match answer.chunk().await {
                 Ok(Some(piece)) => {
                     self.tell(blob, piece.len() as u64);
+                    if let Err(stopped) = self.settings.stop.check() {
+                        break Err(stopped);
+                    }
                     if sender.send(piece).await.is_err() {
                         // The writer has the reason.
                         break Ok(());

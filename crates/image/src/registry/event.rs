@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use longshore_model::{Code, Error, Result};
 use serde::Serialize;
 
 use crate::Digest;
@@ -80,6 +81,37 @@ impl Listener {
 
     pub(super) fn tell(&self, event: TransferEvent) {
         (self.0)(event);
+    }
+}
+
+/// Says whether the work is to stop at the next point from which a later process goes on.
+#[derive(Clone)]
+pub struct Stop(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Stop {
+    /// Asks a function.
+    pub fn new(is_asked: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(is_asked))
+    }
+
+    /// An error when it was asked.
+    pub(super) fn check(&self) -> Result<()> {
+        match (self.0)() {
+            true => Err(Error::new(Code::Cancelled, "stopped on request")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::new(|| false)
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stop")
     }
 }
 

@@ -26,7 +26,7 @@ mod upload;
 use std::path::PathBuf;
 
 pub use credentials::{Credential, CredentialFile, Credentials};
-pub use event::{Listener, Route, TransferEvent};
+pub use event::{Listener, Route, Stop, TransferEvent};
 pub use parcel::Parcel;
 pub use pull::{Pulled, documents, pull, resolve};
 pub use push::{Destination, Forecast, Pushed, forecast, promote, push};
@@ -46,4 +46,9 @@ pub struct Settings {
     pub credentials: Credentials,
     /// Who is told what happens.
     pub listener: Listener,
+    /// Who may ask to stop.
+    pub stop: Stop,
 }
+
+#[cfg(test)]
+mod tests;

@@ -246,8 +246,8 @@ async fn send_artifacts(
         pushed.count(artifact, route);
         done(client, artifact, route);
     }
-    for (subject, artifacts) in unlisted {
-        client.keep_referrers(repository, subject, &artifacts).await?;
+    for (subject, artifacts) in &unlisted {
+        client.keep_referrers(repository, subject, artifacts).await?;
     }
     for Spoken { subject, artifact } in &parcel.artifacts {
         if artifact.artifact_type.as_deref() == Some(COSIGN) {
@@ -257,6 +257,10 @@ async fn send_artifacts(
                 put(client, repository, &tag, artifact, layout).await?;
             }
         }
+    }
+    // Registries have no condition on a write, so one who wrote at the same time may have undone it.
+    for (subject, artifacts) in &unlisted {
+        client.keep_referrers(repository, subject, artifacts).await?;
     }
     Ok(())
 }

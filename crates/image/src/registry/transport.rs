@@ -19,6 +19,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The longest that a registry may tell us to wait.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a request to stop is not seen while waiting.
+const NAP: Duration = Duration::from_millis(200);
 const REDIRECTS: usize = 5;
 /// How much of an error is read.
 const ERROR_BODY: u64 = 64 << 10;
@@ -158,6 +160,7 @@ impl Client {
     /// Makes a request until it is answered by something else than a failure that may pass. What the
     /// status means is the caller's.
     pub(super) async fn send(&self, ask: &Ask, limit: u64) -> Result<Answer> {
+        self.settings.stop.check()?;
         let mut tries = Tries::of(self, ask);
         loop {
             match self.once_whole(ask, limit).await {
@@ -295,7 +298,11 @@ impl<'a> Tries<'a> {
             pause_seconds: pause.as_secs_f64(),
             error: error.to_string(),
         });
-        tokio::time::sleep(pause).await;
+        let until = tokio::time::Instant::now() + pause;
+        while tokio::time::Instant::now() < until {
+            self.client.settings.stop.check()?;
+            tokio::time::sleep_until(until.min(tokio::time::Instant::now() + NAP)).await;
+        }
         Ok(())
     }
 }
