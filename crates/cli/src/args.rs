@@ -81,16 +81,30 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  longshore build migration.yaml --tag registry.example.com/team/shop:1.4.0\n  longshore build migration.yaml --plan plan.json --tag shop:1.4.0 --output archive:shop.tar\n  longshore build migration.yaml --tag shop:1 --engine longshore-amd64 --engine longshore-arm64\n\nThe same inputs give the same digest. Nothing but the plan needs the systems that the migration names;\nwith --plan nothing does. SOURCE_DATE_EPOCH sets the time that the image says it was made at."
     )]
     Build(BuildArgs),
-    /// Lists the images that are here; takes images in, gives them names, removes names.
+    /// Lists the images that are here, or takes images in.
     #[command(
-        after_help = "Examples:\n  longshore images\n  longshore images --load archive:shop.tar\n  longshore images --tag shop:1.4.0 shop:stable\n  longshore images --remove shop:1.3.0"
+        after_help = "Examples:\n  longshore images\n  longshore images --load archive:shop.tar"
     )]
     Images(ImagesArgs),
+    /// Gives an image another name.
+    #[command(after_help = "Examples:\n  longshore tag shop:1.4.0 shop:stable")]
+    Tag(TagArgs),
+    /// Removes names of images, and frees what no other image needs.
+    #[command(
+        after_help = "Examples:\n  longshore rm shop:1.3.0\n  longshore rm shop:1.3.0 --dry-run\n  longshore rm   # frees what no image needs"
+    )]
+    Rm(RmArgs),
     /// Shows what is in an image.
     #[command(
         after_help = "Examples:\n  longshore inspect shop:1.4.0\n  longshore inspect archive:shop.tar --plan\n  longshore inspect shop:1.4.0 --sbom > sbom.cdx.json"
     )]
     Inspect(InspectArgs),
+    /// Shows what changed from one image of a migration to another: the migration, its plan, the statements,
+    /// the engine and the packages in it.
+    #[command(
+        after_help = "Examples:\n  longshore diff shop:1.3.0 shop:1.4.0\n  longshore diff shop:1.3.0 archive:shop.tar --check   # 3 when they differ"
+    )]
+    Diff(DiffArgs),
     /// Makes a pair of keys, to sign images with.
     #[command(
         after_help = "Examples:\n  longshore key shop   # writes shop.key, which only you can read, and shop.pub"
@@ -313,14 +327,26 @@ pub(crate) struct BuildArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ImagesArgs {
     /// Take in the images of an archive or another layout.
-    #[arg(long, value_name = "PLACE", conflicts_with_all = ["tag", "remove"])]
+    #[arg(long, value_name = "PLACE")]
     pub(crate) load: Option<Place>,
-    /// Give an image another name.
-    #[arg(long, num_args = 2, value_names = ["IMAGE", "NAME"], conflicts_with = "remove")]
-    pub(crate) tag: Option<Vec<Place>>,
-    /// Take a name away.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) remove: Option<Name>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TagArgs {
+    /// The image: a name, archive:FILE or oci-layout:FOLDER.
+    pub(crate) image: Place,
+    /// Its new name, which another image loses.
+    pub(crate) name: Name,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RmArgs {
+    /// The images.
+    #[arg(value_name = "NAME")]
+    pub(crate) images: Vec<Name>,
+    /// Only say what would be removed and freed.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -406,6 +432,17 @@ pub(crate) struct FetchArgs {
     pub(crate) pull: bool,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The earlier image: a name, archive:FILE or oci-layout:FOLDER.
+    pub(crate) from: Place,
+    /// The later one.
+    pub(crate) to: Place,
+    /// Exit with 3 when they differ.
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Args)]

@@ -75,7 +75,7 @@ impl Layout {
         self.root.join("oci-layout")
     }
 
-    fn blobs(&self) -> PathBuf {
+    pub(crate) fn blobs(&self) -> PathBuf {
         self.root.join("blobs").join("sha256")
     }
 
@@ -257,6 +257,11 @@ impl Layout {
             Some(subject) => self.refer(artifact, &subject.digest, None),
             None => Ok(()),
         }
+    }
+
+    /// Forgets the artifacts that are not wanted.
+    pub(crate) fn forget_artifacts(&self, is_wanted: &dyn Fn(&Descriptor) -> bool) -> Result<()> {
+        self.change(REFERRERS, |index| index.manifests.retain(|one| is_wanted(one)))
     }
 
     /// The artifacts that speak of a manifest, in the order in which they came.
@@ -452,7 +457,7 @@ mod tests {
         let one = attach(&layout, &image, kind, b"1", Default::default()).expect("an artifact");
         attach(&layout, &one, kind, b"2", Default::default()).expect("an artifact");
         attach(&layout, &image, kind, b"1", Default::default()).expect("the same again");
-        assert_eq!(layout.referrers(&image.digest).expect("a list"), [one.clone()]);
+        assert_eq!(layout.referrers(&image.digest).expect("a list"), std::slice::from_ref(&one));
         assert_eq!(content(&layout, &one).expect("bytes"), b"1");
         assert_eq!(layout.referrers(&one.digest).expect("a list").len(), 1);
     }

@@ -22,7 +22,6 @@ impl Docker {
     ///
     /// # Panics
     /// When it cannot be started.
-    #[expect(clippy::new_without_default, reason = "it starts a program")]
     pub fn start() -> Self {
         // A socket's path must be short.
         let folder = tempfile::Builder::new().prefix("ls-docker").tempdir_in("/tmp");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use longshore_image::{Name, Platforms};
+use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
 use longshore_model::{Code, Error, Result};
 use longshore_service::number::size;
@@ -45,16 +46,24 @@ pub(crate) async fn build(args: &BuildArgs, context: &Context) -> Result<u8> {
     if context.json {
         let line = serde_json::json!({
             "event": "built", "digest": found.digest, "names": names.iter().map(Name::to_string).collect::<Vec<_>>(),
-            "platforms": found.platforms,
+            "platforms": found.platforms, "risks": risks(&plan).collect::<Vec<_>>(),
         });
         context.print(&format!("{line}\n"));
     } else {
         context.print(&summary(&found, &names));
+        for risk in risks(&plan) {
+            context.print(&format!("  risk      {risk}\n"));
+        }
         for place in &args.output {
             context.print(&format!("  written   {place}\n"));
         }
     }
     Ok(DONE)
+}
+
+/// What the sealed plan says may go wrong.
+fn risks(plan: &Plan) -> impl Iterator<Item = &String> {
+    plan.moves.iter().flat_map(|one| &one.risks)
 }
 
 fn summary(found: &Inspection, names: &[Name]) -> String {

@@ -1,11 +1,11 @@
 //! The images that are here.
 
-use longshore_image::Name;
 use longshore_model::{Code, Error, Result};
 use longshore_service::number::size;
 use longshore_service::{ImageLine, Images, Place};
+use serde::Serialize;
 
-use crate::args::ImagesArgs;
+use crate::args::{ImagesArgs, RmArgs, TagArgs};
 use crate::context::Context;
 use crate::failure::DONE;
 
@@ -16,30 +16,47 @@ pub(crate) fn images(args: &ImagesArgs, context: &Context) -> Result<u8> {
             let name = name.map_or("without a name".to_string(), |name| name.to_string());
             context.print(&format!("{}  {name}\n", image.digest));
         }
-    } else if let Some([from, to]) = args.tag.as_deref() {
-        let image = images.find(from)?;
-        let name = new_name(to)?;
-        images.put(&image, name, to)?;
-        context.print(&format!("{}  {name}\n", image.digest));
-    } else if let Some(name) = &args.remove {
-        let image = images.remove(name)?;
-        context.print(&format!("{}  no longer {name}\n", image.digest));
-    } else {
-        let lines = images.list()?;
-        context.print(&if context.json { json(&lines)? } else { table(&lines) });
+        return Ok(DONE);
     }
+    let lines = images.list()?;
+    context.print(&if context.json { json(&lines)? } else { table(&lines) });
     Ok(DONE)
 }
 
-fn new_name(place: &Place) -> Result<&Name> {
-    match place {
-        Place::Name(name) if name.digest.is_none() => Ok(name),
-        _ => Err(Error::new(Code::ImageName, "an image gets the name of a tag")
-            .with("name", place.to_string())),
+pub(crate) fn tag(args: &TagArgs, context: &Context) -> Result<u8> {
+    let images = Images::of(&context.state)?;
+    let image = images.find(&args.image)?;
+    if args.name.digest.is_some() {
+        return Err(Error::new(Code::ImageName, "an image gets the name of a tag")
+            .with("name", args.name.to_string()));
     }
+    images.put(&image, &args.name, &Place::Name(args.name.clone()))?;
+    context.print(&format!("{}  {}\n", image.digest, args.name));
+    Ok(DONE)
 }
 
-fn json(lines: &[ImageLine]) -> Result<String> {
+pub(crate) fn rm(args: &RmArgs, context: &Context) -> Result<u8> {
+    let removal = Images::of(&context.state)?.remove(&args.images, args.dry_run)?;
+    if context.json {
+        context.print(&json(&[removal])?);
+        return Ok(DONE);
+    }
+    let said = if args.dry_run { "would lose its name" } else { "has lost its name" };
+    for (name, image) in &removal.images {
+        context.print(&format!("{}  {said} {name}\n", image.digest));
+    }
+    let bytes = size(removal.bytes);
+    context.print(&match (args.dry_run, removal.is_swept) {
+        (true, _) => format!("{bytes} would be freed\n"),
+        (false, true) => format!("{bytes} freed\n"),
+        (false, false) => format!(
+            "{bytes} stay, because another process works with the images: `longshore rm` frees them later\n"
+        ),
+    });
+    Ok(DONE)
+}
+
+fn json<T: Serialize>(lines: &[T]) -> Result<String> {
     let mut out = String::new();
     for line in lines {
         out.push_str(&serde_json::to_string(line).map_err(|error| {

@@ -1,6 +1,7 @@
 //! The verbs: arguments to service, and the answer to the terminal. Each returns the exit code.
 
 mod build;
+mod diff;
 mod evidence;
 mod explain;
 mod images;
@@ -15,9 +16,10 @@ mod sealed;
 mod verify;
 
 pub(crate) use build::build;
+pub(crate) use diff::diff;
 pub(crate) use evidence::{attest, evidence, key, sign};
 pub(crate) use explain::explain;
-pub(crate) use images::images;
+pub(crate) use images::{images, rm, tag};
 pub(crate) use init::init;
 pub(crate) use inspect::inspect;
 pub(crate) use plan::{make as make_plan, plan};

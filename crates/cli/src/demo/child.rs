@@ -1,9 +1,9 @@
 //! A migration as a child process of the demo, watched through its events.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use longshore_model::{Code, Error, Result};
@@ -28,13 +28,11 @@ pub(super) struct Seen {
     pub(super) report: Option<String>,
 }
 
-/// Runs a migration file of `folder` in a process of its own. With `kill`, the process is ended
-/// with SIGKILL as soon as half of the rows are written.
-pub(super) fn run(folder: &Path, migration: &str, kill: bool, output: &Output) -> Result<Seen> {
-    let failed = |error| Error::io("run longshore as a child", "longshore", error);
-    let program = std::env::current_exe().map_err(failed)?;
-    let mut command = Command::new(program);
-    command.args(["run", migration, "--json", "--end-with-input"]).current_dir(folder);
+/// Runs a migration in `folder` in a process of its own. With `kill`, the process is ended with SIGKILL
+/// as soon as half of the rows are written.
+pub(super) fn run(folder: &Path, args: &[&str], kill: bool, output: &Output) -> Result<Seen> {
+    let mut command = longshore(folder, args)?;
+    command.args(["--json", "--end-with-input"]);
     // A Ctrl-C on the terminal is for us alone.
     command.process_group(0);
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
@@ -63,9 +61,33 @@ pub(super) fn run(folder: &Path, migration: &str, kill: bool, output: &Output) -
     if seen.killed || status.success() {
         return Ok(seen);
     }
-    Err(Error::new(Code::Internal, "the migration of the demo failed")
-        .with("migration", migration)
-        .with("status", status.to_string()))
+    Err(unsuccessful(args, status))
+}
+
+/// Runs another verb in `folder` to its end, and returns what it says.
+pub(super) fn verb(folder: &Path, args: &[&str]) -> Result<String> {
+    let mut command = longshore(folder, args)?;
+    let ended = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(failed)?;
+    match ended.status.success() {
+        true => Ok(String::from_utf8_lossy(&ended.stdout).into_owned()),
+        false => Err(unsuccessful(args, ended.status)),
+    }
+}
+
+fn longshore(folder: &Path, args: &[&str]) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    command.args(args).current_dir(folder);
+    Ok(command)
+}
+
+fn failed(error: io::Error) -> Error {
+    Error::io("run longshore as a child", "longshore", error)
+}
+
+fn unsuccessful(args: &[&str], status: ExitStatus) -> Error {
+    Error::new(Code::Internal, "a step of the demo failed")
+        .with("step", args.join(" "))
+        .with("status", status.to_string())
 }
 
 fn bar(output: &Output) -> ProgressBar {

@@ -2,6 +2,7 @@
 
 mod child;
 mod compare;
+mod sealed;
 mod seed;
 mod words;
 
@@ -26,8 +27,20 @@ use longshore_service::number::{counted, grouped, seconds, size};
 const MARK: &str = ".longshore-demo";
 
 /// All that the demo makes in its folder.
-const OWN: [&str; 6] =
-    ["shop.db", "parquet", "copy.db", "to-parquet.yaml", "to-sqlite.yaml", ".longshore"];
+const OWN: [&str; 10] = [
+    "shop.db",
+    "parquet",
+    "copy.db",
+    "sealed.db",
+    "to-parquet.yaml",
+    "to-sqlite.yaml",
+    "to-sealed.yaml",
+    "demo.key",
+    "demo.pub",
+    ".longshore",
+];
+/// The databases among it.
+const DATABASES: [&str; 3] = ["shop.db", "copy.db", "sealed.db"];
 
 /// Small, so that a shop of this size has many chunks.
 const CHUNK: Size = Size(1 << 20);
@@ -48,13 +61,15 @@ pub(crate) async fn demo(args: &DemoArgs, context: &Context) -> Result<u8> {
 
     step(context, "The run, killed half-way and started again");
     let reports = [killed_and_resumed(folder, context)?, back(folder, context)?];
+    sealed::run(folder, context)?;
 
     step(context, "The proof that needs no trust in longshore");
-    let equal = compare::compare(&shop, &folder.join("copy.db"))?;
+    compare::compare(&shop, &folder.join("copy.db"))?;
+    let equal = compare::compare(&shop, &folder.join("sealed.db"))?;
     say(
         context,
         &format!(
-            "  shop.db and copy.db hold the same in {}: {}, {} values, type and bits, no row missing, none too many",
+            "  shop.db, copy.db and sealed.db hold the same in {}: {}, {} values, type and bits, no row missing, none too many",
             counted(equal.tables, "table"),
             counted(equal.rows, "row"),
             grouped(equal.values)
@@ -86,7 +101,7 @@ fn prepare(folder: &Path) -> Result<()> {
     for name in OWN {
         remove(&folder.join(name)).map_err(failed)?;
     }
-    for name in ["shop.db", "copy.db"] {
+    for name in DATABASES {
         for ending in ["-wal", "-shm", "-journal"] {
             remove(&folder.join(format!("{name}{ending}"))).map_err(failed)?;
         }
@@ -112,6 +127,7 @@ fn migrations(folder: &Path) -> Result<()> {
     for (name, from, to) in [
         ("to-parquet", "sqlite:shop.db", "file:parquet?format=parquet"),
         ("to-sqlite", "file:parquet?format=parquet", "sqlite:copy.db"),
+        ("to-sealed", "sqlite:shop.db", "sqlite:sealed.db"),
     ] {
         let mut spec = Spec::short(from, to);
         spec.name = name.to_string();
@@ -165,7 +181,7 @@ fn brief(plan: &Plan, context: &Context) {
 }
 
 fn killed_and_resumed(folder: &Path, context: &Context) -> Result<(Report, PathBuf)> {
-    let first = child::run(folder, "to-parquet.yaml", true, &context.output)?;
+    let first = child::run(folder, &["run", "to-parquet.yaml"], true, &context.output)?;
     say(
         context,
         &format!(
@@ -176,7 +192,7 @@ fn killed_and_resumed(folder: &Path, context: &Context) -> Result<(Report, PathB
             counted(first.chunks, "chunk")
         ),
     );
-    let second = child::run(folder, "to-parquet.yaml", false, &context.output)?;
+    let second = child::run(folder, &["run", "to-parquet.yaml"], false, &context.output)?;
     say(
         context,
         &format!(
@@ -193,7 +209,7 @@ fn killed_and_resumed(folder: &Path, context: &Context) -> Result<(Report, PathB
 
 fn back(folder: &Path, context: &Context) -> Result<(Report, PathBuf)> {
     step(context, "And back: Parquet to a second SQLite database");
-    let seen = child::run(folder, "to-sqlite.yaml", false, &context.output)?;
+    let seen = child::run(folder, &["run", "to-sqlite.yaml"], false, &context.output)?;
     say(
         context,
         &format!("  {} in {}", counted(seen.rows_in, "row"), counted(seen.chunks, "chunk")),

@@ -14,6 +14,7 @@ fn the_demo_proves_itself_and_can_be_repeated() {
             "killed with SIGKILL",
             "kept from the ledger",
             "hold the same in 18 tables",
+            "proved      run ",
             "report: ",
         ] {
             assert!(ran.out.contains(part), "{part} in {}", ran.out);

@@ -10,6 +10,7 @@ use longshore_testkit::postgres::{Postgres, Version};
 use longshore_testkit::registry::Registry;
 use longshore_testkit::store_server::{StoreKind, StoreServer};
 
+use crate::images;
 use crate::stage::Stage;
 
 /// The same shop on a server.
@@ -49,7 +50,7 @@ const SHOP: &str = "
 
 #[test]
 fn the_commands_of_the_readme_work() {
-    assert_eq!(follow("README.md"), 9);
+    assert_eq!(follow("README.md"), 16);
 }
 
 #[test]
@@ -69,6 +70,8 @@ fn root() -> &'static Path {
 fn follow(page: &str) -> usize {
     let stage = Stage::empty();
     stage.sql("shop.db", SHOP);
+    std::fs::create_dir(stage.join("bin")).expect("a folder");
+    std::os::unix::fs::symlink(images::engine(), stage.join("bin/longshore")).expect("a link");
     let text = std::fs::read_to_string(root().join(page)).expect(page);
     let mut servers = Vec::new();
     if text.contains("$SOURCE") {
@@ -153,18 +156,13 @@ fn run(stage: &Stage, page: &str, line: &str, servers: &[(&str, String)]) {
     let expected = line
         .split_once("# → exit code ")
         .map_or(0, |(_, code)| code.trim().parse().expect("a number"));
-    let mut small = line.replace("longshore demo", "longshore demo --rows 5000");
-    if line.contains("longshore build") {
-        // Without what debuggers need, which a release has not either.
-        let engine = crate::images::engine();
-        small = small.replace("longshore build", &format!("longshore build --engine {}", engine.display()));
-    }
-    let bin = Path::new(env!("CARGO_BIN_EXE_longshore")).parent().expect("a folder");
+    let small = line.replace("longshore demo", "longshore demo --rows 5000");
     let path = std::env::var("PATH").expect("a PATH");
     let mut shell = Command::new("sh");
     shell.args(["-c", &small]).current_dir(stage.path());
     shell.envs(servers.iter().cloned());
-    let output = shell.env("PATH", format!("{}:{path}", bin.display())).output().expect("sh runs");
+    let path = format!("{}:{path}", stage.join("bin").display());
+    let output = shell.env("PATH", path).output().expect("sh runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(expected), "{page}: {line}\n{said}");
 }

@@ -151,10 +151,7 @@ fn keys(host: &str, repository: &str) -> Vec<String> {
         keys.extend([DOCKER_HUB_KEY, "index.docker.io"].map(str::to_string));
     }
     keys.push(host.to_string());
-    keys.extend(
-        [format!("https://{host}"), format!("https://{host}/"), format!("http://{host}")]
-            .into_iter(),
-    );
+    keys.extend([format!("https://{host}"), format!("https://{host}/"), format!("http://{host}")]);
     keys.extend([format!("https://{host}/v1/"), format!("https://{host}/v2/")]);
     keys
 }

@@ -28,6 +28,7 @@ use std::path::PathBuf;
 pub use credentials::{Credential, CredentialFile, Credentials};
 pub use event::{Listener, Route, Stop, TransferEvent};
 pub use parcel::Parcel;
+pub(crate) use partial::PARTIAL;
 pub use pull::{Pulled, documents, pull, resolve};
 pub use push::{Destination, Forecast, Pushed, forecast, promote, push};
 pub use transport::Client;

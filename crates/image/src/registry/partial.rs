@@ -14,7 +14,7 @@ use crate::digest::Hasher;
 use crate::document::Descriptor;
 
 /// The folder of parts in a layout.
-const FOLDER: &str = "partial";
+pub(crate) const PARTIAL: &str = "partial";
 const BUFFER: usize = 1 << 20;
 
 /// The part of a blob that is here. One process at a time has it.
@@ -32,7 +32,7 @@ pub(super) struct Partial {
 impl Partial {
     /// Opens the part of a blob, reads what is there, and waits while another process has it. Blocks.
     pub(super) fn open(layout: &Layout, blob: &Descriptor) -> Result<Self> {
-        let folder = layout.root().join(FOLDER);
+        let folder = layout.root().join(PARTIAL);
         let path = folder.join(blob.digest.hex());
         let failed = |error| Error::io("keep a part of a blob", path.display(), error);
         fs::create_dir_all(&folder).map_err(failed)?;

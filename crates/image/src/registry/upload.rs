@@ -79,46 +79,11 @@ impl Client {
             false => None,
         };
         let sending = Sending { client: self, repository, blob, layout };
-        let known = record.as_mut().and_then(Record::read);
-        if let Some(upload) = known.filter(|upload| upload.digest == blob.digest)
-            && let Some(state) = sending.find(&upload).await?
-            && sending.finish(state, record.as_mut()).await?
-        {
-            record.map(Record::remove);
-            return Ok(Route::Sent);
+        let route = sending.store(from, record.as_mut()).await?;
+        if let Some(record) = record {
+            record.remove();
         }
-        let mut begun = None;
-        for other in from {
-            match sending.mount(other).await? {
-                Mounted::Done => {
-                    record.map(Record::remove);
-                    return Ok(Route::Mounted);
-                }
-                // It has begun an upload instead.
-                Mounted::Begun(state) => {
-                    begun = Some(state);
-                    break;
-                }
-                Mounted::Refused => {}
-            }
-        }
-        for _ in 0..BEGINNINGS {
-            let state = match begun.take() {
-                Some(state) => state,
-                None => sending.begin().await?,
-            };
-            if sending.finish(state, record.as_mut()).await? {
-                record.map(Record::remove);
-                return Ok(Route::Sent);
-            }
-            // The answer to the end of an upload may have been lost.
-            if self.has_blob(repository, blob).await? {
-                record.map(Record::remove);
-                return Ok(Route::There);
-            }
-        }
-        let asked = self.asked("pushing a blob", repository);
-        Err(asked.error(Code::Registry, "was begun several times, and the registry forgot it"))
+        Ok(route)
     }
 }
 
@@ -144,6 +109,44 @@ enum Mounted {
 }
 
 impl Sending<'_> {
+    /// Goes on with an upload, or has the blob mounted, or begins an upload.
+    async fn store(&self, from: &[String], mut record: Option<&mut Record>) -> Result<Route> {
+        let known = record.as_mut().and_then(|record| record.read());
+        if let Some(upload) = known.filter(|upload| upload.digest == self.blob.digest)
+            && let Some(state) = self.find(&upload).await?
+            && self.finish(state, record.as_deref_mut()).await?
+        {
+            return Ok(Route::Sent);
+        }
+        let mut begun = None;
+        for other in from {
+            match self.mount(other).await? {
+                Mounted::Done => return Ok(Route::Mounted),
+                // It has begun an upload instead.
+                Mounted::Begun(state) => {
+                    begun = Some(state);
+                    break;
+                }
+                Mounted::Refused => {}
+            }
+        }
+        for _ in 0..BEGINNINGS {
+            let state = match begun.take() {
+                Some(state) => state,
+                None => self.begin().await?,
+            };
+            if self.finish(state, record.as_deref_mut()).await? {
+                return Ok(Route::Sent);
+            }
+            // The answer to the end of an upload may have been lost.
+            if self.client.has_blob(self.repository, self.blob).await? {
+                return Ok(Route::There);
+            }
+        }
+        let asked = self.client.asked("pushing a blob", self.repository);
+        Err(asked.error(Code::Registry, "was begun several times, and the registry forgot it"))
+    }
+
     async fn ask(&self, doing: &'static str, method: Method, path: &str) -> Result<Ask> {
         self.client.ask(doing, &Scope::write(self.repository), method, path).await
     }

@@ -1,27 +1,32 @@
 //! Images of migrations: built from a plan, kept in the state folder, and looked at.
 
+mod diff;
 mod evidence;
 mod open;
 mod overview;
 mod place;
 mod registry;
+mod removal;
 mod seal;
 mod unpack;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use longshore_image::document::{Descriptor, Platform};
-use longshore_image::{Engine, Image, Layout, Name, Platforms, archive, build, sbom};
+use longshore_image::{Engine, Hold, Image, Layout, Name, Platforms, archive, build, sbom};
 use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
 use longshore_model::{Code, Error, Result};
 
 use crate::Service;
 
+pub use diff::{Difference, EngineDifference, PackageDifference};
 pub use evidence::Evidence;
 pub use overview::{ImageLine, Inspection, LayerLine, Referrer};
 pub use place::Place;
 pub use registry::{refuse_local, tags};
+pub use removal::Removal;
 pub use unpack::Unpacked;
 
 /// The images of a state folder.
@@ -29,6 +34,7 @@ pub use unpack::Unpacked;
 pub struct Images {
     layout: Layout,
     state: PathBuf,
+    hold: Arc<Hold>,
 }
 
 /// What is to be built.
@@ -51,7 +57,8 @@ impl Images {
     /// The images of a state folder, which need not be there yet.
     pub fn of(state: &Path) -> Result<Self> {
         let layout = Layout::open_or_create(&state.join("images"))?;
-        Ok(Self { layout, state: state.to_path_buf() })
+        let hold = Arc::new(Hold::of(layout.root())?);
+        Ok(Self { layout, state: state.to_path_buf(), hold })
     }
 
     /// The image at a place; one in an archive or another layout is taken in first, without its names.
@@ -92,14 +99,6 @@ impl Images {
                 archive::copy(&self.layout, image, name, &Layout::open_or_create(folder)?)
             }
         }
-    }
-
-    /// Takes a name from its image.
-    pub fn remove(&self, name: &Name) -> Result<Descriptor> {
-        self.layout.untag(name)?.ok_or_else(|| {
-            Error::new(Code::ImageMissing, "there is no such image here")
-                .with("image", name.to_string())
-        })
     }
 
     /// The bill of materials of the image for a platform.

@@ -12,7 +12,7 @@ use longshore_model::{Error, Result};
 use super::{Images, not_a_migration};
 use crate::folder::write_whole;
 
-const ENGINE: &str = "longshore";
+pub(super) const ENGINE: &str = "longshore";
 const MIGRATION: &str = "migration/";
 
 /// The files of an image, unpacked.

@@ -118,6 +118,42 @@ fn an_image_is_run_by_its_own_engine_and_tampering_is_found() {
 }
 
 #[test]
+fn what_changed_between_two_versions_is_shown() {
+    let stage = Stage::shop(20);
+    migration(&stage);
+    let engine = engine();
+    let built = |tag: &str| {
+        let engine = engine.to_str().expect("a path");
+        stage.done(&["build", "m.yaml", "--tag", tag, "--engine", engine]);
+    };
+    built("shop:1");
+    built("shop:again");
+    let same = stage.done(&["diff", "shop:1", "shop:again", "--check"]).out;
+    assert!(same.starts_with("the same image"), "{same}");
+    stage.sql("shop.db", "CREATE TABLE added (id INTEGER PRIMARY KEY, word TEXT)");
+    stage.write(
+        "m.yaml",
+        "longshore: v1\nname: shop\nversion: 2.0.0\n\
+         moves: [{from: 'sqlite:shop.db', to: 'sqlite:copy.db', tables: ['!log']}]\n",
+    );
+    built("shop:2");
+    let shown = stage.done(&["diff", "shop:1", "shop:2"]).out;
+    for line in
+        ["-version: \"1.4.0\"", "+version: \"2.0.0\"", "+++ plan.json", "+CREATE TABLE added"]
+    {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert!(!shown.contains("engine for"), "{shown}");
+    assert_eq!(stage.run(&["diff", "shop:1", "shop:2", "--check"]).code, Some(3));
+    let json: Value =
+        serde_json::from_str(&stage.done(&["diff", "shop:1", "shop:2", "--json"]).out)
+            .expect("JSON");
+    let files: Vec<&String> = json["files"].as_object().expect("files").keys().collect();
+    assert_eq!(files, ["migration.yaml", "plan.json", "schema/01-prepare.sql"]);
+    assert_eq!(stage.run(&["diff", "shop:1", "shop:3"]).code, Some(42));
+}
+
+#[test]
 fn signatures_and_evidence_are_proved_or_refused() {
     let stage = Stage::shop(50);
     migration(&stage);
@@ -146,7 +182,7 @@ fn signatures_and_evidence_are_proved_or_refused() {
     let doubted = stage.run(&["evidence", "shop:1.4.0", "--key", "other.pub"]);
     assert_eq!(doubted.code, Some(3), "{}", doubted.out);
     // It travels with the image.
-    stage.done(&["images", "--tag", "shop:1.4.0", "registry.example/shop:stable"]);
+    stage.done(&["tag", "shop:1.4.0", "registry.example/shop:stable"]);
     let elsewhere = Stage::empty();
     let archive = format!("archive:{}", elsewhere.join("shop.tar").display());
     build(&stage, &[&sealed[..], &["--output", &archive]].concat());
@@ -195,4 +231,56 @@ fn what_must_not_be_sealed_is_refused() {
         assert_eq!(refused.code, Some(42), "{}", refused.err);
         assert!(refused.err.contains(word), "{engine}: {}", refused.err);
     }
+}
+
+#[test]
+fn a_sealed_plan_that_no_longer_fits_is_refused_with_the_difference() {
+    let stage = Stage::shop(10);
+    migration(&stage);
+    build(&stage, &[]);
+    stage.sql("shop.db", "ALTER TABLE orders ADD COLUMN rebate REAL; DROP TABLE empty");
+    let refused = stage.run(&["run", "shop:1.4.0"]);
+    assert_eq!(refused.code, Some(43), "{}", refused.err);
+    for word in ["orders", "rebate", "empty"] {
+        assert!(refused.err.contains(word), "{word}: {}", refused.err);
+    }
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE name IN ('orders', 'log', 'empty')";
+    assert_eq!(stage.value("copy.db", tables), 0, "nothing ran");
+    build(&stage, &[]);
+    verified(&stage.run(&["run", "shop:1.4.0", "--json"]));
+    stage.same("shop.db", "copy.db");
+}
+
+#[test]
+fn removed_images_free_what_no_other_needs() {
+    let stage = Stage::shop(10);
+    migration(&stage);
+    build(&stage, &[]);
+    stage.write("n.yaml", "longshore: v1\nname: other\nversion: 2.0.0\nmoves: [{from: 'sqlite:shop.db', to: 'sqlite:n.db'}]\n");
+    let engine = engine();
+    let engine = engine.to_str().expect("a path");
+    stage.done(&["build", "n.yaml", "--tag", "other:2", "--engine", engine]);
+    stage.done(&["tag", "shop:1.4.0", "shop:stable"]);
+    verified(&stage.run(&["run", "shop:1.4.0", "--json"]));
+    let blobs =
+        || fs::read_dir(stage.join(".longshore/images/blobs/sha256")).expect("blobs").count();
+    let before = blobs();
+    assert_eq!(stage.run(&["rm", "shop:1.4.0", "shop:none"]).code, Some(42));
+    let kept = stage.done(&["rm", "shop:1.4.0"]).out;
+    assert!(kept.contains("has lost its name") && kept.contains("0 B freed"), "{kept}");
+    assert_eq!(blobs(), before, "it has another name");
+    let told = stage.done(&["rm", "shop:stable", "--dry-run"]).out;
+    assert!(told.contains("would be freed"), "{told}");
+    assert_eq!(blobs(), before);
+    // Not while others work with the images.
+    let held = fs::File::open(stage.join(".longshore/images/in-use")).expect("a file");
+    held.lock_shared().expect("a lock");
+    let stays = stage.done(&["rm", "shop:stable"]).out;
+    assert!(stays.contains("stay, because"), "{stays}");
+    assert_eq!(blobs(), before);
+    drop(held);
+    stage.done(&["rm"]);
+    assert!(blobs() < before);
+    assert_eq!(fs::read_dir(stage.join(".longshore/unpacked")).expect("a folder").count(), 0);
+    verified(&stage.run(&["run", "other:2", "--json"]));
 }

@@ -36,8 +36,8 @@ fn sealed(name: &str) -> Stage {
     for held in HELD.iter().chain(&["mine.pub"]) {
         copy(&made.join(held), &stage.join(held));
     }
-    stage.done(&["images", "--tag", "shop:1.4.0", name]);
-    stage.done(&["images", "--remove", "shop:1.4.0"]);
+    stage.done(&["tag", "shop:1.4.0", name]);
+    stage.done(&["rm", "shop:1.4.0"]);
     stage
 }
 

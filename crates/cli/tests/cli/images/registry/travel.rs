@@ -94,8 +94,8 @@ fn blobs_are_taken_from_another_repository_where_one_is_known() {
     // A repository of which we only believe that it has them.
     let third = format!("{}/mount/three:1", registry.host());
     let gone = format!("{}/mount/gone:1", registry.host());
-    stage.done(&["images", "--tag", &one, &gone]);
-    stage.done(&["images", "--remove", &one]);
+    stage.done(&["tag", &one, &gone]);
+    stage.done(&["rm", &one]);
     let pushed = told(&stage.done(&["push", &gone, &third, "--json"]));
     assert_eq!(pushed["mounted"].as_u64(), Some(0), "{pushed}");
     elsewhere(&stage).done(&["pull", &third]);
