@@ -125,6 +125,24 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  longshore evidence shop:1.4.0\n  longshore evidence shop:1.4.0 --key shop.pub   # 0 when a verified run is proved, else 3"
     )]
     Evidence(EvidenceArgs),
+    /// Pushes an image to a registry, with its signatures and all that is said of it.
+    #[command(
+        after_help = "Examples:\n  longshore push registry.example.com/team/shop:1.4.0\n  longshore push shop:1.4.0 registry.example.com/team/shop:1.4.0\n  longshore push registry.example.com/team/shop:1.4.0 --dry-run\n\nCredentials are those of docker login and podman login. Interrupted, the same command goes on."
+    )]
+    Push(PushArgs),
+    /// Pulls an image from a registry, with its signatures and all that is said of it.
+    #[command(
+        after_help = "Examples:\n  longshore pull registry.example.com/team/shop:1.4.0\n  longshore pull registry.example.com/team/shop@sha256:…\n\nEvery part is proved by its digest. Interrupted, the same command goes on."
+    )]
+    Pull(PullArgs),
+    /// Lists the tags of a repository.
+    #[command(after_help = "Examples:\n  longshore tags registry.example.com/team/shop")]
+    Tags(TagsArgs),
+    /// Brings an image from one repository or registry to another: the same digest, with all that is said of it.
+    #[command(
+        after_help = "Examples:\n  longshore promote registry.example.com/test/shop:1.4.0 registry.example.com/live/shop:1.4.0\n  longshore promote test.example.com/shop@sha256:… live.example.com/shop:1.4.0 --dry-run\n\nIt gets no name here. Where both are of one registry, no layer leaves it."
+    )]
+    Promote(PromoteArgs),
     /// Shows the report of a run.
     #[command(
         after_help = "Examples:\n  longshore report\n  longshore report --list\n  longshore report 20260102-1030 --html report.html"
@@ -184,6 +202,8 @@ pub(crate) struct TrustArgs {
     /// Refuse an image that this public key does not prove.
     #[arg(long, value_name = "FILE")]
     pub(crate) require_signature: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) fetch: FetchArgs,
 }
 
 /// A migration file, or two addresses.
@@ -345,6 +365,73 @@ pub(crate) struct InspectArgs {
     /// The platform whose engine is meant, such as linux/arm64; this machine's without it.
     #[arg(long, value_name = "OS/ARCHITECTURE")]
     pub(crate) platform: Option<Platform>,
+    #[command(flatten)]
+    pub(crate) fetch: FetchArgs,
+}
+
+/// How a registry is reached.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryArgs {
+    /// Trust the certificates in this file too, besides those of the system; the variable
+    /// LONGSHORE_REGISTRY_CA without it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Speak HTTP without TLS. On this machine itself that needs no option.
+    #[arg(long)]
+    pub(crate) plain_http: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// The image: a name, archive:FILE or oci-layout:FOLDER.
+    pub(crate) image: Place,
+    /// The name that it gets there, when it is another one.
+    pub(crate) name: Option<Name>,
+    /// Say which blobs would be sent, and send nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArgs {
+    /// The image.
+    pub(crate) image: Name,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TagsArgs {
+    /// The repository, with its host.
+    #[arg(value_name = "HOST/REPOSITORY")]
+    pub(crate) repository: Name,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    /// The image, by a tag or a digest.
+    pub(crate) from: Name,
+    /// The name that it gets.
+    pub(crate) to: Name,
+    /// Say which blobs would be sent, and send nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// Whether an image that is not here is looked for in its registry.
+#[derive(Debug, Args)]
+pub(crate) struct FetchArgs {
+    /// Pull an image that is not here.
+    #[arg(long)]
+    pub(crate) pull: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
 }
 
 #[derive(Debug, Args)]
@@ -397,6 +484,8 @@ pub(crate) struct EvidenceArgs {
     /// The public key that must prove it.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) fetch: FetchArgs,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 //! A blob is written beside and renamed, so that what has its name is whole. The index is changed by
 //! one process at a time.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -89,7 +90,7 @@ impl Layout {
     }
 
     /// Whether a blob is there as its digest says.
-    fn is_sound(&self, blob: &Descriptor) -> bool {
+    pub(crate) fn is_sound(&self, blob: &Descriptor) -> bool {
         self.has(blob) && self.check(blob).is_ok()
     }
 
@@ -277,6 +278,18 @@ impl Layout {
         Ok(found)
     }
 
+    /// All artifacts, by the digests of what they speak of.
+    pub(crate) fn speaking(&self) -> Result<BTreeMap<Digest, Vec<Descriptor>>> {
+        let mut found: BTreeMap<Digest, Vec<Descriptor>> = BTreeMap::new();
+        for mut one in self.artifacts()?.manifests {
+            let told = one.annotations.remove(annotation::SUBJECT);
+            if let Some(subject) = told.and_then(|told| told.parse().ok()) {
+                found.entry(subject).or_default().push(one);
+            }
+        }
+        Ok(found)
+    }
+
     fn change(&self, file: &str, change: impl FnOnce(&mut Index)) -> Result<()> {
         let path = self.root.join("lock");
         let failed =
@@ -370,17 +383,27 @@ pub fn named(image: &Descriptor) -> Option<&str> {
 
 /// An image as an index lists it under a name.
 pub(crate) fn with_name(image: &Descriptor, name: &Name) -> Descriptor {
-    let tag = name.tag.as_deref().unwrap_or(LATEST).to_string();
     let annotations = Annotations::from([
-        (annotation::REFERENCE.to_string(), tag),
+        (annotation::REFERENCE.to_string(), reference(name).to_string()),
         (annotation::NAME.to_string(), tagged(name)),
     ]);
     Descriptor { artifact_type: None, annotations, ..image.clone() }
 }
 
-/// A name by its tag.
+/// A name by its tag, or by its digest where it has no tag.
 fn tagged(name: &Name) -> String {
-    name.tagged(name.tag.as_deref().unwrap_or(LATEST)).to_string()
+    match (&name.tag, &name.digest) {
+        (None, Some(digest)) => name.at(digest).to_string(),
+        _ => name.tagged(reference(name)).to_string(),
+    }
+}
+
+fn reference(name: &Name) -> &str {
+    match (&name.tag, &name.digest) {
+        (Some(tag), _) => tag,
+        (None, Some(digest)) => digest.as_str(),
+        (None, None) => LATEST,
+    }
 }
 
 fn take(index: &mut Index, name: &str) -> Option<Descriptor> {

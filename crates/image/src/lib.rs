@@ -17,6 +17,7 @@ mod layout;
 mod name;
 mod pem;
 mod reach;
+pub mod registry;
 mod sbom;
 pub mod signature;
 pub mod statement;

@@ -134,6 +134,32 @@ fn sign_as_cosign(
     .map(drop)
 }
 
+/// The artifact that has the signatures of another in addition; `None` when it lacks none. It is kept, and not
+/// yet listed.
+pub(crate) fn join(
+    layout: &Layout,
+    image: &Descriptor,
+    artifact: &Descriptor,
+    other: &Manifest,
+) -> Result<Option<Descriptor>> {
+    let mut manifest: Manifest = from_json("manifest", &layout.read(artifact)?)?;
+    let is_there = |layers: &[Descriptor], layer: &Descriptor| {
+        layers.iter().any(|one| one.digest == layer.digest && one.annotations == layer.annotations)
+    };
+    let missing = other.layers.iter().filter(|layer| layer.media_type == PAYLOAD);
+    let missing = missing.filter(|layer| !is_there(&manifest.layers, layer));
+    let missing: Vec<Descriptor> = missing.cloned().collect();
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    manifest.layers.extend(missing);
+    manifest.config = layout.put(media::CONFIG, &to_json(&config(&manifest.layers))?)?;
+    manifest.subject = Some(Descriptor::new(&image.media_type, image.digest.clone(), image.size));
+    let mut joined = layout.put(media::MANIFEST, &to_json(&manifest)?)?;
+    joined.artifact_type = Some(COSIGN.to_string());
+    Ok(Some(joined))
+}
+
 /// What stands in place of a config: that of an image whose layers are what is signed.
 fn config(layers: &[Descriptor]) -> Config {
     Config {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use longshore_model::{Error, Result};
 
 use crate::document::Descriptor;
+use crate::registry::PARTIAL;
 use crate::{Digest, Layout, reach};
 
 /// Files of a layout that nothing needs.
@@ -21,8 +22,8 @@ pub struct Unneeded {
 }
 
 impl Layout {
-    /// What is needed by none of some images, and by nothing that speaks of them: blobs, and what a process
-    /// that was killed has left half-written.
+    /// What is needed by none of some images, and by nothing that speaks of them: blobs, what a process
+    /// that was killed has left half-written, and parts of downloads.
     pub fn unneeded(&self, images: &[Descriptor]) -> Result<Unneeded> {
         let mut found = Unneeded::default();
         for image in images {
@@ -36,6 +37,10 @@ impl Layout {
         there.retain(|path| !needed.contains(path));
         let parts = entries(self.root(), FileType::is_file)?;
         there.extend(parts.into_iter().filter(|path| is_part(path)));
+        let partial = self.root().join(PARTIAL);
+        if partial.exists() {
+            there.extend(entries(&partial, FileType::is_file)?);
+        }
         for path in there {
             let there = fs::metadata(&path)
                 .map_err(|error| Error::io("look at a blob", path.display(), error))?;
@@ -107,8 +112,10 @@ mod tests {
         };
         let ((one, own), (two, _)) = (image("one"), image("two"));
         fs::write(layout.root().join(".part-1-1"), "half").expect("a file");
+        fs::create_dir(layout.root().join("partial")).expect("a folder");
+        fs::write(layout.root().join("partial/1234"), "half").expect("a file");
         let all = layout.unneeded(&[one.clone(), two.clone()]).expect("an answer");
-        assert_eq!((all.files.len(), all.bytes), (1, 4), "what a killed process left");
+        assert_eq!((all.files.len(), all.bytes), (2, 8), "what killed processes left");
         let unneeded = layout.unneeded(std::slice::from_ref(&two)).expect("an answer");
         layout.sweep(&unneeded).expect("swept");
         for gone in [&one, &own] {

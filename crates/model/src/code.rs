@@ -180,6 +180,12 @@ codes! {
     KeyInvalid "LS0706" Usage "a key is not understood",
         "Make a pair with `longshore key FILE`; public keys of cosign serve as well.",
         "Images are signed with ECDSA on P-256: a private key is PKCS #8 in PEM, a public key a SubjectPublicKeyInfo in PEM.";
+    Registry "LS0707" System "a registry failed",
+        "The cause is in the message; run the same command again when it is mended: what arrived is kept.",
+        "A registry could not be reached, failed, or answered what no registry should. Requests were made several times before, slower each time. Uploads and downloads go on from where they are.";
+    RegistryRefused "LS0708" Permission "a registry refused",
+        "Check the name, and log in with `docker login HOST` or `podman login HOST`.",
+        "The registry does not know what was asked for, or the account may not have it. Credentials are those that docker and podman keep: in $DOCKER_CONFIG or ~/.docker/config.json, $REGISTRY_AUTH_FILE or podman's auth.json, and with the helpers that these files name.";
     SignatureMissing "LS0709" Precondition "the image is not signed with the key",
         "Do not run it. Sign it with `longshore sign IMAGE --key FILE` if it is what you built.",
         "A signature was asked for, and the image or one of the images in it has none that the key proves. It may never have been signed, or have been changed since.";

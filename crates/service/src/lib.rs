@@ -25,7 +25,7 @@ use longshore_model::{Code, Endpoint, Error, Result};
 pub use folder::event_line;
 pub use image::{
     BuildOrder, Difference, EngineDifference, Evidence, ImageLine, Images, Inspection, LayerLine,
-    PackageDifference, Place, Referrer, Removal, Unpacked,
+    PackageDifference, Place, Referrer, Removal, Unpacked, refuse_local, tags,
 };
 pub use run::{Ended, Machine, RunOrder, VerifyOrder};
 pub use secret::{Lookup, Secrets};

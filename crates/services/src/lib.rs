@@ -49,6 +49,8 @@ const SUITES: &[Suite] = &[
     },
     // An engine that runs images.
     Suite { root: "docker", name: "bookworm", packages: &["docker.io"] },
+    // A registry of images, and a client of another make.
+    Suite { root: "containers", name: "bookworm", packages: &["docker-registry", "skopeo"] },
     // What fetches the servers that Debian has not.
     Suite { root: "python", name: "bookworm", packages: &["python3-pip"] },
 ];
@@ -120,6 +122,16 @@ pub fn pgbouncer() -> PathBuf {
 pub fn docker() -> [PathBuf; 2] {
     let root = folder().join("docker");
     [root.join("usr/sbin"), root.join("usr/bin")]
+}
+
+/// A registry of images.
+pub fn docker_registry() -> PathBuf {
+    folder().join("containers/usr/bin/docker-registry")
+}
+
+/// The program skopeo, a client of registries.
+pub fn skopeo() -> PathBuf {
+    folder().join("containers/usr/bin/skopeo")
 }
 
 /// The program rclone, which can be a server of S3.

@@ -17,6 +17,7 @@ pub mod null;
 pub mod postgres;
 pub mod proxy;
 mod random;
+pub mod registry;
 pub mod scripted;
 mod server;
 pub mod size;

@@ -12,6 +12,7 @@ use longshore_service::number::counted;
 use longshore_service::{Evidence, Images, Place};
 
 use crate::args::{AttestArgs, EvidenceArgs, KeyArgs, SignArgs, SigningArgs};
+use crate::commands::registry;
 use crate::context::{Context, secret};
 use crate::failure::{DIFFERENCE, DONE};
 
@@ -70,9 +71,9 @@ pub(crate) fn attest(args: &AttestArgs, context: &Context) -> Result<u8> {
     Ok(DONE)
 }
 
-pub(crate) fn evidence(args: &EvidenceArgs, context: &Context) -> Result<u8> {
+pub(crate) async fn evidence(args: &EvidenceArgs, context: &Context) -> Result<u8> {
     let images = Images::of(&context.state)?;
-    let image = images.find(&args.image)?;
+    let image = registry::find(&images, &args.image, &args.fetch, context).await?;
     let key = args.key.as_deref().map(public_key).transpose()?;
     let found = images.evidence(&image, key.as_ref())?;
     let about_it = found.iter().filter(|one| one.image == image.digest);

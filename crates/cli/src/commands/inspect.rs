@@ -7,12 +7,13 @@ use longshore_service::number::{counted, size};
 use longshore_service::{Images, Inspection, LayerLine, Referrer};
 
 use crate::args::InspectArgs;
+use crate::commands::registry;
 use crate::context::Context;
 use crate::failure::DONE;
 
-pub(crate) fn inspect(args: &InspectArgs, context: &Context) -> Result<u8> {
+pub(crate) async fn inspect(args: &InspectArgs, context: &Context) -> Result<u8> {
     let images = Images::of(&context.state)?;
-    let image = images.find(&args.image)?;
+    let image = registry::find(&images, &args.image, &args.fetch, context).await?;
     if args.sbom {
         let platform = args.platform.clone().unwrap_or_else(Platform::here);
         let sbom = images.sbom(&image, &platform)?;

@@ -18,7 +18,7 @@ pub(crate) async fn copy(args: &CopyArgs, context: &Context) -> Result<u8> {
 }
 
 pub(crate) async fn run(args: &RunArgs, context: &Context) -> Result<u8> {
-    sealed::enter(&args.migration, &args.trust, context)?;
+    sealed::enter(&args.migration, &args.trust, context).await?;
     let (spec, plan) = migration::read(&args.migration)?;
     start(spec, args.plan.clone().or(plan), &args.options, context).await
 }

@@ -11,14 +11,19 @@ use longshore_service::{Images, Place};
 
 use crate::args::{MigrationArgs, TrustArgs};
 use crate::commands::evidence::public_key;
+use crate::commands::registry;
 use crate::context::Context;
 
 /// Where the first argument is an image, becomes its engine with the same arguments and the folder of
 /// its migration in place of the image. Comes back only where it is none, or with an error.
-pub(crate) fn enter(args: &MigrationArgs, trust: &TrustArgs, context: &Context) -> Result<()> {
-    let Some(place) = image(args, context)? else { return Ok(()) };
+pub(crate) async fn enter(
+    args: &MigrationArgs,
+    trust: &TrustArgs,
+    context: &Context,
+) -> Result<()> {
+    let Some(place) = image(args, trust, context)? else { return Ok(()) };
     let images = Images::of(&context.state)?;
-    let image = images.find(&place)?;
+    let image = registry::find(&images, &place, &trust.fetch, context).await?;
     if let Some(file) = &trust.require_signature {
         images.demand(&image, &public_key(file)?)?;
     }
@@ -35,11 +40,11 @@ pub(crate) fn enter(args: &MigrationArgs, trust: &TrustArgs, context: &Context) 
 }
 
 /// The image that is meant: what has the form of one, or the name of one that is here.
-fn image(args: &MigrationArgs, context: &Context) -> Result<Option<Place>> {
+fn image(args: &MigrationArgs, trust: &TrustArgs, context: &Context) -> Result<Option<Place>> {
     if args.second.is_some() || Path::new(&args.first).exists() {
         return Ok(None);
     }
-    if Place::is_told(&args.first) {
+    if Place::is_told(&args.first) || trust.fetch.pull {
         return args.first.parse().map(Some);
     }
     if !context.state.join("images").exists() {

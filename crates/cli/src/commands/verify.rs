@@ -10,7 +10,7 @@ use crate::commands::{migration, sealed};
 use crate::context::{Context, machine};
 
 pub(crate) async fn verify(args: &VerifyArgs, context: &Context) -> Result<u8> {
-    sealed::enter(&args.migration, &args.trust, context)?;
+    sealed::enter(&args.migration, &args.trust, context).await?;
     let (spec, _) = migration::read(&args.migration)?;
     let mode = VerifyMode {
         level: args.level.map_or(spec.verify, Into::into),

@@ -96,6 +96,15 @@ impl Bars {
         }
     }
 
+    /// Shows how far an image is on its way.
+    pub(crate) fn transfer(&mut self, (moved, bytes): (u64, u64), line: String) {
+        let bar = self.whole("copy");
+        bar.set_prefix("image");
+        bar.set_length(bytes);
+        bar.set_position(moved);
+        bar.set_message(line);
+    }
+
     /// Says something above the bars.
     pub(crate) fn say(&self, text: &str) {
         // A failure means that the terminal is gone; nobody is left to be told.

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use longshore_testkit::mysql::{Flavor, Mysql};
 use longshore_testkit::postgres::{Postgres, Version};
+use longshore_testkit::registry::Registry;
 use longshore_testkit::store_server::{StoreKind, StoreServer};
 
 use crate::images;
@@ -81,6 +82,9 @@ fn follow(page: &str) -> usize {
     }
     if text.contains("$BUCKET") {
         servers.extend(serve_bucket());
+    }
+    if text.contains("$REGISTRY") {
+        servers.push(("REGISTRY", Registry::shared().host()));
     }
     let mut commands = 0;
     for (mark, block) in blocks(&text) {

@@ -5,6 +5,7 @@ mod evidence;
 mod open;
 mod overview;
 mod place;
+mod registry;
 mod removal;
 mod seal;
 mod unpack;
@@ -24,6 +25,7 @@ pub use diff::{Difference, EngineDifference, PackageDifference};
 pub use evidence::Evidence;
 pub use overview::{ImageLine, Inspection, LayerLine, Referrer};
 pub use place::Place;
+pub use registry::{refuse_local, tags};
 pub use removal::Removal;
 pub use unpack::Unpacked;
 

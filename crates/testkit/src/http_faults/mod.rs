@@ -19,6 +19,8 @@ use head::{Head, Length};
 pub enum Fault {
     /// The proxy answers with this status; the server hears nothing of the request.
     Status(u16),
+    /// The proxy answers with this status, and asks to wait for so many seconds.
+    Later(u16, u64),
     /// The server does what it is asked, and nothing of its answer arrives: the connection is reset.
     Lost,
     /// The connection is reset after so many bytes.
@@ -124,9 +126,10 @@ fn serve(client: &TcpStream, port: u16, state: &Mutex<State>) -> Result<()> {
         let mut client = client;
         client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
-    if let Some(Fault::Status(status)) = fault {
+    if let Some(Fault::Status(status) | Fault::Later(status, _)) = fault {
         body(&mut from_client, request.length(), &mut std::io::sink())?;
-        return refuse(client, status, request.method() == "HEAD");
+        let seconds = if let Some(Fault::Later(_, seconds)) = fault { Some(seconds) } else { None };
+        return refuse(client, status, seconds, request.method() == "HEAD");
     }
     let server = TcpStream::connect(("127.0.0.1", port))?;
     let mut to_server = &server;
@@ -174,12 +177,18 @@ fn body(from: &mut BufReader<&TcpStream>, length: Length, to: &mut impl Write) -
     }
 }
 
-fn refuse(mut client: &TcpStream, status: u16, head_only: bool) -> Result<()> {
+fn refuse(
+    mut client: &TcpStream,
+    status: u16,
+    seconds: Option<u64>,
+    head_only: bool,
+) -> Result<()> {
     const BODY: &str = "<?xml version=\"1.0\"?><Error><Code>Fault</Code></Error>";
     let length = BODY.len();
+    let later = seconds.map(|seconds| format!("retry-after: {seconds}\r\n")).unwrap_or_default();
     let head = format!(
         "HTTP/1.1 {status} Fault\r\ncontent-type: application/xml\r\ncontent-length: {length}\r\n\
-         connection: close\r\n\r\n"
+         {later}connection: close\r\n\r\n"
     );
     client.write_all(head.as_bytes())?;
     if !head_only {

@@ -1,6 +1,7 @@
 //! Images of migrations: built, kept, run, signed.
 
 mod docker;
+mod registry;
 
 use std::fs;
 use std::path::{Path, PathBuf};
