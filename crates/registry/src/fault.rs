@@ -12,6 +12,10 @@ pub enum Fault {
     NoSuchPath,
     /// The path does not know the method.
     Method(&'static str),
+    /// Somebody must say who he is.
+    WhoAreYou,
+    /// Somebody may not do this.
+    Denied,
     /// The name of a repository cannot be one.
     NameInvalid,
     /// There is no such repository.

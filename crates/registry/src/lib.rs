@@ -3,10 +3,12 @@
 //! It must never know what a migration is: it keeps images of any kind. Nor connectors, the engine, a terminal or
 //! the environment.
 
+mod access;
 mod fault;
 mod http;
 mod store;
 
+pub use access::{Access, Right, Visitor};
 pub use fault::Fault;
-pub use http::{Serving, serve};
+pub use http::{Identity, Serving, serve};
 pub use store::{Kept, Page, Repository, Store, Upload};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::steps::{Steps, cargo, has_cargo, root, say};
+use crate::steps::{Steps, cargo, has_cargo, say};
 use crate::{docs, services};
 
 /// Tests everything; true when all passed.
@@ -32,10 +32,9 @@ fn demo(steps: &mut Steps) {
         steps.check("demo", || false);
         return;
     }
-    let manifest = root().join("Cargo.toml");
     let mut passed = true;
     steps.check("demo", || {
-        passed = run_demo(&manifest, &folder);
+        passed = run_demo(&folder.join("shop"));
         passed
     });
     if passed {
@@ -45,11 +44,11 @@ fn demo(steps: &mut Steps) {
     }
 }
 
-fn run_demo(manifest: &Path, folder: &Path) -> bool {
-    let run = ["run", "--quiet", "--release", "--locked", "--package", "longshore-cli"];
+fn run_demo(folder: &Path) -> bool {
+    // In the project's folder, whose settings make the binary static, as the demo's image needs it.
+    let run = ["run", "--quiet", "--release", "--locked", "--package", "longshore-cli", "--"];
     let mut command = cargo(&run);
-    command.arg("--manifest-path").arg(manifest).args(["--", "demo", "--keep", "shop"]);
-    command.current_dir(folder).stdin(std::process::Stdio::null());
+    command.args(["demo", "--keep"]).arg(folder).stdin(std::process::Stdio::null());
     match command.status() {
         Ok(status) => status.success(),
         Err(error) => {

@@ -57,6 +57,9 @@ pub(super) fn refusal(fault: &Fault) -> Response<Body> {
     let (status, code, message) = described(fault);
     let mut answer = with(status).header(header::CONTENT_TYPE, "application/json");
     match fault {
+        Fault::WhoAreYou => {
+            answer = answer.header(header::WWW_AUTHENTICATE, "Basic realm=\"longshore\"");
+        }
         Fault::Method(allowed) => answer = answer.header(header::ALLOW, *allowed),
         Fault::Range(size) => {
             answer = answer.header(header::CONTENT_RANGE, format!("bytes */{size}"));
@@ -86,6 +89,14 @@ fn described(fault: &Fault) -> (StatusCode, &'static str, String) {
             "UNSUPPORTED",
             "the path does not know this method",
         ),
+        Fault::WhoAreYou => said(
+            StatusCode::UNAUTHORIZED,
+            "UNAUTHORIZED",
+            "a user and a password are needed that this registry knows",
+        ),
+        Fault::Denied => {
+            said(StatusCode::FORBIDDEN, "DENIED", "the user may not do this in this repository")
+        }
         Fault::NameInvalid => said(bad, "NAME_INVALID", "the name of a repository cannot be this"),
         Fault::NameUnknown => said(missing, "NAME_UNKNOWN", "there is no such repository"),
         Fault::TagInvalid => said(bad, "TAG_INVALID", "a tag cannot be this"),

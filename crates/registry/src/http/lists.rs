@@ -12,6 +12,7 @@ use serde_json::json;
 use super::answer::{Body, FILTERS, whole, with};
 use super::off;
 use super::route::Asked;
+use crate::access::{Right, Visitor};
 use crate::fault::{Fault, Result};
 use crate::store::{Page, Repository, Store};
 
@@ -25,9 +26,14 @@ pub(super) fn base() -> Response<Body> {
     whole(with(StatusCode::OK).header(header::CONTENT_TYPE, JSON), "{}")
 }
 
-pub(super) async fn catalog(store: Arc<Store>, asked: &Asked) -> Result<Response<Body>> {
+pub(super) async fn catalog(
+    store: Arc<Store>,
+    visitor: Visitor,
+    asked: &Asked,
+) -> Result<Response<Body>> {
     let (last, number) = (last(asked), number(asked, NAMES)?);
-    let page = off(move || store.catalog(&last, number)).await?;
+    let is_his = move |name: &Repository| visitor.may(name, Right::Pull);
+    let page = off(move || store.catalog(&last, number, &is_his)).await?;
     let body = json!({ "repositories": page.names });
     Ok(paged("/v2/_catalog", &page, number, body))
 }

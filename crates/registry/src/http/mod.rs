@@ -3,84 +3,36 @@
 mod answer;
 mod blobs;
 mod body;
+mod listen;
 mod lists;
 mod manifests;
 mod route;
 mod uploads;
 
-use std::convert::Infallible;
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::{Method, Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
 
+use crate::access::{Access, Right, Visitor};
 use crate::fault::{Fault, Result};
 use crate::store::Store;
 use answer::{Body, refusal};
 use route::{Asked, Route};
 
-/// The longest that a client may take for the head of a request.
-const HEAD: Duration = Duration::from_secs(30);
-/// The longest that requests may take to end when the registry is to stop.
-const GRACE: Duration = Duration::from_secs(10);
-/// How long to wait when no connection can be taken.
-const PAUSE: Duration = Duration::from_millis(100);
+pub use listen::{Identity, serve};
 
 /// A registry that is spoken to.
 #[derive(Clone)]
 pub struct Serving {
     /// What it keeps.
     pub store: Arc<Store>,
+    /// Who may do what.
+    pub access: Arc<Access>,
     /// Takes what went wrong here, in words for whoever runs the registry.
     pub log: Arc<dyn Fn(&str) + Send + Sync>,
-}
-
-/// Serves until `stop` ends, and then what was begun.
-///
-/// # Errors
-/// None: what fails with one client is no matter of the others.
-pub async fn serve(listener: TcpListener, serving: Serving, stop: impl Future<Output = ()>) {
-    let graceful = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    (serving.log)(&format!("no connection can be taken: {error}"));
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
-                }
-            },
-            () = &mut stop => break,
-        };
-        // What it costs when it is not set is only speed.
-        let _ = stream.set_nodelay(true);
-        let serving = serving.clone();
-        let service = service_fn(move |request| {
-            let serving = serving.clone();
-            async move { Ok::<_, Infallible>(serving.answer(request).await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            // A client that goes away is no failure.
-            let _ = connection.await;
-        });
-    }
-    drop(listener);
-    let _ended = tokio::time::timeout(GRACE, graceful.shutdown()).await;
 }
 
 impl Serving {
@@ -97,13 +49,27 @@ impl Serving {
         }
     }
 
+    async fn visitor(&self, header: Option<&HeaderValue>) -> Result<Visitor> {
+        let access = self.access.clone();
+        let header = header.map(|header| header.to_str().map(str::to_string));
+        let header = header.transpose().map_err(|_| Fault::WhoAreYou)?;
+        match header {
+            Some(header) => off(move || access.visitor(Some(&header))).await,
+            None => access.visitor(None),
+        }
+    }
+
     async fn perform(&self, request: Request<Incoming>) -> Result<Response<Body>> {
         let (head, body) = request.into_parts();
         let asked = Asked::of(&head)?;
         let store = self.store.clone();
+        let visitor = self.visitor(head.headers.get(AUTHORIZATION)).await?;
+        admit(&visitor, &asked, &head.method)?;
         match (&asked.route, &head.method) {
             (Route::Base, &Method::GET | &Method::HEAD) => Ok(lists::base()),
-            (Route::Catalog, &Method::GET | &Method::HEAD) => lists::catalog(store, &asked).await,
+            (Route::Catalog, &Method::GET | &Method::HEAD) => {
+                lists::catalog(store, visitor, &asked).await
+            }
             (Route::Tags(name), &Method::GET | &Method::HEAD) => {
                 lists::tags(store, name.clone(), &asked).await
             }
@@ -152,6 +118,32 @@ impl Serving {
                 uploads::cancel(store, name.clone(), id.clone()).await
             }
             (route, _) => Err(Fault::Method(route.methods())),
+        }
+    }
+}
+
+/// Refuses what somebody may not ask for.
+fn admit(visitor: &Visitor, asked: &Asked, method: &Method) -> Result<()> {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match &asked.route {
+        Route::Base | Route::Catalog => visitor.demand_any(),
+        Route::Tags(name) | Route::Referrers(name, _) => visitor.demand(name, Right::Pull),
+        Route::Manifest(name, _) | Route::Blob(name, _) if reads => {
+            visitor.demand(name, Right::Pull)
+        }
+        Route::Manifest(name, _) | Route::Blob(name, _) if *method == Method::DELETE => {
+            visitor.demand(name, Right::Delete)
+        }
+        Route::Uploads(name) => {
+            visitor.demand(name, Right::Push)?;
+            // What is mounted is read where it is.
+            match asked.parameter("from").map(str::parse).transpose()? {
+                Some(from) => visitor.demand(&from, Right::Pull),
+                None => Ok(()),
+            }
+        }
+        Route::Manifest(name, _) | Route::Blob(name, _) | Route::Upload(name, _) => {
+            visitor.demand(name, Right::Push)
         }
     }
 }

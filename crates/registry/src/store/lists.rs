@@ -24,10 +24,16 @@ impl Store {
         Ok(page(disk::names(&self.at(repository).join("_tags"))?, last, at_most))
     }
 
-    /// The repositories after one, at most so many.
-    pub fn catalog(&self, last: &str, at_most: usize) -> Result<Page> {
+    /// The repositories after one that are wanted, at most so many.
+    pub fn catalog(
+        &self,
+        last: &str,
+        at_most: usize,
+        is_wanted: &dyn Fn(&Repository) -> bool,
+    ) -> Result<Page> {
         let mut names = Vec::new();
         walk(&self.repositories(), "", &mut names)?;
+        names.retain(|name| name.parse().is_ok_and(|name| is_wanted(&name)));
         names.sort_unstable();
         Ok(page(names, last, at_most))
     }

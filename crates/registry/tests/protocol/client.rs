@@ -8,7 +8,7 @@ use hyper::header::HeaderMap;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use longshore_image::Digest;
-use longshore_registry::{Serving, Store, serve};
+use longshore_registry::{Access, Serving, Store, serve};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -121,8 +121,9 @@ async fn serve_folder(folder: &TempDir) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let store = Arc::new(Store::open(&folder.path().join("registry")).expect("a registry"));
-    let serving = Serving { store, log: Arc::new(|why| panic!("{why}")) };
-    tokio::spawn(serve(listener, serving, std::future::pending()));
+    let access = Arc::new(Access::open());
+    let serving = Serving { store, access, log: Arc::new(|why| panic!("{why}")) };
+    tokio::spawn(serve(listener, None, serving, std::future::pending()));
     port
 }
 

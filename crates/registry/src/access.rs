@@ -1,0 +1,167 @@
+//! Who may do what.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use longshore_image::Digest;
+use longshore_model::pattern::matches;
+use longshore_model::{Code, Error};
+use serde::Deserialize;
+
+use crate::fault::{Fault, Result};
+use crate::store::Repository;
+
+/// The name of whoever does not say who he is.
+const ANYBODY: &str = "*";
+/// A hash that no password has, for users that are not there: so that the time tells nothing.
+const NOBODY: &str = "$2b$10$AAAAAAAAAAAAAAAAAAAAAOqvkTn3JYyYdZ5XgWvZJ8b1lCzrcP3mK";
+
+/// What somebody may do in a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Right {
+    /// Read.
+    Pull,
+    /// Add, and move tags.
+    Push,
+    /// Remove.
+    Delete,
+}
+
+/// Who may do what in which repositories.
+#[derive(Debug, Default)]
+pub struct Access {
+    /// Nobody is asked who he is.
+    is_open: bool,
+    rules: Rules,
+    /// Digests of the names with passwords that were found right.
+    proved: Mutex<HashSet<Digest>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rules {
+    /// Hashes of passwords by bcrypt, as `htpasswd -B` makes them.
+    users: BTreeMap<String, String>,
+    rights: Vec<Rule>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    repositories: Vec<String>,
+    users: Vec<String>,
+    may: Vec<Right>,
+}
+
+/// Somebody, as far as he is known.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    access: Arc<Access>,
+    name: Option<String>,
+}
+
+impl Access {
+    /// Everybody may do everything.
+    pub fn open() -> Self {
+        Self { is_open: true, ..Self::default() }
+    }
+
+    /// Reads rules from a file.
+    pub fn read(path: &Path) -> longshore_model::Result<Self> {
+        let wrong = |why: String| {
+            Error::new(Code::SpecInvalid, "the rules of access are not valid")
+                .with("file", path.display().to_string())
+                .because(why)
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::io("read the rules of access", path.display(), error))?;
+        // Without an excerpt: the lines around a mistake hold hashes.
+        let options = serde_saphyr::options! { with_snippet: false };
+        let rules: Rules = serde_saphyr::from_str_with_options(&text, options)
+            .map_err(|error| wrong(error.to_string()))?;
+        for (name, hash) in &rules.users {
+            if name.is_empty() || name == ANYBODY || name.contains(':') {
+                return Err(wrong(format!("{name:?} cannot be the name of a user")));
+            }
+            // The answer does not matter, but whether there can be one.
+            bcrypt::verify("", hash).map_err(|_| {
+                wrong(format!(
+                    "the password of {name} is no hash by bcrypt; `htpasswd -nB {name}` makes one"
+                ))
+            })?;
+        }
+        for name in rules.rights.iter().flat_map(|rule| &rule.users) {
+            if name != ANYBODY && !rules.users.contains_key(name) {
+                return Err(wrong(format!("there is no user {name}")));
+            }
+        }
+        Ok(Self { is_open: false, rules, proved: Mutex::default() })
+    }
+
+    /// Who comes with an `Authorization` header. It may take as long as a password takes to prove.
+    pub fn visitor(self: &Arc<Self>, header: Option<&str>) -> Result<Visitor> {
+        let visitor = |name| Visitor { access: self.clone(), name };
+        let Some(header) = header.filter(|_| !self.is_open) else { return Ok(visitor(None)) };
+        let (name, password) = basic(header).ok_or(Fault::WhoAreYou)?;
+        let digest = Digest::of(format!("{name}\0{password}").as_bytes());
+        let is_proved = |proved: &HashSet<Digest>| proved.contains(&digest);
+        if self.proved.lock().is_ok_and(|proved| is_proved(&proved)) {
+            return Ok(visitor(Some(name)));
+        }
+        let hash = self.rules.users.get(&name);
+        let is_right = bcrypt::verify(&password, hash.map_or(NOBODY, String::as_str));
+        if hash.is_none() || !is_right.unwrap_or(false) {
+            return Err(Fault::WhoAreYou);
+        }
+        if let Ok(mut proved) = self.proved.lock() {
+            proved.insert(digest);
+        }
+        Ok(visitor(Some(name)))
+    }
+}
+
+impl Visitor {
+    /// Refuses what he may not do.
+    pub fn demand(&self, repository: &Repository, right: Right) -> Result<()> {
+        match (self.may(repository, right), &self.name) {
+            (true, _) => Ok(()),
+            (false, None) => Err(Fault::WhoAreYou),
+            (false, Some(_)) => Err(Fault::Denied),
+        }
+    }
+
+    /// Whether he may do something.
+    pub fn may(&self, repository: &Repository, right: Right) -> bool {
+        self.access.is_open
+            || self.rules().any(|rule| {
+                let mut patterns = rule.repositories.iter();
+                rule.may.contains(&right) && patterns.any(|one| matches(one, repository.as_str()))
+            })
+    }
+
+    /// Refuses whoever has no right at all.
+    pub fn demand_any(&self) -> Result<()> {
+        let is_known = self.access.is_open || self.name.is_some() || self.rules().next().is_some();
+        if is_known { Ok(()) } else { Err(Fault::WhoAreYou) }
+    }
+
+    fn rules(&self) -> impl Iterator<Item = &Rule> {
+        let is_his = |user: &String| user == ANYBODY || Some(user) == self.name.as_ref();
+        self.access.rules.rights.iter().filter(move |rule| rule.users.iter().any(is_his))
+    }
+}
+
+/// The name and the password of a header.
+fn basic(header: &str) -> Option<(String, String)> {
+    let (scheme, rest) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    let (name, password) = text.split_once(':')?;
+    Some((name.to_string(), password.to_string()))
+}
