@@ -66,6 +66,7 @@ pub(super) struct Keeper {
     credential: OnceCell<Option<Credential>>,
     basic: OnceCell<HeaderValue>,
     tokens: Mutex<BTreeMap<Scope, HeaderValue>>,
+    earning: Mutex<()>,
 }
 
 impl std::fmt::Debug for Keeper {
@@ -89,26 +90,31 @@ impl Client {
         self.keeper.tokens.lock().await.get(&ask.scope).cloned()
     }
 
-    /// Does what the registry asks for; `None` when nothing can be done. `had` says that what was known
-    /// did not serve.
+    /// Does what the registry asks for; `None` when nothing can be done. `had` is what did not serve. Of
+    /// those who ask for the same at the same time one asks the realm.
     pub(super) async fn earn(
         &self,
         ask: &Ask,
         headers: &HeaderMap,
-        had: bool,
+        had: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>> {
         let challenges = headers.get_all(WWW_AUTHENTICATE);
         let challenges = challenges.iter().filter_map(|header| header.to_str().ok());
         let Some(challenge) = Challenge::read(challenges) else { return Ok(None) };
         let credential = self.credential(ask).await?;
+        let _one = self.keeper.earning.lock().await;
+        let known = self.right(ask).await;
+        if known.is_some() && known.as_ref() != had {
+            return Ok(known);
+        }
         match (challenge, credential) {
-            (Challenge::Basic, Some(Credential::Password { user, password })) if !had => {
+            (Challenge::Basic, Some(Credential::Password { user, password })) if had.is_none() => {
                 let basic = basic(&user, &password)?;
                 let _ = self.keeper.basic.set(basic.clone());
                 Ok(Some(basic))
             }
             (Challenge::Basic, _) => Ok(None),
-            (Challenge::Bearer { .. }, Some(Credential::Registry(token))) if !had => {
+            (Challenge::Bearer { .. }, Some(Credential::Registry(token))) if had.is_none() => {
                 self.keep(ask, bearer(&token)?).await.map(Some)
             }
             (Challenge::Bearer { .. }, Some(Credential::Registry(_))) => Ok(None),

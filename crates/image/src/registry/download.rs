@@ -124,7 +124,7 @@ impl Client {
             match answer.chunk().await {
                 Ok(Some(piece)) => {
                     self.tell(blob, piece.len() as u64);
-                    if let Err(stopped) = self.settings.stop.check() {
+                    if let Err(stopped) = self.check() {
                         break Err(stopped);
                     }
                     if sender.send(piece).await.is_err() {

@@ -154,8 +154,19 @@ async fn send(
         Ok::<_, Error>((blob, route))
     });
     let mut uploads = stream::iter(uploads).buffer_unordered(TOGETHER);
-    while let Some((blob, route)) = uploads.try_next().await? {
-        pushed.count(blob, route);
+    let mut failed = None;
+    while let Some(result) = uploads.next().await {
+        match result {
+            Ok((blob, route)) => pushed.count(blob, route),
+            // The parts on their way are ended, because some registries lose an upload whose part was cut.
+            Err(error) => {
+                client.give_up();
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     failpoint::hit("registry.blobs")?;
     for one in &parcel.manifests {

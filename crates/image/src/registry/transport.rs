@@ -1,5 +1,6 @@
 //! Requests to one registry: made again when that may help, with the credentials that it asks for.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +22,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a request to stop is not seen while waiting.
 const NAP: Duration = Duration::from_millis(200);
+/// How often a server may hang up before it is one that wants TLS.
+const UNANSWERED: u32 = 2;
 const REDIRECTS: usize = 5;
 /// How much of an error is read.
 const ERROR_BODY: u64 = 64 << 10;
@@ -34,6 +37,7 @@ pub struct Client {
     pub(super) keeper: Keeper,
     pub(super) lists: Lists,
     base: OnceCell<Url>,
+    given_up: AtomicBool,
 }
 
 /// An error, and how long the registry asks to wait after it.
@@ -94,12 +98,27 @@ impl Client {
             keeper: Keeper::default(),
             lists: Lists::default(),
             base: OnceCell::new(),
+            given_up: AtomicBool::new(false),
         })
     }
 
     /// The host.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Lets all that is under way end at the next point from which it can go on.
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// An error when all that is under way is to end.
+    pub(super) fn check(&self) -> Result<()> {
+        self.settings.stop.check()?;
+        match self.given_up.load(Ordering::Relaxed) {
+            true => Err(Error::new(Code::Cancelled, "another part of the work failed")),
+            false => Ok(()),
+        }
     }
 
     /// A request on a repository. `path` follows its name.
@@ -136,12 +155,13 @@ impl Client {
     async fn find_base(&self) -> Result<Url> {
         let secure = address::base(&self.host, "https")?;
         let is_here = address::is_loopback(&self.host);
-        if !(is_here || self.settings.plain_http) || self.settings.authorities.is_some() {
+        if !(is_here || self.settings.plain_http) {
             return Ok(secure);
         }
         let plain = address::base(&self.host, "http")?;
         let asked = self.asked("reaching the registry", "");
         let mut tries = Tries::new(self, "GET /v2/".to_string());
+        let mut unanswered = 0;
         loop {
             let url = plain.join("/v2/").map_err(|error| asked.odd("is odd").because(error))?;
             match self.http.get(url).send().await {
@@ -152,7 +172,12 @@ impl Client {
                     return Ok(if wants_tls { secure } else { plain });
                 }
                 Ok(_) => return Ok(plain),
-                Err(error) => tries.again(asked.failed(error), None).await?,
+                // Others hang up on who forgets TLS.
+                Err(error) if !error.is_connect() && unanswered == UNANSWERED => return Ok(secure),
+                Err(error) => {
+                    unanswered += u32::from(!error.is_connect());
+                    tries.again(asked.failed(error), None).await?;
+                }
             }
         }
     }
@@ -160,7 +185,7 @@ impl Client {
     /// Makes a request until it is answered by something else than a failure that may pass. What the
     /// status means is the caller's.
     pub(super) async fn send(&self, ask: &Ask, limit: u64) -> Result<Answer> {
-        self.settings.stop.check()?;
+        self.check()?;
         let mut tries = Tries::of(self, ask);
         loop {
             match self.once_whole(ask, limit).await {
@@ -192,8 +217,7 @@ impl Client {
             if answer.status() != StatusCode::UNAUTHORIZED || attempt == 2 {
                 return Ok(answer);
             }
-            let had = right.is_some();
-            match self.earn(ask, answer.headers(), had).await? {
+            match self.earn(ask, answer.headers(), right.as_ref()).await? {
                 Some(earned) => right = Some(earned),
                 None => return Ok(answer),
             }
@@ -300,7 +324,7 @@ impl<'a> Tries<'a> {
         });
         let until = tokio::time::Instant::now() + pause;
         while tokio::time::Instant::now() < until {
-            self.client.settings.stop.check()?;
+            self.client.check()?;
             tokio::time::sleep_until(until.min(tokio::time::Instant::now() + NAP)).await;
         }
         Ok(())

@@ -218,7 +218,7 @@ impl Sending<'_> {
             while state.sent < self.blob.size {
                 self.note(&state, record.as_deref_mut())?;
                 failpoint::hit("registry.part")?;
-                self.client.settings.stop.check()?;
+                self.client.check()?;
                 if !self.part(&mut state).await? {
                     self.reset(state.sent);
                     return Ok(false);

@@ -87,8 +87,43 @@ fn helpers(registry: &Registry, stage: &Stage, name: &str) {
 }
 
 #[test]
+fn tokens_are_asked_for_what_is_done_and_no_more() {
+    let registry = Registry::start(Choice { tokens: true, ..Choice::default() });
+    let name = format!("{}/team/shop:1", registry.host());
+    let stage = sealed(&name);
+    // Nobody may pull, and so may look, but not push.
+    let ran = with(&stage, &["push", &name], &[]);
+    assert_eq!(ran.code, Some(42), "{}", ran.err);
+    assert!(ran.err.contains("LS0708"), "{}", ran.err);
+    let pulls = |asked: &String| asked.contains("scope=repository:team/shop:pull&");
+    fs::create_dir_all(stage.join(".docker")).expect("a folder");
+    stage.write(".docker/config.json", &registry.login(registry.port(), "wrong"));
+    let ran = with(&stage, &["push", &name], &[]);
+    assert!(ran.code == Some(42) && ran.err.contains("asking for a token"), "{}", ran.err);
+    stage.write(".docker/config.json", &registry.login(registry.port(), PASSWORD));
+    let before = registry.tokens_asked().len();
+    let ran = with(&stage, &["push", &name], &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let asked = &registry.tokens_asked()[before..];
+    assert_eq!(asked.len(), 2, "one to look and one to write: {asked:?}");
+    assert!(pulls(&asked[0]) && asked[1].contains("pull%2Cpush"), "{asked:?}");
+    assert!(asked.iter().all(|one| one.contains("service=a%20registry&")), "{asked:?}");
+    // A mount reads from a second repository.
+    let live = format!("{}/live/shop:1", registry.host());
+    let ran = with(&stage, &["promote", &name, &live, "--json"], &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(super::told(&ran)["mounted"].as_u64() > Some(5), "{}", ran.out);
+    let asked = registry.tokens_asked();
+    let both = "scope=repository:live/shop:pull%2Cpush&scope=repository:team/shop:pull";
+    assert!(asked.iter().any(|one| one.contains(both)), "{asked:?}");
+    let other = elsewhere(&stage);
+    let ran = with(&other, &["pull", &live], &[]);
+    assert_eq!(ran.code, Some(0), "anyone pulls: {}", ran.err);
+}
+
+#[test]
 fn tls_is_proved_by_the_authority_that_is_named() {
-    let registry = Registry::start(Choice { tls: true, login: true, everywhere: false });
+    let registry = Registry::start(Choice { tls: true, login: true, ..Choice::default() });
     let name = format!("{}/team/shop:1", registry.host());
     let stage = sealed(&name);
     fs::create_dir_all(stage.join(".docker")).expect("a folder");

@@ -40,6 +40,33 @@ fn a_push_that_is_killed_goes_on_in_a_new_process() {
 }
 
 #[test]
+fn a_push_that_is_interrupted_ends_the_part_on_its_way() {
+    let registry = Registry::shared();
+    let proxy = Proxy::before(registry.port());
+    let name = format!("{}/stopped/shop:1", host(proxy.port()));
+    let stage = sealed(&name);
+    let (largest, _) = blobs(&stage)[0];
+    let push = stage.start(&["push", &name]);
+    while proxy.passed() < PART / 4 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    proxy.stall();
+    let process = push.id().to_string();
+    let told = std::process::Command::new("kill").args(["-INT", &process]).status();
+    assert!(told.expect("kill starts").success());
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    proxy.mend();
+    let ended = push.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(said.contains("LS0601"), "{said}");
+    let before = proxy.passed();
+    stage.done(&["push", &name]);
+    let sent = proxy.passed() - before;
+    assert!(sent < largest - PART + (1 << 20), "{sent} bytes of {largest}");
+}
+
+#[test]
 fn a_push_that_is_killed_between_its_stages_leaves_no_tag_and_is_finished_by_another() {
     let registry = Registry::shared();
     for (number, point) in

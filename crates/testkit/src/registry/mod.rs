@@ -1,5 +1,7 @@
 //! Private registries of images, and skopeo, a client of another make: what one pushes the other must pull.
 
+mod realm;
+
 use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use tempfile::TempDir;
 
 use crate::account::unprivileged;
 use crate::server::{Guard, certificate, free_port, give};
+
+use realm::Realm;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const PROCESS: &str = "process";
@@ -28,6 +32,8 @@ const HASH: &str = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW
 pub struct Choice {
     /// Whether it asks for [`USER`] and [`PASSWORD`].
     pub login: bool,
+    /// Whether it asks for tokens, which are given to [`USER`] with [`PASSWORD`], and to anyone who only pulls.
+    pub tokens: bool,
     /// Whether it speaks TLS, with a certificate for `localhost` and `127.0.0.1`.
     pub tls: bool,
     /// Whether it listens on all addresses of this machine.
@@ -41,6 +47,7 @@ pub struct Registry {
     port: u16,
     child: Mutex<Option<Child>>,
     folder: TempDir,
+    realm: Option<Realm>,
     /// Removes what is left when this process is gone.
     _guard: Guard,
 }
@@ -73,6 +80,17 @@ impl Registry {
                 users.display()
             ));
         }
+        let realm = choice.tokens.then(|| Realm::start(folder.path()));
+        if let Some(realm) = &realm {
+            settings.push_str(&format!(
+                "auth: {{token: {{realm: \"http://127.0.0.1:{}/token\", service: {}, issuer: {}, \
+                 rootcertbundle: {}}}}}\n",
+                realm.port,
+                realm::SERVICE,
+                realm::ISSUER,
+                at(realm::CERTIFICATE).display()
+            ));
+        }
         settings.push_str(&format!("http:\n  addr: {host}:{port}\n  secret: of-no-one\n"));
         if choice.tls {
             settings.push_str(&format!(
@@ -85,7 +103,7 @@ impl Registry {
         give(folder.path());
         give(&at("data"));
         let guard = Guard::over(folder.path(), &at(PROCESS), "KILL");
-        let registry = Self { choice, port, child: Mutex::new(None), folder, _guard: guard };
+        let registry = Self { choice, port, child: Mutex::new(None), folder, realm, _guard: guard };
         registry.resume();
         registry
     }
@@ -117,6 +135,11 @@ impl Registry {
         let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
         let folder = self.folder.path().join("data/docker/registry/v2/blobs/sha256");
         folder.join(&hex[..2]).join(hex).join("data")
+    }
+
+    /// What was asked of the giver of tokens so far: paths with their queries.
+    pub fn tokens_asked(&self) -> Vec<String> {
+        self.realm.as_ref().map(Realm::asked).unwrap_or_default()
     }
 
     /// Stops the server as a crash would.
