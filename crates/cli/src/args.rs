@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -143,6 +144,9 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  longshore promote registry.example.com/test/shop:1.4.0 registry.example.com/live/shop:1.4.0\n  longshore promote test.example.com/shop@sha256:… live.example.com/shop:1.4.0 --dry-run\n\nIt gets no name here. Where both are of one registry, no layer leaves it."
     )]
     Promote(PromoteArgs),
+    /// The registry in the box.
+    #[command(subcommand)]
+    Registry(RegistryVerb),
     /// Shows the report of a run.
     #[command(
         after_help = "Examples:\n  longshore report\n  longshore report --list\n  longshore report 20260102-1030 --html report.html"
@@ -204,6 +208,41 @@ pub(crate) struct TrustArgs {
     pub(crate) require_signature: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) fetch: FetchArgs,
+}
+
+/// What the registry in the box does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegistryVerb {
+    /// Serves images from a folder, to longshore, Docker, Podman, skopeo and all that speaks OCI's protocol.
+    #[command(
+        after_help = "Examples:\n  longshore registry serve\n  longshore registry serve --listen 0.0.0.0:5000 --root /srv/registry --access access.yaml --certificate registry.pem --key registry.key\n\nIt serves this machine alone unless --listen says another address, for which it wants to know who may do what\nand a certificate. SIGTERM ends it when the requests at hand are answered; whatever ends it, nothing that was\nanswered is lost."
+    )]
+    Serve(ServeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The address and the port to listen at.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
+    pub(crate) listen: SocketAddr,
+    /// The folder of the images; `registry` in the state folder without it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Who may do what, as YAML: users with hashes of passwords by bcrypt, and rights.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access: Option<PathBuf>,
+    /// The certificate to show, with those between it and its authority, as PEM.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// The certificate's private key, as PEM.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+    /// Let everybody in who reaches the address, also from other machines.
+    #[arg(long, conflicts_with = "access")]
+    pub(crate) open: bool,
+    /// Speak HTTP without TLS to other machines too, such as a proxy that has the certificate.
+    #[arg(long, conflicts_with = "certificate")]
+    pub(crate) plain_http: bool,
 }
 
 /// A migration file, or two addresses.

@@ -46,6 +46,13 @@ pub(crate) fn leave(output: &Output) -> Result<Listening> {
     })))
 }
 
+/// Ends with the first signal.
+pub(crate) async fn asked() -> Result<()> {
+    let (mut interrupt, mut terminate) = signals()?;
+    either(&mut interrupt, &mut terminate).await;
+    Ok(())
+}
+
 /// Ends the process when its standard input ends: when the parent that holds it does.
 pub(crate) fn leave_with_input() {
     std::thread::spawn(|| {

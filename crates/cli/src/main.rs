@@ -16,7 +16,7 @@ mod summary;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use args::{Cli, Verb};
+use args::{Cli, RegistryVerb, Verb};
 use clap::{CommandFactory, Parser};
 use context::Context;
 use failure::DONE;
@@ -94,6 +94,7 @@ async fn perform(cli: &Cli, output: &Output) -> Result<u8> {
         Verb::Sign(args) => commands::sign(args, &context),
         Verb::Attest(args) => commands::attest(args, &context),
         Verb::Evidence(args) => commands::evidence(args, &context).await,
+        Verb::Registry(RegistryVerb::Serve(args)) => commands::serve(args, &context).await,
         Verb::Report(args) => commands::report(args, &context),
         Verb::Demo(args) => demo::demo(args, &context).await,
         Verb::Explain { code } => commands::explain(code.as_deref(), &context),

@@ -23,6 +23,8 @@ pub mod media {
     pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
     /// Two bytes, `{}`, where a manifest has no config or no layer.
     pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+    /// The configuration of an image, as Docker writes it.
+    pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
     /// Docker's word for a manifest.
     pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
     /// Docker's word for an index.

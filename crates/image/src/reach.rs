@@ -96,7 +96,7 @@ impl Image {
 
     fn of(layout: &Layout, descriptor: Descriptor, bytes: &[u8]) -> Result<Self> {
         let manifest: Manifest = from_json("manifest", bytes)?;
-        if manifest.config.media_type != media::CONFIG {
+        if ![media::CONFIG, media::DOCKER_CONFIG].contains(&&*manifest.config.media_type) {
             return Err(unknown(&manifest.config));
         }
         let config = from_json("config", &layout.read(&manifest.config)?)?;

@@ -180,10 +180,7 @@ impl Registry {
 
     /// A file as `docker login` would leave it for this registry by way of a port.
     pub fn login(&self, port: u16, password: &str) -> String {
-        use base64::Engine as _;
-        let pair = format!("{USER}:{password}");
-        let pair = base64::engine::general_purpose::STANDARD.encode(pair);
-        format!(r#"{{"auths":{{"{}":{{"auth":"{pair}"}}}}}}"#, host(port))
+        login(&host(port), USER, password)
     }
 
     /// Runs skopeo, which trusts this registry and asks for no signature.
@@ -191,13 +188,8 @@ impl Registry {
     /// # Panics
     /// When it cannot be started.
     pub fn skopeo(&self, folder: &Path, args: &[&str]) -> Output {
-        let mut command = Command::new(longshore_services::skopeo());
-        command.arg("--insecure-policy").arg("--tmpdir").arg(folder);
-        command.args(args).current_dir(folder).env("HOME", folder).stdin(Stdio::null());
-        if self.choice.tls {
-            command.env("SSL_CERT_FILE", self.authority());
-        }
-        command.output().expect("skopeo starts: cargo x services fetches it")
+        let authority = self.authority();
+        skopeo(folder, self.choice.tls.then_some(authority.as_path()), args)
     }
 }
 
@@ -205,6 +197,27 @@ impl Drop for Registry {
     fn drop(&mut self) {
         self.crash();
     }
+}
+
+/// A command of skopeo, which trusts every image and the certificates of an authority.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn skopeo(folder: &Path, authority: Option<&Path>, args: &[&str]) -> Output {
+    let mut command = Command::new(longshore_services::skopeo());
+    command.arg("--insecure-policy").arg("--tmpdir").arg(folder);
+    command.args(args).current_dir(folder).env("HOME", folder).stdin(Stdio::null());
+    if let Some(authority) = authority {
+        command.env("SSL_CERT_FILE", authority);
+    }
+    command.output().expect("skopeo starts: cargo x services fetches it")
+}
+
+/// A file as `docker login` would leave it for the registry at a host.
+pub fn login(host: &str, user: &str, password: &str) -> String {
+    use base64::Engine as _;
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    format!(r#"{{"auths":{{"{host}":{{"auth":"{pair}"}}}}}}"#)
 }
 
 /// What names begin with that lead to a port of this machine.

@@ -11,6 +11,7 @@ const DIALECT: &str = "longshore-dialect";
 const ENGINE: &str = "longshore-engine";
 const CONNECTORS: &str = "longshore-connectors";
 const IMAGE: &str = "longshore-image";
+const REGISTRY: &str = "longshore-registry";
 const SERVICE: &str = "longshore-service";
 const CLI: &str = "longshore-cli";
 const SERVICES: &str = "longshore-services";
@@ -26,8 +27,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     (DIALECT, &[MODEL]),
     (ENGINE, &[MODEL]),
     (IMAGE, &[MODEL]),
+    (REGISTRY, &[MODEL, IMAGE]),
     (SERVICE, &[MODEL, ENGINE, CONNECTORS, IMAGE]),
-    (CLI, &[MODEL, ENGINE, SERVICE, IMAGE]),
+    (CLI, &[MODEL, ENGINE, SERVICE, IMAGE, REGISTRY]),
     (SERVICES, &[]),
     (TESTKIT, &[MODEL, ENGINE, SERVICES]),
     (XTASK, &[SERVICES]),

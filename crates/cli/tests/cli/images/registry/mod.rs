@@ -2,6 +2,7 @@
 
 mod access;
 mod interrupted;
+mod ours;
 mod tampered;
 mod travel;
 

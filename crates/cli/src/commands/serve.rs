@@ -1,0 +1,77 @@
+//! The registry in the box.
+
+use std::sync::Arc;
+
+use longshore_model::{Code, Error, Result};
+use longshore_registry::{Access, Identity, Serving, Store};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::args::ServeArgs;
+use crate::context::Context;
+use crate::failure::DONE;
+use crate::interrupt;
+
+pub(crate) async fn serve(args: &ServeArgs, context: &Context) -> Result<u8> {
+    refuse_carelessness(args)?;
+    let access = match &args.access {
+        Some(file) => Access::read(file)?,
+        None => Access::open(),
+    };
+    let identity = match (&args.certificate, &args.key) {
+        (Some(certificate), Some(key)) => Some(Identity::read(certificate, key)?),
+        _ => None,
+    };
+    let root = args.root.clone().unwrap_or_else(|| context.state.join("registry"));
+    let store = Store::open(&root)?;
+    let failed = |error| Error::io("listen", args.listen, error);
+    let listener = TcpListener::bind(args.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let scheme = if identity.is_some() { "https" } else { "http" };
+    if context.json {
+        let line = json!({
+            "event": "serving", "address": address.to_string(), "scheme": scheme,
+            "root": root.display().to_string(),
+        });
+        context.print(&format!("{line}\n"));
+    } else {
+        context.print(&format!("{scheme}://{address} serves {}\n", root.display()));
+    }
+    let output = context.output.clone();
+    let serving = Serving {
+        store: Arc::new(store),
+        access: Arc::new(access),
+        log: Arc::new(move |why| output.note(&format!("{why}\n"))),
+    };
+    let stop = async {
+        // Without signals it serves until it is killed.
+        if interrupt::asked().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    longshore_registry::serve(listener, identity, serving, stop).await;
+    Ok(DONE)
+}
+
+/// Other machines are served only with TLS and rules of access, or when it is said that they are not wanted.
+fn refuse_carelessness(args: &ServeArgs) -> Result<()> {
+    if args.listen.ip().is_loopback() {
+        return Ok(());
+    }
+    let refused = |why: &str, hint: &str| {
+        Err(Error::new(Code::Usage, why).with("listen", args.listen.to_string()).hint(hint))
+    };
+    if args.access.is_none() && !args.open {
+        return refused(
+            "other machines would be let in without being asked who they are",
+            "Say who may do what with --access FILE, or that everybody may do everything with --open.",
+        );
+    }
+    if args.certificate.is_none() && !args.plain_http {
+        return refused(
+            "passwords and images would cross the network in the clear",
+            "Name a certificate and its key with --certificate and --key, or say --plain-http where a proxy has them.",
+        );
+    }
+    Ok(())
+}
