@@ -119,6 +119,7 @@ impl Partial {
         let to = layout.path(&self.blob.digest);
         self.file
             .sync_all()
+            .and_then(|()| to.parent().map_or(Ok(()), fs::create_dir_all))
             .and_then(|()| fs::rename(&self.path, &to))
             .map_err(|error| Error::io("keep a blob", to.display(), error))
     }

@@ -104,7 +104,8 @@ pub async fn documents(client: &Client, name: &Name, layout: &Layout) -> Result<
 }
 
 fn keep(layout: &Layout, manifest: &Fetched) -> Result<Descriptor> {
-    layout.put(&manifest.descriptor.media_type, &manifest.bytes)
+    layout.put_from(&manifest.descriptor, manifest.bytes.as_slice())?;
+    Ok(manifest.descriptor.clone())
 }
 
 /// A manifest, which is here, and those that it leads to, which are brought here.

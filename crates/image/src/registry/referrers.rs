@@ -18,7 +18,9 @@ pub(super) struct Lists(AtomicBool);
 
 /// The tag under which clients keep the list of a registry that has none.
 pub(super) fn fallback_tag(subject: &Digest) -> String {
-    format!("{}-{}", subject.algorithm(), subject.hex())
+    // A tag has room for no more.
+    let hex = subject.hex();
+    format!("{}-{}", subject.algorithm(), &hex[..hex.len().min(64)])
 }
 
 impl Client {

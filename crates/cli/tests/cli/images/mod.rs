@@ -6,6 +6,7 @@ mod registry;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -14,6 +15,11 @@ use crate::stage::Stage;
 
 /// The binary without what debuggers need: a third of the bytes. Made once.
 pub(crate) fn engine() -> PathBuf {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(stripped).clone()
+}
+
+fn stripped() -> PathBuf {
     let built = Path::new(env!("CARGO_BIN_EXE_longshore"));
     let changed = fs::metadata(built).and_then(|there| there.modified()).expect("the binary");
     let age = changed.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();

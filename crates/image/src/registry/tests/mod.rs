@@ -234,6 +234,48 @@ async fn lies_of_a_registry_are_found() {
 }
 
 #[tokio::test]
+async fn digests_of_the_other_algorithm_are_proved_too() {
+    let hex = |bytes: &[u8]| {
+        use sha2::Digest as _;
+        let digest = sha2::Sha512::digest(bytes);
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha512:{hex}").parse::<Digest>().expect("a digest")
+    };
+    let layer = b"long".to_vec();
+    let manifest = Manifest {
+        schema_version: 2,
+        media_type: Some(media::MANIFEST.to_string()),
+        artifact_type: None,
+        config: Descriptor::of(media::EMPTY, b"{}"),
+        layers: vec![Descriptor::new(media::LAYER, hex(&layer), 4)],
+        subject: None,
+        annotations: Default::default(),
+    };
+    let manifest = to_json(&manifest).expect("JSON");
+    let digest = hex(&manifest);
+    for wrong in [false, true] {
+        let (manifest, layer) = (manifest.clone(), layer.clone());
+        let server = Server::start(move |request| match request.target.as_str() {
+            target if target.contains("/manifests/sha512:") => {
+                Reply::new(200).header("Content-Type", media::MANIFEST).body(&manifest)
+            }
+            target if target.contains("/blobs/sha512:") => {
+                Reply::new(200).body(if wrong { b"lung" } else { &layer })
+            }
+            target if target.contains("/blobs/") => Reply::new(200).body(b"{}"),
+            _ => Reply::new(404),
+        });
+        let folder = tempfile::tempdir().expect("a folder");
+        let layout = layout(folder.path());
+        let client = Client::new(&server.host(), &Settings::default()).expect("a client");
+        let name = name(&server.host(), &format!("team/shop@{digest}"));
+        let pulled = pull(&client, &name, &layout).await;
+        assert_eq!(pulled.is_ok(), !wrong, "{pulled:?}");
+        assert_eq!(layout.find(&name).expect("a list").is_some(), !wrong);
+    }
+}
+
+#[tokio::test]
 async fn tags_come_in_pages_that_end() {
     let paged = Server::start(|request| {
         let page = |tags: &str| Reply::new(200).body(format!(r#"{{"tags":{tags}}}"#).as_bytes());
