@@ -90,6 +90,11 @@ fn a_mirror_in_moto_is_just_the_source() {
 }
 
 #[test]
+fn a_mirror_in_gcs_is_just_the_source() {
+    a_mirror_is_just_the_source(StoreKind::Gcs);
+}
+
+#[test]
 fn a_mirror_in_azurite_is_just_the_source() {
     a_mirror_is_just_the_source(StoreKind::Azurite);
 }
@@ -100,6 +105,7 @@ fn a_mirror_that_is_killed_anywhere_ends_the_same() {
         (StoreKind::S3s, &["prepare.done", "trees.before-removal"][..]),
         (StoreKind::Azurite, &["copy.batch:3", "trees.removal"]),
         (StoreKind::Moto, &["finish.done"]),
+        (StoreKind::Gcs, &["copy.batch:2", "trees.removal"]),
     ] {
         for point in points {
             let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
@@ -123,7 +129,7 @@ fn a_mirror_that_is_killed_anywhere_ends_the_same() {
 
 #[test]
 fn large_objects_are_compared_part_by_part() {
-    for kind in [StoreKind::Moto, StoreKind::Azurite] {
+    for kind in [StoreKind::Moto, StoreKind::Gcs, StoreKind::Azurite] {
         let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
         let proxy = HttpFaults::before(bucket.server.port());
         fs::create_dir(stage.join("from")).expect("a folder");
@@ -174,7 +180,7 @@ fn a_recorded_hash_that_lies_is_found_and_mended() {
 
 #[test]
 fn objects_are_added_to_a_store_that_keeps_its_own() {
-    for kind in [StoreKind::S3s, StoreKind::Azurite] {
+    for kind in [StoreKind::S3s, StoreKind::Gcs, StoreKind::Azurite] {
         let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
         plant(&stage.join("from"));
         let told = [("content-type", "image/png")];
