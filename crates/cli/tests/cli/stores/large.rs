@@ -73,9 +73,12 @@ fn nothing_is_left(bucket: &Bucket) {
 
 #[test]
 fn an_upload_is_given_up_with_its_run() {
-    for kind in [StoreKind::Moto, StoreKind::Gcs] {
-        an_upload_is_given_up(kind);
-    }
+    an_upload_is_given_up(StoreKind::Moto);
+}
+
+#[test]
+fn an_upload_is_given_up_with_its_run_in_gcs() {
+    an_upload_is_given_up(StoreKind::Gcs);
 }
 
 fn an_upload_is_given_up(kind: StoreKind) {
@@ -103,9 +106,12 @@ fn an_upload_is_given_up(kind: StoreKind) {
 
 #[test]
 fn an_upload_that_the_store_forgot_begins_anew() {
-    for kind in [StoreKind::S3s, StoreKind::Gcs] {
-        a_forgotten_upload_begins_anew(kind);
-    }
+    a_forgotten_upload_begins_anew(StoreKind::S3s);
+}
+
+#[test]
+fn an_upload_that_the_store_forgot_begins_anew_in_gcs() {
+    a_forgotten_upload_begins_anew(StoreKind::Gcs);
 }
 
 fn a_forgotten_upload_begins_anew(kind: StoreKind) {
@@ -119,7 +125,9 @@ fn a_forgotten_upload_begins_anew(kind: StoreKind) {
     let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
     let id = record["big"]["id"].as_str().expect("an id");
     let target = format!("/{}/p/big?uploadId={id}", bucket.name);
-    assert_eq!(bucket.server.request("DELETE", &target, &[], b"").status, 204);
+    // Moto fails at it while a last part comes in.
+    let forget = || bucket.server.request("DELETE", &target, &[], b"").status;
+    assert!((0..5).map(|_| forget()).any(|status| matches!(status, 204 | 404)), "{kind:?}");
     verified(&go(&stage));
     let (there, here) = (bucket.get("p/big"), fs::read(stage.join("from/big")).ok());
     assert!(there == here, "the object differs");
@@ -128,9 +136,12 @@ fn a_forgotten_upload_begins_anew(kind: StoreKind) {
 
 #[test]
 fn a_part_whose_answer_is_lost_is_uploaded_again() {
-    for kind in [StoreKind::S3s, StoreKind::Gcs] {
-        a_lost_part_is_uploaded_again(kind);
-    }
+    a_lost_part_is_uploaded_again(StoreKind::S3s);
+}
+
+#[test]
+fn a_part_whose_answer_is_lost_is_uploaded_again_in_gcs() {
+    a_lost_part_is_uploaded_again(StoreKind::Gcs);
 }
 
 fn a_lost_part_is_uploaded_again(kind: StoreKind) {

@@ -174,24 +174,33 @@ fn a_tree_comes_back_from_azurite() {
 /// What needs only names takes them from listings.
 #[test]
 fn objects_are_counted_without_a_look_at_each() {
-    for kind in [StoreKind::Moto, StoreKind::Gcs, StoreKind::Azurite] {
-        let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
-        let proxy = HttpFaults::before(bucket.server.port());
-        plant(&stage.join("from"));
-        let to = bucket.address_by(proxy.port(), "p");
-        migration(&stage, &left_out(kind), &to);
-        verified(&go(&stage));
-        let of_objects = |seen: &&String| seen.starts_with("GET") && seen.contains("/p/many/");
-        let before = proxy.seen().iter().filter(of_objects).count();
-        assert!(before > 250, "{before}");
-        stage.done(&["verify", "m.yaml", "--level", "count"]);
-        // An object without bytes may stand for a folder: the listing does not tell.
-        let asked = proxy.seen().iter().filter(of_objects).count() - before;
-        assert!(asked < 20, "{asked}");
-        bucket.remove("p/many/007.txt");
-        let ran = stage.run(&["verify", "m.yaml", "--level", "count"]);
-        assert_eq!(ran.code, Some(3), "{}{}", ran.out, ran.err);
+    for kind in [StoreKind::Moto, StoreKind::Azurite] {
+        objects_are_counted(kind);
     }
+}
+
+#[test]
+fn objects_in_gcs_are_counted_without_a_look_at_each() {
+    objects_are_counted(StoreKind::Gcs);
+}
+
+fn objects_are_counted(kind: StoreKind) {
+    let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
+    let proxy = HttpFaults::before(bucket.server.port());
+    plant(&stage.join("from"));
+    let to = bucket.address_by(proxy.port(), "p");
+    migration(&stage, &left_out(kind), &to);
+    verified(&go(&stage));
+    let of_objects = |seen: &&String| seen.starts_with("GET") && seen.contains("/p/many/");
+    let before = proxy.seen().iter().filter(of_objects).count();
+    assert!(before > 250, "{before}");
+    stage.done(&["verify", "m.yaml", "--level", "count"]);
+    // An object without bytes may stand for a folder: the listing does not tell.
+    let asked = proxy.seen().iter().filter(of_objects).count() - before;
+    assert!(asked < 20, "{asked}");
+    bucket.remove("p/many/007.txt");
+    let ran = stage.run(&["verify", "m.yaml", "--level", "count"]);
+    assert_eq!(ran.code, Some(3), "{}{}", ran.out, ran.err);
 }
 
 /// The types of content and the metadata that tools gave.

@@ -71,6 +71,11 @@ impl Identity {
         token == self.own || given.contains(token) || self.is_signed(token).is_some()
     }
 
+    /// Whether an authorization is that of the tests themselves.
+    pub(super) fn is_own(&self, authorization: &str) -> bool {
+        authorization.strip_prefix("Bearer ") == Some(self.own)
+    }
+
     /// A token for who proves to be the user; the answer of the token server.
     pub(super) fn exchange(&self, form: &str) -> (u16, Value) {
         let has = |name: &str, value: &str| {

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use super::request::{Answer, Request};
 use super::{StoreKind, sign};
@@ -37,6 +38,8 @@ struct State {
     identity: Identity,
     /// The generation of each object that was written through the front.
     generations: Mutex<HashMap<String, u64>>,
+    /// When an object of a name was last written by somebody else than the tests.
+    written: Mutex<HashMap<String, Instant>>,
 }
 
 /// A request that was read.
@@ -56,7 +59,12 @@ impl Front {
     /// Listens on a port of 127.0.0.1 before that of a moto. Credentials are files of a folder.
     pub(super) fn start(folder: &Path, port: u16, behind: u16, token: &'static str) -> Self {
         let identity = Identity::new(folder, port, token);
-        let state = Arc::new(State { behind, identity, generations: Mutex::default() });
+        let state = Arc::new(State {
+            behind,
+            identity,
+            generations: Mutex::default(),
+            written: Mutex::default(),
+        });
         let listener = super::thread::bind(port);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
@@ -128,6 +136,10 @@ impl State {
             Err(refusal) => return refused(refusal),
         };
         let object = format!("{}/{}", asked.bucket, asked.key.as_deref().unwrap_or(""));
+        if wish == Wish::Write && self.is_too_often(asked, &object) {
+            let why = "The object exceeded the rate limit for object mutation operations.";
+            return refused((429, "SlowDown", why.to_string()));
+        }
         let held = self.generations();
         if !holds(asked, &held, &object) {
             let why = "A precondition does not hold.".to_string();
@@ -173,6 +185,22 @@ impl State {
             return Ok(());
         }
         Err((401, "AuthenticationRequired", "Authentication required.".to_string()))
+    }
+
+    /// An object of a name may be written once in a second, as Google's pages tell; more may work there.
+    fn is_too_often(&self, asked: &Asked, object: &str) -> bool {
+        if asked.header("authorization").is_some_and(|told| self.identity.is_own(told)) {
+            return false;
+        }
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let too_soon = written
+            .get(object)
+            .is_some_and(|last| now.duration_since(*last) < Duration::from_secs(1));
+        if !too_soon {
+            written.insert(object.to_string(), now);
+        }
+        too_soon
     }
 
     fn ask(&self, request: &translate::Translated) -> Result<Answer> {

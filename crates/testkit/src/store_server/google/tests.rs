@@ -90,6 +90,20 @@ fn what_google_refuses_is_refused() {
 }
 
 #[test]
+fn an_object_is_written_once_in_a_second() {
+    let server = StoreServer::shared(StoreKind::Gcs);
+    let target = format!("/{}/a", server.create_bucket("shop"));
+    let path = "/computeMetadata/v1/instance/service-accounts/default/token";
+    let told = bare(server, "GET", path, &[("metadata-flavor", "Google")]);
+    let token: serde_json::Value = serde_json::from_slice(&told.body).expect("JSON");
+    let token = format!("Bearer {}", token["access_token"].as_str().expect("a token"));
+    let write = |target: &str| bare(server, "PUT", target, &[("authorization", &token)]).status;
+    assert_eq!((write(&target), write(&target), write(&format!("{target}b"))), (200, 429, 200));
+    std::thread::sleep(std::time::Duration::from_millis(1010));
+    assert_eq!(write(&target), 200);
+}
+
+#[test]
 fn generations_are_conditions() {
     let server = StoreServer::shared(StoreKind::Gcs);
     let target = format!("/{}/a%2Fb", server.create_bucket("shop"));
