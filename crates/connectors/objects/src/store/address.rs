@@ -239,7 +239,7 @@ fn gcs(
 ) -> object_store::Result<Opened> {
     let mut builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(bucket)
-        .with_http_connector(connector.as_stored())
+        .with_http_connector(connector.unopened())
         .with_config(GoogleConfigKey::Client(object_store::ClientConfigKey::AllowHttp), "true")
         .with_retry(retries());
     if let Some(base) = settings.told("endpoint") {

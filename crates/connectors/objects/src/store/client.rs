@@ -55,7 +55,7 @@ impl Connector {
 
     /// The same, which asks for objects as they are stored: Google opens what is compressed for
     /// others, so that neither sizes nor ranges are those of the object.
-    pub(super) fn as_stored(self) -> Self {
+    pub(super) fn unopened(self) -> Self {
         Self { as_stored: true, ..self }
     }
 
