@@ -4,20 +4,20 @@ use std::io::{BufRead, Error, ErrorKind, Read, Result, Write};
 
 /// Lines without their ends, the first of which is no header.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(crate) struct Head {
     lines: Vec<String>,
 }
 
 /// How the end of a body is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Length {
+pub(crate) enum Length {
     Bytes(u64),
     Chunks,
 }
 
 impl Head {
     /// Reads up to the empty line.
-    pub(super) fn read(from: &mut impl BufRead) -> Result<Self> {
+    pub(crate) fn read(from: &mut impl BufRead) -> Result<Self> {
         let mut lines = Vec::new();
         loop {
             let line = line(from)?;
@@ -29,32 +29,43 @@ impl Head {
     }
 
     /// The method of a request.
-    pub(super) fn method(&self) -> &str {
+    pub(crate) fn method(&self) -> &str {
         self.lines[0].split(' ').next().unwrap_or("")
     }
 
     /// Path and query of a request.
-    pub(super) fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &str {
         self.lines[0].split(' ').nth(1).unwrap_or("")
     }
 
+    /// The value of a header, by its name in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.lines.iter().skip(1).find_map(|line| value(line, name))
+    }
+
+    /// All headers: names in lower case, and values.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (String, &str)> {
+        let headers = self.lines.iter().skip(1).filter_map(|line| line.split_once(':'));
+        headers.map(|(name, value)| (name.trim().to_lowercase(), value.trim()))
+    }
+
     /// Takes a header out, by its name in lower case.
-    pub(super) fn remove(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn remove(&mut self, name: &str) -> Option<String> {
         let at = self.lines.iter().skip(1).position(|line| value(line, name).is_some())? + 1;
         value(&self.lines.remove(at), name).map(str::to_string)
     }
 
     /// The length of a request's body.
-    pub(super) fn length(&self) -> Length {
-        let find = |name| self.lines.iter().skip(1).find_map(|line| value(line, name));
-        if find("transfer-encoding").is_some() {
+    pub(crate) fn length(&self) -> Length {
+        if self.header("transfer-encoding").is_some() {
             return Length::Chunks;
         }
-        Length::Bytes(find("content-length").and_then(|length| length.parse().ok()).unwrap_or(0))
+        let length = self.header("content-length").and_then(|length| length.parse().ok());
+        Length::Bytes(length.unwrap_or(0))
     }
 
     /// The head as it is sent on, saying that the connection ends with this request.
-    pub(super) fn closing(&mut self) -> String {
+    pub(crate) fn closing(&mut self) -> String {
         for name in ["connection", "keep-alive"] {
             while self.remove(name).is_some() {}
         }
@@ -79,7 +90,7 @@ fn line(from: &mut impl BufRead) -> Result<String> {
 }
 
 /// Passes a body that comes in chunks, as it is.
-pub(super) fn chunks(from: &mut impl BufRead, to: &mut impl Write) -> Result<()> {
+pub(crate) fn chunks(from: &mut impl BufRead, to: &mut impl Write) -> Result<()> {
     loop {
         let size = line(from)?;
         write!(to, "{size}\r\n")?;

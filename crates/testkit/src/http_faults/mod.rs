@@ -4,7 +4,7 @@
 //! It takes one request from each connection, and tells both ends so. All else, `Host` too, passes
 //! as it is: signatures hold.
 
-mod head;
+pub(crate) mod head;
 
 use std::io::{BufReader, Read, Result, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -76,7 +76,8 @@ impl HttpFaults {
     }
 
     /// Lets the fault happen to the next `times` requests of a method (an empty one is every one)
-    /// whose path and query, as they are sent, contain `part`. Of the faults that match, the one
+    /// whose path and query contain `part`: as they are sent, but for marks in the path that some
+    /// clients encode without need. Of the faults that match, the one
     /// that was named first happens.
     pub fn fail(&self, method: &str, part: &str, fault: Fault, times: u32) {
         let (method, part) = (method.to_string(), part.to_string());
@@ -88,7 +89,7 @@ impl HttpFaults {
         lock(&self.state).rules.clear();
     }
 
-    /// The requests so far, each as method, space, path and query.
+    /// The requests so far, each as method, space, path and query, as [`HttpFaults::fail`] sees them.
     pub fn seen(&self) -> Vec<String> {
         lock(&self.state).seen.clone()
     }
@@ -106,15 +107,24 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 /// Notes a request, and takes the fault that is to happen to it.
 fn fault(state: &Mutex<State>, head: &Head) -> Option<Fault> {
     let mut state = lock(state);
-    state.seen.push(format!("{} {}", head.method(), head.target()));
+    let target = plain(head.target());
+    state.seen.push(format!("{} {target}", head.method()));
     let matches = |rule: &&mut Rule| {
         rule.left > 0
             && (rule.method.is_empty() || rule.method == head.method())
-            && head.target().contains(&rule.part)
+            && target.contains(&rule.part)
     };
     let rule = state.rules.iter_mut().find(matches)?;
     rule.left -= 1;
     Some(rule.fault)
+}
+
+/// A target without the encoding of marks in its path that stand for themselves.
+pub(crate) fn plain(target: &str) -> String {
+    let marks = [("%2F", "/"), ("%2E", "."), ("%2D", "-"), ("%5F", "_"), ("%7E", "~")];
+    let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
+    let path = marks.iter().fold(path.to_string(), |path, (code, mark)| path.replace(code, mark));
+    path + query
 }
 
 /// Passes one request and its answer.

@@ -5,8 +5,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use super::google::Front;
 use super::thread::Thread;
 use crate::account::unprivileged;
+use crate::server::free_port;
 
 /// A server of an object store. No two fail alike, and none is the real thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +26,10 @@ pub enum StoreKind {
     /// S3 by moto. Keys and the order of lists are exactly those of S3, and it keeps to conditions
     /// and ranges. It looks at no signature and no checksum, and forgets everything when it stops.
     Moto,
+    /// Google Cloud Storage: a front of our own before moto. It takes and gives what Google's XML API
+    /// does, and refuses what that refuses, as far as it is told in Google's pages: it is no proof of
+    /// how Google's own servers behave. Anybody may read a bucket whose name begins with `public-`.
+    Gcs,
     /// Azure Blob Storage by Azurite. What was written in the last seconds is lost in a crash.
     Azurite,
 }
@@ -33,7 +39,7 @@ pub(super) const DATA: &str = "data";
 
 impl StoreKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Rclone, Self::S3s, Self::Moto, Self::Azurite];
+    pub const ALL: [Self; 5] = [Self::Rclone, Self::S3s, Self::Moto, Self::Gcs, Self::Azurite];
     /// Those that speak S3.
     pub const S3: [Self; 3] = [Self::Rclone, Self::S3s, Self::Moto];
 
@@ -42,7 +48,7 @@ impl StoreKind {
         match self {
             Self::Rclone => Some(longshore_services::rclone()),
             Self::S3s => None,
-            Self::Moto => Some(longshore_services::moto().1.join("moto/server.py")),
+            Self::Moto | Self::Gcs => Some(longshore_services::moto().1.join("moto/server.py")),
             Self::Azurite => Some(longshore_services::azurite().1),
         }
     }
@@ -78,20 +84,28 @@ impl StoreKind {
 
     /// Starts the server in a folder where it finds what it left, with a log that it may write to.
     pub(super) fn start(self, folder: &Path, port: u16, log: &File) -> Running {
+        let mut front = None;
         let mut command = match self {
             Self::S3s => {
                 let data = folder.join(DATA);
-                return Running::Thread(Thread::start(&data, port, self.key(), self.secret()));
+                let thread = Thread::start(&data, port, self.key(), self.secret());
+                return Running { child: None, _threads: (Some(thread), None) };
             }
             Self::Rclone => self.rclone(folder, port),
             Self::Moto => moto(port),
+            Self::Gcs => {
+                let behind = free_port();
+                front = Some(Front::start(folder, port, behind, self.secret()));
+                moto(behind)
+            }
             Self::Azurite => azurite(folder, port),
         };
         let log = || log.try_clone().expect("a log");
         // The server must not hold the pipes of whoever waits for this process.
         command.stdin(Stdio::null()).stdout(log()).stderr(log());
         // A signal to this process's group, such as Ctrl-C, is not for the server.
-        Running::Process(command.process_group(0).spawn().expect("the server starts"))
+        let child = command.process_group(0).spawn().expect("the server starts");
+        Running { child: Some(child), _threads: (None, front) }
     }
 
     fn rclone(self, folder: &Path, port: u16) -> Command {
@@ -112,11 +126,11 @@ impl StoreKind {
     }
 }
 
-/// A server that runs.
+/// A server that runs: a process, threads of this one, or both.
 #[derive(Debug)]
-pub(super) enum Running {
-    Process(Child),
-    Thread(Thread),
+pub(super) struct Running {
+    pub(super) child: Option<Child>,
+    _threads: (Option<Thread>, Option<Front>),
 }
 
 fn moto(port: u16) -> Command {

@@ -3,6 +3,7 @@
 //! A server lives no longer than the process that asked for it, however that ends. One that cannot
 //! be started fails the test.
 
+mod google;
 mod kind;
 mod request;
 mod sign;
@@ -97,6 +98,16 @@ impl StoreServer {
         self.kind.secret()
     }
 
+    /// The key file of a service account that a server of Google's kind knows.
+    pub fn account_file(&self) -> PathBuf {
+        self.folder.path().join(google::ACCOUNT)
+    }
+
+    /// What `gcloud auth application-default login` leaves, of a user that such a server knows.
+    pub fn login_file(&self) -> PathBuf {
+        self.folder.path().join(google::LOGIN)
+    }
+
     /// Makes a bucket, or a container, whose name starts so, and gives its name.
     pub fn create_bucket(&self, start: &str) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -145,7 +156,7 @@ impl StoreServer {
     pub fn resume(&self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log());
         let running = self.kind.start(self.folder.path(), self.port, &log.expect("a log"));
-        if let Running::Process(child) = &running {
+        if let Some(child) = &running.child {
             let process = self.folder.path().join(PROCESS);
             fs::write(process, child.id().to_string()).expect("its process");
         }
@@ -155,7 +166,7 @@ impl StoreServer {
 
     /// Stops the server; clients are cut off.
     pub fn stop(&self) {
-        if let Some(Running::Process(child)) = &*self.running() {
+        if let Some(Running { child: Some(child), .. }) = &*self.running() {
             finish(unprivileged("kill").args(["-TERM", &child.id().to_string()]));
         }
         self.end();
@@ -163,7 +174,7 @@ impl StoreServer {
 
     /// Stops the server as a crash would.
     pub fn crash(&self) {
-        if let Some(Running::Process(child)) = &mut *self.running() {
+        if let Some(Running { child: Some(child), .. }) = &mut *self.running() {
             child.kill().expect("it is killed");
         }
         self.end();
@@ -182,7 +193,7 @@ impl StoreServer {
             answer.is_ok_and(|answer| answer.status == 200)
         };
         while !answers() {
-            if let Some(Running::Process(child)) = &mut *self.running() {
+            if let Some(Running { child: Some(child), .. }) = &mut *self.running() {
                 let ended = child.try_wait().expect("its state");
                 assert!(ended.is_none(), "{:?} has ended:\n{}", self.kind, self.said());
             }
@@ -195,12 +206,9 @@ impl StoreServer {
     fn end(&self) {
         // The number of a process that has ended may be given to another.
         let _removed = fs::remove_file(self.folder.path().join(PROCESS));
-        match self.running().take() {
-            Some(Running::Process(mut child)) => {
-                child.wait().expect("it ends");
-            }
-            Some(Running::Thread(thread)) => drop(thread),
-            None => {}
+        if let Some(mut child) = self.running().take().and_then(|mut running| running.child.take())
+        {
+            child.wait().expect("it ends");
         }
     }
 
@@ -219,7 +227,7 @@ impl StoreServer {
 
 impl Drop for StoreServer {
     fn drop(&mut self) {
-        if let Ok(Some(Running::Process(child))) = self.running.get_mut() {
+        if let Ok(Some(Running { child: Some(child), .. })) = self.running.get_mut() {
             let _ended = child.kill().and_then(|()| child.wait());
         }
     }

@@ -1,4 +1,4 @@
-//! Signatures of requests: that of S3, version 4, and the shared key of Azure.
+//! Signatures of requests: that of S3, version 4, and the shared key of Azure. Google takes a token.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +12,9 @@ use super::request::Request;
 pub(super) fn headers(kind: StoreKind, request: &Request<'_>) -> Vec<(String, String)> {
     match kind {
         StoreKind::Azurite => azure(kind, request, Utc::now()),
+        StoreKind::Gcs => {
+            vec![("authorization".to_string(), format!("Bearer {}", kind.secret()))]
+        }
         _ => s3(kind, request, Utc::now()),
     }
 }
@@ -97,17 +100,17 @@ fn chosen(request: &Request<'_>, start: &str) -> Vec<(String, String)> {
 }
 
 /// Path and query.
-fn split(target: &str) -> (&str, &str) {
+pub(super) fn split(target: &str) -> (&str, &str) {
     target.split_once('?').unwrap_or((target, ""))
 }
 
-fn parts(query: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn parts(query: &str) -> impl Iterator<Item = (&str, &str)> {
     let parts = query.split('&').filter(|part| !part.is_empty());
     parts.map(|part| part.split_once('=').unwrap_or((part, "")))
 }
 
 /// Text without its percent-encoding.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {

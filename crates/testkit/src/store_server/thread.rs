@@ -48,7 +48,7 @@ impl fmt::Debug for Thread {
 }
 
 /// Takes a port, which the server of before may hold for a moment.
-fn bind(port: u16) -> TcpListener {
+pub(super) fn bind(port: u16) -> TcpListener {
     let began = Instant::now();
     loop {
         match TcpListener::bind(("127.0.0.1", port)) {

@@ -18,28 +18,39 @@ fn killed_anywhere_it_goes_on_and_ends_the_same() {
         (StoreKind::Azurite, &["trees.after-entry:3", "copy.chunk-committed:4"]),
         (StoreKind::Moto, &["copy.batch:9", "copy.done", "trees.modes-set"]),
     ] {
-        for point in points {
-            let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
-            plant(&stage.join("from"));
-            let to = bucket.address("p");
-            migration(&stage, &left_out(kind), &to);
-            let killed = stage.run(&["run", "m.yaml", "--failpoint", point]);
-            assert_eq!(killed.code, None, "{point}: not killed\n{}", killed.err);
-            let began = Instant::now();
-            verified(&go(&stage));
-            // Whoever held the lease is known to be gone.
-            assert!(began.elapsed() < Duration::from_secs(30), "{point}: it waited");
-            stage.done(&["copy", &to, "file:back?format=objects"]);
-            assert_eq!(picture(&stage.join("back")), kept(&stage, kind), "{point}");
-        }
+        killed_at(kind, points);
+    }
+}
+
+#[test]
+fn killed_anywhere_it_goes_on_in_gcs_and_ends_the_same() {
+    killed_at(StoreKind::Gcs, &["copy.batch:3", "trees.after-entry:5", "copy.chunk-committed:2"]);
+}
+
+fn killed_at(kind: StoreKind, points: &[&str]) {
+    for point in points {
+        let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
+        plant(&stage.join("from"));
+        let to = bucket.address("p");
+        migration(&stage, &left_out(kind), &to);
+        let killed = stage.run(&["run", "m.yaml", "--failpoint", point]);
+        assert_eq!(killed.code, None, "{point}: not killed\n{}", killed.err);
+        let began = Instant::now();
+        verified(&go(&stage));
+        // Whoever held the lease is known to be gone.
+        assert!(began.elapsed() < Duration::from_secs(30), "{point}: it waited");
+        stage.done(&["copy", &to, "file:back?format=objects"]);
+        assert_eq!(picture(&stage.join("back")), kept(&stage, kind), "{point}");
     }
 }
 
 #[test]
 fn a_tree_that_changed_is_not_mixed_with_what_it_was() {
-    for (kind, point) in
-        [(StoreKind::Moto, "copy.chunk-committed:2"), (StoreKind::Azurite, "trees.before-entry:3")]
-    {
+    for (kind, point) in [
+        (StoreKind::Moto, "copy.chunk-committed:2"),
+        (StoreKind::Gcs, "copy.chunk-committed:3"),
+        (StoreKind::Azurite, "trees.before-entry:3"),
+    ] {
         let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
         plant(&stage.join("from"));
         let to = bucket.address("p");
@@ -55,7 +66,7 @@ fn a_tree_that_changed_is_not_mixed_with_what_it_was() {
 
 #[test]
 fn one_of_two_runs_is_refused() {
-    for kind in [StoreKind::S3s, StoreKind::Azurite] {
+    for kind in [StoreKind::S3s, StoreKind::Gcs, StoreKind::Azurite] {
         let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
         let proxy = HttpFaults::before(bucket.server.port());
         plant(&stage.join("from"));
@@ -63,7 +74,9 @@ fn one_of_two_runs_is_refused() {
         let args = ["copy", &left_out(kind), &to, "--source-rate", "2MiB/s"];
         let first = stage.start(&[&args[..], &["--state", "one"]].concat());
         let began = Instant::now();
-        while !proxy.seen().iter().any(|seen| seen.contains("ledger.json")) {
+        // It is looked for before the lease is taken, and written after.
+        let begun = |seen: &String| seen.starts_with("PUT") && seen.contains("ledger.json");
+        while !proxy.seen().iter().any(begun) {
             assert!(began.elapsed() < Duration::from_secs(60), "no run begins");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -78,7 +91,16 @@ fn one_of_two_runs_is_refused() {
 
 #[test]
 fn storms_pass() {
-    let (stage, bucket) = (Stage::empty(), Bucket::of(StoreKind::S3s));
+    a_storm_passes(StoreKind::S3s);
+}
+
+#[test]
+fn storms_pass_in_gcs() {
+    a_storm_passes(StoreKind::Gcs);
+}
+
+fn a_storm_passes(kind: StoreKind) {
+    let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
     let proxy = HttpFaults::before(bucket.server.port());
     plant(&stage.join("from"));
     for (method, part, fault, times) in [
@@ -92,7 +114,7 @@ fn storms_pass() {
         proxy.fail(method, part, fault, times);
     }
     let to = bucket.address_by(proxy.port(), "p");
-    migration(&stage, &left_out(StoreKind::S3s), &to);
+    migration(&stage, &left_out(kind), &to);
     verified(&go(&stage));
     for (fault, times) in [
         (Fault::Reset(1000), 10),
@@ -103,7 +125,7 @@ fn storms_pass() {
         proxy.fail("GET", "/p/", fault, times);
     }
     stage.done(&["copy", &to, "file:back?format=objects"]);
-    assert_eq!(picture(&stage.join("back")), kept(&stage, StoreKind::S3s));
+    assert_eq!(picture(&stage.join("back")), kept(&stage, kind));
 }
 
 #[test]
@@ -140,7 +162,7 @@ fn a_server_that_stops_and_comes_back_is_waited_for() {
 
 #[test]
 fn an_object_that_changes_while_it_is_read_is_whole_in_one_state() {
-    for kind in [StoreKind::Moto, StoreKind::S3s] {
+    for kind in [StoreKind::Moto, StoreKind::S3s, StoreKind::Gcs] {
         let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
         let proxy = HttpFaults::before(bucket.server.port());
         let (one, other) = (vec![b'1'; 40 << 20], vec![b'2'; 30 << 20]);

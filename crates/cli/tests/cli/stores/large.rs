@@ -15,7 +15,7 @@ const SIZE: usize = 12 * (8 << 20) + 4711;
 
 #[test]
 fn objects_of_every_size_around_a_part_move() {
-    for kind in [StoreKind::Moto, StoreKind::Azurite, StoreKind::Rclone] {
+    for kind in [StoreKind::Moto, StoreKind::Gcs, StoreKind::Azurite, StoreKind::Rclone] {
         let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
         fs::create_dir(stage.join("from")).expect("a folder");
         for size in [0, 1, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, 16 << 20, (16 << 20) + 1] {
@@ -40,7 +40,7 @@ fn uploaded(proxy: &HttpFaults, before: usize) -> usize {
 
 #[test]
 fn a_killed_upload_goes_on_with_the_parts_that_are_there() {
-    for kind in [StoreKind::Moto, StoreKind::S3s] {
+    for kind in [StoreKind::Moto, StoreKind::S3s, StoreKind::Gcs] {
         let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
         let proxy = HttpFaults::before(bucket.server.port());
         fs::create_dir(stage.join("from")).expect("a folder");
@@ -64,7 +64,7 @@ fn a_killed_upload_goes_on_with_the_parts_that_are_there() {
 fn nothing_is_left(bucket: &Bucket) {
     let listed = bucket.server.request("GET", &format!("/{}?list-type=2", bucket.name), &[], b"");
     assert!(!listed.text().contains("uploads-"), "{}", listed.text());
-    if bucket.server.kind() == StoreKind::Moto {
+    if matches!(bucket.server.kind(), StoreKind::Moto | StoreKind::Gcs) {
         let open = bucket.server.request("GET", &format!("/{}?uploads=", bucket.name), &[], b"");
         assert_eq!(open.status, 200);
         assert!(!open.text().contains("<UploadId>"), "{}", open.text());
@@ -73,7 +73,16 @@ fn nothing_is_left(bucket: &Bucket) {
 
 #[test]
 fn an_upload_is_given_up_with_its_run() {
-    let (stage, bucket) = (Stage::empty(), Bucket::of(StoreKind::Moto));
+    an_upload_is_given_up(StoreKind::Moto);
+}
+
+#[test]
+fn an_upload_is_given_up_with_its_run_in_gcs() {
+    an_upload_is_given_up(StoreKind::Gcs);
+}
+
+fn an_upload_is_given_up(kind: StoreKind) {
+    let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
     fs::create_dir(stage.join("from")).expect("a folder");
     write_random(&stage.join("from/big"), SIZE);
     migration(&stage, "file:from?format=objects", &bucket.address("p"));
@@ -97,7 +106,16 @@ fn an_upload_is_given_up_with_its_run() {
 
 #[test]
 fn an_upload_that_the_store_forgot_begins_anew() {
-    let (stage, bucket) = (Stage::empty(), Bucket::of(StoreKind::S3s));
+    a_forgotten_upload_begins_anew(StoreKind::S3s);
+}
+
+#[test]
+fn an_upload_that_the_store_forgot_begins_anew_in_gcs() {
+    a_forgotten_upload_begins_anew(StoreKind::Gcs);
+}
+
+fn a_forgotten_upload_begins_anew(kind: StoreKind) {
+    let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
     fs::create_dir(stage.join("from")).expect("a folder");
     write_random(&stage.join("from/big"), SIZE);
     migration(&stage, "file:from?format=objects", &bucket.address("p"));
@@ -107,7 +125,9 @@ fn an_upload_that_the_store_forgot_begins_anew() {
     let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
     let id = record["big"]["id"].as_str().expect("an id");
     let target = format!("/{}/p/big?uploadId={id}", bucket.name);
-    assert_eq!(bucket.server.request("DELETE", &target, &[], b"").status, 204);
+    // Moto fails at it while a last part comes in.
+    let forget = || bucket.server.request("DELETE", &target, &[], b"").status;
+    assert!((0..5).map(|_| forget()).any(|status| matches!(status, 204 | 404)), "{kind:?}");
     verified(&go(&stage));
     let (there, here) = (bucket.get("p/big"), fs::read(stage.join("from/big")).ok());
     assert!(there == here, "the object differs");
@@ -116,7 +136,16 @@ fn an_upload_that_the_store_forgot_begins_anew() {
 
 #[test]
 fn a_part_whose_answer_is_lost_is_uploaded_again() {
-    let (stage, bucket) = (Stage::empty(), Bucket::of(StoreKind::S3s));
+    a_lost_part_is_uploaded_again(StoreKind::S3s);
+}
+
+#[test]
+fn a_part_whose_answer_is_lost_is_uploaded_again_in_gcs() {
+    a_lost_part_is_uploaded_again(StoreKind::Gcs);
+}
+
+fn a_lost_part_is_uploaded_again(kind: StoreKind) {
+    let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
     let proxy = HttpFaults::before(bucket.server.port());
     fs::create_dir(stage.join("from")).expect("a folder");
     write_random(&stage.join("from/big"), SIZE);

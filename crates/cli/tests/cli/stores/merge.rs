@@ -90,6 +90,11 @@ fn a_mirror_in_moto_is_just_the_source() {
 }
 
 #[test]
+fn a_mirror_in_gcs_is_just_the_source() {
+    a_mirror_is_just_the_source(StoreKind::Gcs);
+}
+
+#[test]
 fn a_mirror_in_azurite_is_just_the_source() {
     a_mirror_is_just_the_source(StoreKind::Azurite);
 }
@@ -101,29 +106,38 @@ fn a_mirror_that_is_killed_anywhere_ends_the_same() {
         (StoreKind::Azurite, &["copy.batch:3", "trees.removal"]),
         (StoreKind::Moto, &["finish.done"]),
     ] {
-        for point in points {
-            let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
-            plant(&stage.join("from"));
-            let to = bucket.address("p");
-            bucket.put("p/0", &[], b"too much");
-            bucket.put("p/many/001.txt", &[], b"other");
-            bucket.put("p/many/zzz", &[], b"too much");
-            migration(&stage, &left_out(kind), &to, "mirror");
-            let killed = stage.run(&["run", "m.yaml", "--failpoint", point]);
-            assert_eq!(killed.code, None, "{point}: not killed\n{}", killed.err);
-            if *point == "prepare.done" {
-                assert!(bucket.get("p/0").is_some(), "removed too early");
-            }
-            verified(&go(&stage));
-            stage.done(&["copy", &format!("{to}&owners=true"), "file:back?format=objects"]);
-            assert_eq!(picture(&stage.join("back")), kept(&stage, kind), "{kind:?} {point}");
+        a_mirror_is_killed_at(kind, points);
+    }
+}
+
+#[test]
+fn a_mirror_in_gcs_that_is_killed_anywhere_ends_the_same() {
+    a_mirror_is_killed_at(StoreKind::Gcs, &["copy.batch:2", "trees.removal"]);
+}
+
+fn a_mirror_is_killed_at(kind: StoreKind, points: &[&str]) {
+    for point in points {
+        let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
+        plant(&stage.join("from"));
+        let to = bucket.address("p");
+        bucket.put("p/0", &[], b"too much");
+        bucket.put("p/many/001.txt", &[], b"other");
+        bucket.put("p/many/zzz", &[], b"too much");
+        migration(&stage, &left_out(kind), &to, "mirror");
+        let killed = stage.run(&["run", "m.yaml", "--failpoint", point]);
+        assert_eq!(killed.code, None, "{point}: not killed\n{}", killed.err);
+        if *point == "prepare.done" {
+            assert!(bucket.get("p/0").is_some(), "removed too early");
         }
+        verified(&go(&stage));
+        stage.done(&["copy", &format!("{to}&owners=true"), "file:back?format=objects"]);
+        assert_eq!(picture(&stage.join("back")), kept(&stage, kind), "{kind:?} {point}");
     }
 }
 
 #[test]
 fn large_objects_are_compared_part_by_part() {
-    for kind in [StoreKind::Moto, StoreKind::Azurite] {
+    for kind in [StoreKind::Moto, StoreKind::Gcs, StoreKind::Azurite] {
         let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
         let proxy = HttpFaults::before(bucket.server.port());
         fs::create_dir(stage.join("from")).expect("a folder");
@@ -175,33 +189,42 @@ fn a_recorded_hash_that_lies_is_found_and_mended() {
 #[test]
 fn objects_are_added_to_a_store_that_keeps_its_own() {
     for kind in [StoreKind::S3s, StoreKind::Azurite] {
-        let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
-        plant(&stage.join("from"));
-        let told = [("content-type", "image/png")];
-        let held = ["p/0", "p/mine/deep/one", "p/many/zzz", "p/zz"];
-        for key in held {
-            bucket.put(key, &told, key.as_bytes());
-        }
-        bucket.put("p/many/001.txt", &told, b"of the target");
-        let to = bucket.address("p");
-        migration(&stage, &left_out(kind), &to, "append");
-        let plan = stage.done(&["plan", "m.yaml"]).out;
-        assert!(plan.contains("are kept: 0, "), "{plan}");
-        let killed = stage.run(&["run", "m.yaml", "--failpoint", "trees.before-entry:2"]);
-        assert_eq!(killed.code, None, "{}", killed.err);
-        verified(&go(&stage));
-        bucket.remove("p/many/002.txt");
-        assert_eq!(stage.run(&["verify", "m.yaml"]).code, Some(3));
-        verified(&stage.run(&["verify", "m.yaml", "--repair", "--json"]));
-        for key in held {
-            assert_eq!(bucket.get(key).as_deref(), Some(key.as_bytes()), "{kind:?}: {key}");
-        }
-        verified(&go(&stage));
-        bucket.put("p/many/zzz", &told, b"other");
-        assert_eq!(stage.run(&["verify", "m.yaml"]).code, Some(3));
-        for key in ["many/001.txt", "many/002.txt", "large.bin"] {
-            let there = bucket.get(&format!("p/{key}"));
-            assert!(there == fs::read(stage.join("from").join(key)).ok(), "{kind:?}: {key}");
-        }
+        objects_are_added(kind);
+    }
+}
+
+#[test]
+fn objects_are_added_to_gcs_that_keeps_its_own() {
+    objects_are_added(StoreKind::Gcs);
+}
+
+fn objects_are_added(kind: StoreKind) {
+    let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
+    plant(&stage.join("from"));
+    let told = [("content-type", "image/png")];
+    let held = ["p/0", "p/mine/deep/one", "p/many/zzz", "p/zz"];
+    for key in held {
+        bucket.put(key, &told, key.as_bytes());
+    }
+    bucket.put("p/many/001.txt", &told, b"of the target");
+    let to = bucket.address("p");
+    migration(&stage, &left_out(kind), &to, "append");
+    let plan = stage.done(&["plan", "m.yaml"]).out;
+    assert!(plan.contains("are kept: 0, "), "{plan}");
+    let killed = stage.run(&["run", "m.yaml", "--failpoint", "trees.before-entry:2"]);
+    assert_eq!(killed.code, None, "{}", killed.err);
+    verified(&go(&stage));
+    bucket.remove("p/many/002.txt");
+    assert_eq!(stage.run(&["verify", "m.yaml"]).code, Some(3));
+    verified(&stage.run(&["verify", "m.yaml", "--repair", "--json"]));
+    for key in held {
+        assert_eq!(bucket.get(key).as_deref(), Some(key.as_bytes()), "{kind:?}: {key}");
+    }
+    verified(&go(&stage));
+    bucket.put("p/many/zzz", &told, b"other");
+    assert_eq!(stage.run(&["verify", "m.yaml"]).code, Some(3));
+    for key in ["many/001.txt", "many/002.txt", "large.bin"] {
+        let there = bucket.get(&format!("p/{key}"));
+        assert!(there == fs::read(stage.join("from").join(key)).ok(), "{kind:?}: {key}");
     }
 }

@@ -1,6 +1,7 @@
 //! Trees of files to, from and between object stores.
 
 mod breaks;
+mod google;
 mod large;
 mod merge;
 mod tables;
@@ -48,6 +49,10 @@ impl Bucket {
             StoreKind::Azurite => format!(
                 "az://{name}/{path}?format=objects&account={key}&account-key={secret}&endpoint={endpoint}"
             ),
+            StoreKind::Gcs => format!(
+                "gs://{name}/{path}?format=objects&credentials={}&endpoint={endpoint}",
+                self.server.account_file().display()
+            ),
             _ => format!(
                 "s3://{name}/{path}?format=objects&access-key-id={key}&secret-access-key={secret}&endpoint={endpoint}"
             ),
@@ -59,7 +64,15 @@ impl Bucket {
         let blob = [("x-ms-blob-type", "BlockBlob")];
         let azure: &[_] = if self.server.kind() == StoreKind::Azurite { &blob } else { &[] };
         let target = format!("/{}/{key}", self.name);
-        let put = self.server.request("PUT", &target, &[azure, headers].concat(), bytes);
+        // Names of metadata are told as S3 has them.
+        let is_google = self.server.kind() == StoreKind::Gcs;
+        let own = |name: &str| {
+            if is_google { name.replace("x-amz-", "x-goog-") } else { name.to_string() }
+        };
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (own(name), *value)).collect();
+        let headers = headers.iter().map(|(name, value)| (name.as_str(), *value));
+        let headers: Vec<_> = azure.iter().copied().chain(headers).collect();
+        let put = self.server.request("PUT", &target, &headers, bytes);
         assert!(matches!(put.status, 200 | 201), "{key}: {put:?}");
     }
 
@@ -81,7 +94,7 @@ fn left_out(kind: StoreKind) -> String {
     let more = match kind {
         StoreKind::Rclone => ",closed",
         StoreKind::S3s => ",closed,no entries,many/deep",
-        StoreKind::Moto | StoreKind::Azurite => "",
+        StoreKind::Moto | StoreKind::Gcs | StoreKind::Azurite => "",
     };
     format!("file:from?format=objects&exclude={NO_KEYS}{more}")
 }
@@ -149,6 +162,11 @@ fn a_tree_comes_back_from_moto() {
 }
 
 #[test]
+fn a_tree_comes_back_from_gcs() {
+    a_tree_comes_back(StoreKind::Gcs);
+}
+
+#[test]
 fn a_tree_comes_back_from_azurite() {
     a_tree_comes_back(StoreKind::Azurite);
 }
@@ -157,29 +175,40 @@ fn a_tree_comes_back_from_azurite() {
 #[test]
 fn objects_are_counted_without_a_look_at_each() {
     for kind in [StoreKind::Moto, StoreKind::Azurite] {
-        let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
-        let proxy = HttpFaults::before(bucket.server.port());
-        plant(&stage.join("from"));
-        let to = bucket.address_by(proxy.port(), "p");
-        migration(&stage, &left_out(kind), &to);
-        verified(&go(&stage));
-        let of_objects = |seen: &&String| seen.starts_with("GET") && seen.contains("/p/many/");
-        let before = proxy.seen().iter().filter(of_objects).count();
-        assert!(before > 250, "{before}");
-        stage.done(&["verify", "m.yaml", "--level", "count"]);
-        // An object without bytes may stand for a folder: the listing does not tell.
-        let asked = proxy.seen().iter().filter(of_objects).count() - before;
-        assert!(asked < 20, "{asked}");
-        bucket.remove("p/many/007.txt");
-        let ran = stage.run(&["verify", "m.yaml", "--level", "count"]);
-        assert_eq!(ran.code, Some(3), "{}{}", ran.out, ran.err);
+        objects_are_counted(kind);
     }
+}
+
+#[test]
+fn objects_in_gcs_are_counted_without_a_look_at_each() {
+    objects_are_counted(StoreKind::Gcs);
+}
+
+fn objects_are_counted(kind: StoreKind) {
+    let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
+    let proxy = HttpFaults::before(bucket.server.port());
+    plant(&stage.join("from"));
+    let to = bucket.address_by(proxy.port(), "p");
+    migration(&stage, &left_out(kind), &to);
+    verified(&go(&stage));
+    let of_objects = |seen: &&String| seen.starts_with("GET") && seen.contains("/p/many/");
+    let before = proxy.seen().iter().filter(of_objects).count();
+    assert!(before > 250, "{before}");
+    stage.done(&["verify", "m.yaml", "--level", "count"]);
+    // An object without bytes may stand for a folder: the listing does not tell.
+    let asked = proxy.seen().iter().filter(of_objects).count() - before;
+    assert!(asked < 20, "{asked}");
+    bucket.remove("p/many/007.txt");
+    let ran = stage.run(&["verify", "m.yaml", "--level", "count"]);
+    assert_eq!(ran.code, Some(3), "{}{}", ran.out, ran.err);
 }
 
 /// The types of content and the metadata that tools gave.
 #[test]
 fn what_is_known_of_objects_moves_between_stores() {
-    for kind in [StoreKind::Moto, StoreKind::S3s] {
+    for kind in [StoreKind::Moto, StoreKind::S3s, StoreKind::Gcs] {
+        let colour =
+            if kind == StoreKind::Gcs { "x-goog-meta-colour" } else { "x-amz-meta-colour" };
         let (stage, one, other) =
             (Stage::empty(), Bucket::of(kind), Bucket::of(StoreKind::Azurite));
         let told = [("content-type", "image/png"), ("x-amz-meta-colour", "red")];
@@ -199,7 +228,7 @@ fn what_is_known_of_objects_moves_between_stores() {
         stage.done(&["copy", &there, &back]);
         let got = one.server.request("GET", &format!("/{}/back/a.png", one.name), &[], b"");
         assert_eq!(got.header("content-type"), Some("image/png"));
-        assert_eq!(got.header("x-amz-meta-colour"), Some("red"));
+        assert_eq!(got.header(colour), Some("red"));
         // A folder has no place for them, and the plan says so.
         let plan = stage.done(&["plan", &from, "file:to?format=objects"]);
         assert!(plan.out.contains("objects.attributes"), "{}", plan.out);
@@ -210,7 +239,13 @@ fn what_is_known_of_objects_moves_between_stores() {
 
 #[test]
 fn keys_that_are_files_and_folders_move_between_stores() {
-    let (stage, bucket) = (Stage::empty(), Bucket::of(StoreKind::Moto));
+    for kind in [StoreKind::Moto, StoreKind::Gcs] {
+        keys_that_are_both_move(kind);
+    }
+}
+
+fn keys_that_are_both_move(kind: StoreKind) {
+    let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
     let keys = ["x/a", "x/a/b", "x/a!", "x/e", "x/e/", "x/e/f", "x/g/", "x/z", "x/z.txt", "x/z/"];
     for key in keys {
         bucket.put(key, &[], if key.ends_with('/') || key == "x/e" { b"" } else { b"bytes" });

@@ -18,6 +18,8 @@ fn tables_come_back_from_every_store_in_every_format() {
         (StoreKind::Moto, "format=jsonl&compression=zstd"),
         (StoreKind::Azurite, "format=csv&compression=gzip"),
         (StoreKind::Rclone, "format=parquet"),
+        (StoreKind::Gcs, "format=parquet"),
+        (StoreKind::Gcs, "format=csv&compression=gzip"),
     ] {
         let (stage, bucket) = (Stage::shop(3000), Bucket::of(kind));
         let there = tables(&bucket, bucket.server.port(), "shop", format);
@@ -35,8 +37,14 @@ fn tables_come_back_from_every_store_in_every_format() {
 
 #[test]
 fn a_killed_write_of_tables_goes_on_and_leaves_no_upload() {
-    for point in ["copy.batch:12", "files.before-rename:2", "files.after-rename:2"] {
-        let (stage, bucket) = (Stage::empty(), Bucket::of(StoreKind::Moto));
+    for (kind, point) in [
+        (StoreKind::Moto, "copy.batch:12"),
+        (StoreKind::Moto, "files.before-rename:2"),
+        (StoreKind::Moto, "files.after-rename:2"),
+        (StoreKind::Gcs, "copy.batch:12"),
+        (StoreKind::Gcs, "files.before-rename:2"),
+    ] {
+        let (stage, bucket) = (Stage::empty(), Bucket::of(kind));
         // Random bytes stay as many when they are compressed, so that a chunk has several parts.
         stage.sql(
             "shop.db",
@@ -65,7 +73,16 @@ fn a_killed_write_of_tables_goes_on_and_leaves_no_upload() {
 
 #[test]
 fn storms_pass_over_tables() {
-    let (stage, bucket) = (Stage::shop(20_000), Bucket::of(StoreKind::S3s));
+    a_storm_passes_over_tables(StoreKind::S3s);
+}
+
+#[test]
+fn storms_pass_over_tables_in_gcs() {
+    a_storm_passes_over_tables(StoreKind::Gcs);
+}
+
+fn a_storm_passes_over_tables(kind: StoreKind) {
+    let (stage, bucket) = (Stage::shop(20_000), Bucket::of(kind));
     let proxy = HttpFaults::before(bucket.server.port());
     for (method, fault, times) in [
         ("PUT", Fault::Status(503), 4),

@@ -12,6 +12,7 @@ use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
 
 use super::client::{Connector, retries};
+use super::google::Identity;
 
 /// Who runs a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ const S3_OPTIONS: Words = &[
 const GCS_OPTIONS: Words = &[
     (
         "credentials",
-        "the JSON file of a service account, or of gcloud auth application-default login",
+        "the JSON file of a service account's key, or of gcloud auth application-default login",
     ),
     ("endpoint", "of a server that is not Google's"),
     ANONYMOUS,
@@ -87,8 +88,20 @@ const S3_VARIABLES: Words = &[
 ];
 
 const GCS_VARIABLES: Words = &[
-    ("GOOGLE_APPLICATION_CREDENTIALS", "the JSON file of the credentials"),
-    ("GOOGLE_SERVICE_ACCOUNT_KEY", "the JSON of a service account itself"),
+    (
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "the JSON file of a service account's key, or of a login of gcloud",
+    ),
+    ("GOOGLE_SERVICE_ACCOUNT_KEY", "the JSON of a service account's key itself"),
+    (
+        "CLOUDSDK_CONFIG",
+        "the folder of gcloud, where `gcloud auth application-default login` writes",
+    ),
+    ("HOME", "has that folder as `.config/gcloud`, where CLOUDSDK_CONFIG is not set"),
+    (
+        "GCE_METADATA_HOST",
+        "what gives a machine or a pod its tokens, where it is not at its usual place",
+    ),
 ];
 
 const AZURE_VARIABLES: Words = &[
@@ -177,7 +190,10 @@ pub(super) fn open(provider: Provider, bucket: &str, endpoint: &Endpoint) -> Res
     let connector = Connector::new(authorities.as_deref())?;
     let opened = match provider {
         Provider::S3 => s3(bucket, &settings, connector),
-        Provider::Gcs => gcs(bucket, &settings, connector),
+        Provider::Gcs => {
+            let identity = Identity::find(&settings, connector.client())?;
+            gcs(bucket, &settings, identity, connector)
+        }
         Provider::Azure => azure(bucket, &settings, connector),
     };
     opened.map_err(|error| {
@@ -215,24 +231,21 @@ fn s3(bucket: &str, settings: &Settings, connector: Connector) -> object_store::
     Ok(Opened::of(builder.with_skip_signature(settings.is_anonymous()).build()?))
 }
 
-fn gcs(bucket: &str, settings: &Settings, connector: Connector) -> object_store::Result<Opened> {
+fn gcs(
+    bucket: &str,
+    settings: &Settings,
+    identity: Identity,
+    connector: Connector,
+) -> object_store::Result<Opened> {
     let mut builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(bucket)
-        .with_http_connector(connector)
+        .with_http_connector(connector.unopened())
         .with_config(GoogleConfigKey::Client(object_store::ClientConfigKey::AllowHttp), "true")
         .with_retry(retries());
-    for (name, value) in settings.environment() {
-        if let Ok(key) = name.parse::<GoogleConfigKey>() {
-            builder = builder.with_config(key, value);
-        }
-    }
-    if let Some(file) = settings.told("credentials") {
-        builder = builder.with_application_credentials(file);
-    }
     if let Some(base) = settings.told("endpoint") {
-        builder = builder.with_base_url(base);
+        builder = builder.with_base_url(base.trim_end_matches('/'));
     }
-    Ok(Opened::of(builder.with_skip_signature(settings.is_anonymous()).build()?))
+    Ok(Opened::of(identity.put(builder).build()?))
 }
 
 fn azure(
@@ -264,17 +277,23 @@ fn azure(
 }
 
 /// What an address says, and the environment of who gave it.
-struct Settings<'a> {
+pub(super) struct Settings<'a> {
     endpoint: &'a Endpoint,
 }
 
 impl Settings<'_> {
-    fn told(&self, option: &str) -> Option<&str> {
+    pub(super) fn told(&self, option: &str) -> Option<&str> {
         self.endpoint.options().get(option).map(String::as_str)
     }
 
-    fn is_anonymous(&self) -> bool {
+    pub(super) fn is_anonymous(&self) -> bool {
         self.told("anonymous").is_some_and(|told| told == "true")
+    }
+
+    /// A variable of the environment, where it is not empty.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        let value = self.endpoint.environment().get(name).map(String::as_str);
+        value.filter(|value| !value.is_empty())
     }
 
     /// The variables as the clients call their settings. An address that has credentials has all of

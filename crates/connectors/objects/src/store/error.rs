@@ -50,6 +50,13 @@ pub(crate) fn failed(doing: &str, place: &str, error: object_store::Error) -> Er
         _ if has("ExpiredToken") || has("TokenRefreshRequired") => {
             (Code::PermissionDenied, "Get new credentials, and run the same command again.")
         }
+        _ if has("no credentials") => (
+            Code::PermissionDenied,
+            "Name a key file in GOOGLE_APPLICATION_CREDENTIALS, run gcloud auth application-default login, or add ?anonymous=true for public data.",
+        ),
+        _ if has("invalid_grant") => {
+            (Code::PermissionDenied, "Run gcloud auth application-default login again.")
+        }
         (object_store::Error::NotFound { .. }, _) => (Code::NotFound, ""),
         (
             object_store::Error::PermissionDenied { .. }

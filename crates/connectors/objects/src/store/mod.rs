@@ -7,7 +7,9 @@
 mod address;
 mod client;
 mod error;
+mod google;
 mod parts;
+mod token;
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -21,6 +21,14 @@ fn system(kind: StoreKind, format: &'static str) -> System {
                 "az://{bucket}/{name}?format={format}&account={key}&account-key={secret}&endpoint={endpoint}"
             )
         }),
+        StoreKind::Gcs => {
+            let account = server.account_file().display().to_string();
+            System::new(of("gs"), move |_, name| {
+                format!(
+                    "gs://{bucket}/{name}?format={format}&credentials={account}&endpoint={endpoint}"
+                )
+            })
+        }
         _ => System::new(of("s3"), move |_, name| {
             format!(
                 "s3://{bucket}/{name}?format={format}&access-key-id={key}&secret-access-key={secret}&endpoint={endpoint}"
@@ -40,5 +48,10 @@ fn csv() -> System {
     system(StoreKind::Azurite, "csv")
 }
 
+fn jsonl() -> System {
+    system(StoreKind::Gcs, "jsonl")
+}
+
+longshore_testkit::conformance_tests!(jsonl_in_gcs, jsonl);
 longshore_testkit::conformance_tests!(parquet_in_s3, parquet);
 longshore_testkit::conformance_tests!(csv_in_azure, csv);
