@@ -20,8 +20,7 @@ use crate::tree::Tree;
 
 /// All that may be known of an object.
 const COLUMNS: [&str; 9] =
-    ["name", "kind", "size", "hash", "link", "mode", "modified", "owner", ATTRIBUTES];
-const ATTRIBUTES: &str = "attributes";
+    ["name", "kind", "size", "hash", "link", "mode", "modified", "owner", "attributes"];
 
 /// A tree as a target.
 #[derive(Clone)]
@@ -50,11 +49,8 @@ impl Target for TreeTarget {
         Ok(Mapping { native: column.native.clone(), logical, guards: Vec::new() })
     }
 
-    fn keeps(&self, column: &Column) -> std::result::Result<(), String> {
-        match column.name == ATTRIBUTES && self.tree.store().is_none() {
-            true => Err("a file system has no place for types of content and metadata".to_string()),
-            false => Ok(()),
-        }
+    fn keeps(&self, _: &Column) -> std::result::Result<(), String> {
+        Ok(())
     }
 
     fn computes(&self, _: &TablePlan, _: &str) -> std::result::Result<(), String> {
