@@ -94,9 +94,9 @@ static ABOUT: About = About {
         open_ended: true,
         dialect: DIALECT,
         restart: "names of all entries, sizes and times of files and links, and modes, owners and \
-                  extended attributes of folders prove the tree unchanged. If they do not, each finished chunk is read again: \
-                  one that is the same stays, another is copied anew. A file that changes while it \
-                  is read is read again",
+                  extended attributes of folders prove the tree unchanged. If they do not, each \
+                  finished chunk is read again: one that is the same stays, another is copied anew. \
+                  A file that changes while it is read is read again",
     },
     target: TARGET,
 };
@@ -139,10 +139,10 @@ fn in_store(provider: Provider) -> About {
             filter: false,
             open_ended: true,
             dialect: DIALECT,
-            restart: "keys, sizes, times and tags of all objects prove the store unchanged; a run goes on \
-                      where it stopped, also within a large object. If they do not, each finished \
-                      chunk is read again: one that is the same stays, another is copied anew. An \
-                      object that changes while it is read is read again",
+            restart: "keys, sizes, times and tags of all objects prove the store unchanged; a run \
+                      goes on where it stopped, also within a large object. If they do not, each \
+                      finished chunk is read again: one that is the same stays, another is copied \
+                      anew. An object that changes while it is read is read again",
         },
         target: TARGET,
     }

@@ -57,7 +57,7 @@ impl Node<'_> {
             match self.value(&name) {
                 Ok(value) => drop(found.insert(name, value)),
                 // It is gone meanwhile.
-                Err(Errno::NODATA) => {}
+                Err(Errno::NODATA | Errno::NOENT) => {}
                 // What the user may not read is not the user's to move.
                 Err(Errno::PERM | Errno::ACCESS) if !name.starts_with(b"user.") => {}
                 Err(error) => return Err(error),
@@ -73,7 +73,8 @@ impl Node<'_> {
             Self::At(path) => llistxattr(path, spare_capacity(buffer)).map(drop),
         });
         let list = match list {
-            Err(Errno::NOTSUP | Errno::NOSYS) => return Ok(Vec::new()),
+            // What is gone has none, and the position tells.
+            Err(Errno::NOTSUP | Errno::NOSYS | Errno::NOENT) => return Ok(Vec::new()),
             list => list?,
         };
         let names = list.split(|byte| *byte == 0).filter(|name| !name.is_empty() && moves(name));
