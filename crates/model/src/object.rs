@@ -71,8 +71,9 @@ pub struct Object {
     pub modified: Option<i64>,
     /// Numbers of user and group, `1000:1000`.
     pub owner: Option<String>,
-    /// What a store keeps with it beside all that: a JSON object, its keys in order, of headers such
-    /// as `content-type` and of metadata, `metadata:NAME`.
+    /// What is kept with it beside all that: a JSON object, its keys in order, of headers such as
+    /// `content-type`, of metadata of a store, `metadata:NAME`, and of extended attributes of a file
+    /// system in base64, `xattr:NAME`, written like a name.
     pub attributes: Option<String>,
 }
 

@@ -1,5 +1,7 @@
 //! Trees of files, moved as they are.
 
+pub(crate) mod attributes;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};

@@ -13,6 +13,9 @@ use crate::store::{Answer, PartUpload, Store};
 pub(crate) struct Upload {
     pub(crate) id: String,
     pub(crate) part: u64,
+    /// A word for the attributes that it was begun with.
+    #[serde(default)]
+    pub(crate) attributes: String,
     /// The parts that are there, by number.
     pub(crate) parts: BTreeMap<usize, Part>,
     /// Whether an earlier process began it.
@@ -35,7 +38,10 @@ pub(crate) async fn put_record(
 ) -> Result<()> {
     let Some(id) = upload.id() else { return Ok(()) };
     let (id, parts) = (id.to_string(), BTreeMap::new());
-    let uploads = BTreeMap::from([(key, Upload { id, part: 0, parts, resumed: false })]);
+    let uploads = BTreeMap::from([(
+        key,
+        Upload { id, part: 0, attributes: String::new(), parts, resumed: false },
+    )]);
     let text = serde_json::to_vec(&uploads)
         .map_err(|error| Error::new(Code::Internal, "uploads cannot be written").because(error))?;
     store.put(record, text.into(), Attributes::new()).await

@@ -10,8 +10,8 @@ use crate::postgres::verified;
 use crate::stage::Stage;
 
 /// Parts of 8 MiB that the object has, and its bytes.
-const PARTS: usize = 13;
-const SIZE: usize = 12 * (8 << 20) + 4711;
+pub(super) const PARTS: usize = 13;
+pub(super) const SIZE: usize = 12 * (8 << 20) + 4711;
 
 #[test]
 fn objects_of_every_size_around_a_part_move() {
@@ -33,7 +33,7 @@ fn objects_of_every_size_around_a_part_move() {
 }
 
 /// The parts that were uploaded by way of a proxy since it was asked last.
-fn uploaded(proxy: &HttpFaults, before: usize) -> usize {
+pub(super) fn uploaded(proxy: &HttpFaults, before: usize) -> usize {
     let is_part = |seen: &&String| seen.starts_with("PUT") && seen.contains("partNumber=");
     proxy.seen().iter().skip(before).filter(is_part).count()
 }
@@ -61,7 +61,7 @@ fn a_killed_upload_goes_on_with_the_parts_that_are_there() {
 }
 
 /// No record of an upload, and none that has not ended.
-fn nothing_is_left(bucket: &Bucket) {
+pub(super) fn nothing_is_left(bucket: &Bucket) {
     let listed = bucket.server.request("GET", &format!("/{}?list-type=2", bucket.name), &[], b"");
     assert!(!listed.text().contains("uploads-"), "{}", listed.text());
     if matches!(bucket.server.kind(), StoreKind::Moto | StoreKind::Gcs) {

@@ -1,5 +1,6 @@
 //! Trees of files to, from and between object stores.
 
+mod attributes;
 mod breaks;
 mod google;
 mod large;
@@ -15,6 +16,7 @@ use longshore_testkit::store_server::{StoreKind, StoreServer};
 
 use crate::postgres::verified;
 use crate::stage::{Ran, Stage};
+use crate::trees::attributes::given;
 use crate::trees::{picture, plant};
 
 /// Names that are no keys.
@@ -229,11 +231,18 @@ fn what_is_known_of_objects_moves_between_stores() {
         let got = one.server.request("GET", &format!("/{}/back/a.png", one.name), &[], b"");
         assert_eq!(got.header("content-type"), Some("image/png"));
         assert_eq!(got.header(colour), Some("red"));
-        // A folder has no place for them, and the plan says so.
-        let plan = stage.done(&["plan", &from, "file:to?format=objects"]);
-        assert!(plan.out.contains("objects.attributes"), "{}", plan.out);
+        // A folder keeps them as extended attributes.
         stage.done(&["copy", &from, "file:to?format=objects"]);
         assert_eq!(fs::read(stage.join("to/a.png")).expect("a file"), b"picture");
+        let mime = (b"user.mime_type".to_vec(), b"image/png".to_vec());
+        let red = (b"user.longshore.metadata:colour".to_vec(), b"red".to_vec());
+        assert_eq!(given(&stage.join("to/a.png")), [mime, red].into());
+        stage.done(&["verify", &from, "file:to?format=objects", "--independent"]);
+        let again = one.address("again");
+        stage.done(&["copy", "file:to?format=objects", &again]);
+        let got = one.server.request("GET", &format!("/{}/again/a.png", one.name), &[], b"");
+        assert_eq!(got.header("content-type"), Some("image/png"));
+        assert_eq!(got.header(colour), Some("red"));
     }
 }
 

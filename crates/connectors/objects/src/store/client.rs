@@ -11,7 +11,7 @@ use object_store::client::{
 };
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use reqwest::Method;
-use reqwest::header::{ACCEPT_ENCODING, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -106,6 +106,11 @@ impl HttpService for AsStored {
         let lists = request.uri().query().is_some_and(|query| query.contains("list-type="));
         if !lists && [Method::GET, Method::HEAD].contains(request.method()) {
             request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        // A write without credentials comes with an empty token, which servers take for a wrong one.
+        let token = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        if token.is_some_and(|token| token.trim_ascii() == b"Bearer") {
+            request.headers_mut().remove(AUTHORIZATION);
         }
         self.0.call(request).await
     }

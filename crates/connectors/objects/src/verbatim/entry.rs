@@ -11,8 +11,9 @@ use longshore_model::object::{Object, ObjectKind, escape};
 use longshore_model::{Code, Error, Result};
 use sha2::Digest;
 
-use super::Hash;
 use super::walk::{EntryKind, Found};
+use super::xattr::Node;
+use super::{Hash, attributes, types};
 
 /// The part of a file that is read at a time.
 pub(super) const PIECE: usize = 1 << 20;
@@ -44,6 +45,34 @@ pub(super) fn nanoseconds(metadata: &Metadata) -> i64 {
     metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
 }
 
+/// What is looked for in an entry beside what every look tells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// How its bytes are hashed, if they are.
+    pub(super) hash: Option<Hash>,
+    pub(super) attributes: bool,
+    /// Whether a file that has no type of content gets one by its name.
+    pub(super) guesses: bool,
+}
+
+impl Look {
+    fn attributes(self, node: Node<'_>, path: &Path, found: &Found) -> Result<Option<String>> {
+        if !self.attributes {
+            return Ok(None);
+        }
+        let failed = |error: rustix::io::Errno| {
+            Error::io("read extended attributes", path.display(), error.into())
+        };
+        let mut entries = node.entries().map_err(failed)?;
+        if self.guesses && found.kind == EntryKind::File && attributes::lacks_type(&entries) {
+            let guessed = types::guess(&found.path);
+            entries
+                .extend(guessed.map(|one| (attributes::CONTENT_TYPE.to_string(), one.to_string())));
+        }
+        attributes::text(&entries)
+    }
+}
+
 /// Takes the parts of an object in their order; from the beginning again when an earlier try is void.
 pub(super) trait Sink {
     /// What is known of the object whose parts follow. Its hash is not yet.
@@ -58,14 +87,14 @@ pub(super) trait Sink {
 pub(super) fn read(
     path: &Path,
     found: &Found,
-    hash: Option<Hash>,
+    look: Look,
     sink: &mut impl Sink,
 ) -> Result<Option<Object>> {
     let failed = |error| Error::io("read an entry", path.display(), error);
     match found.kind {
         // The latter is in stores only.
         EntryKind::Other | EntryKind::Empty { .. } => Ok(None),
-        EntryKind::File => read_file(path, found, hash, sink),
+        EntryKind::File => read_file(path, found, look, sink),
         EntryKind::Folder | EntryKind::Link => {
             let there = match fs::symlink_metadata(path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -85,7 +114,10 @@ pub(super) fn read(
                 mode: (!is_link).then(|| there.mode() & PERMISSIONS),
                 modified: None,
                 owner: Some(owner(&there)),
-                attributes: None,
+                attributes: match is_link {
+                    true => None,
+                    false => look.attributes(Node::At(path), path, found)?,
+                },
             };
             sink.begin(object.clone());
             sink.part(0, Bytes::new())?;
@@ -101,7 +133,7 @@ pub(super) fn owner(metadata: &Metadata) -> String {
 fn read_file(
     path: &Path,
     found: &Found,
-    hash: Option<Hash>,
+    look: Look,
     sink: &mut impl Sink,
 ) -> Result<Option<Object>> {
     let failed = |error| Error::io("read a file", path.display(), error);
@@ -113,15 +145,19 @@ fn read_file(
             opened => opened.map_err(failed)?,
         };
         let before = file.metadata().map_err(failed)?;
-        sink.begin(file_object(found, &before));
-        let hash = content(&mut file, before.len(), hash, sink).map_err(|error| match error {
-            Trouble::Read(error) => failed(error),
-            Trouble::Sink(error) => error,
-        })?;
+        // A change of them is one of the file.
+        let attributes = look.attributes(Node::Open(&file), path, found)?;
+        let object = Object { attributes, ..file_object(found, &before) };
+        sink.begin(object.clone());
+        let hash =
+            content(&mut file, before.len(), look.hash, sink).map_err(|error| match error {
+                Trouble::Read(error) => failed(error),
+                Trouble::Sink(error) => error,
+            })?;
         let after = file.metadata().map_err(failed)?;
         if Stamp::of(&before) == Stamp::of(&after) {
             let hash = hash.unwrap_or_default();
-            return Ok(Some(Object { hash, ..file_object(found, &after) }));
+            return Ok(Some(Object { hash, ..object }));
         }
     }
     Err(always_changing(found))

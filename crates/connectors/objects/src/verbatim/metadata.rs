@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use longshore_model::object::{Object, ObjectKind, escape};
 use longshore_model::{Code, Error, Result};
-use object_store::{Attribute, Attributes};
+use object_store::{Attribute, AttributeValue, Attributes};
 
+use super::attributes::{self, Entries};
 use super::entry::PERMISSIONS;
-use crate::store::Described;
+use crate::store::{Described, Provider};
 
 /// The modes of what has none in a store.
 const FILE_MODE: u32 = 0o644;
@@ -22,12 +23,10 @@ const GID: &str = "gid";
 const KIND: &str = "kind";
 const LINK: &str = "link";
 const FOLDER: &str = "folder";
-const HASHES: [&str; 2] = ["blake3", "sha256"];
 
-/// What stores say of bytes of which nobody said anything.
-const NO_TYPE: [&str; 2] = ["application/octet-stream", "binary/octet-stream"];
+/// The type of content of bytes of which nobody said anything.
+const NO_TYPE: &str = "application/octet-stream";
 
-const METADATA: &str = "metadata:";
 const SECOND: i64 = 1_000_000_000;
 
 /// Whether what an object stands for is a symbolic link, whose bytes are where it leads.
@@ -71,7 +70,7 @@ pub(super) fn read(
         },
         modified: is_file.then(|| told_time.unwrap_or(modified)),
         owner: Some(owner.map_or("0:0".to_string(), |(user, group)| format!("{user}:{group}"))),
-        attributes: rest(attributes)?,
+        attributes: if kind == ObjectKind::Link { None } else { rest(attributes)? },
     })
 }
 
@@ -119,6 +118,9 @@ pub(super) fn write(object: &Object, wanted: impl Fn(&str) -> bool) -> Result<At
     if let Some(rest) = object.attributes.as_deref().filter(|_| wanted("attributes")) {
         put_rest(rest, &mut attributes)?;
     }
+    if object.kind == ObjectKind::File && attributes.get(&Attribute::ContentType).is_none() {
+        attributes.insert(Attribute::ContentType, NO_TYPE.into());
+    }
     Ok(attributes)
 }
 
@@ -158,45 +160,38 @@ fn headers() -> [(&'static str, Attribute); 5] {
         ("content-disposition", Attribute::ContentDisposition),
         ("content-encoding", Attribute::ContentEncoding),
         ("content-language", Attribute::ContentLanguage),
-        ("content-type", Attribute::ContentType),
+        (attributes::CONTENT_TYPE, Attribute::ContentType),
     ]
 }
 
-fn rest(attributes: &Attributes) -> Result<Option<String>> {
-    let mut kept = BTreeMap::new();
-    for (attribute, value) in attributes.iter() {
+/// What a store tells of an object beside what other columns say.
+fn rest(had: &Attributes) -> Result<Option<String>> {
+    let mut kept = Entries::new();
+    for (attribute, value) in had.iter() {
+        let value = value.as_ref();
         let name = match attribute {
             Attribute::Metadata(name) => {
-                let own = [MTIME, MODE, UID, GID, KIND];
-                let is_own = own.iter().chain(&HASHES).any(|known| known == name);
-                (!is_own).then(|| format!("{METADATA}{name}"))
+                let is_told = attributes::is_told_elsewhere(name, value);
+                (!is_told).then(|| format!("{}{name}", attributes::METADATA))
             }
-            Attribute::ContentType if NO_TYPE.contains(&value.as_ref()) => None,
+            Attribute::ContentType if !attributes::is_type(value) => None,
             other => {
                 let known = headers().into_iter().find(|(_, header)| header == other);
                 known.map(|(name, _)| name.to_string())
             }
         };
-        kept.extend(name.map(|name| (name, value.as_ref())));
+        kept.extend(name.map(|name| (name, value.to_string())));
     }
-    if kept.is_empty() {
-        return Ok(None);
+    if let Some(extended) = told(had, attributes::XATTRS).and_then(attributes::decode) {
+        attributes::add(extended, &mut kept);
     }
-    serde_json::to_string(&kept)
-        .map(Some)
-        .map_err(|error| Error::new(Code::Internal, "attributes cannot be written").because(error))
+    attributes::text(&kept)
 }
 
-fn put_rest(text: &str, attributes: &mut Attributes) -> Result<()> {
-    let kept: BTreeMap<String, String> = serde_json::from_str(text).map_err(|error| {
-        Error::new(
-            Code::SourceUnreadable,
-            "the attributes of an object are no JSON object of texts",
-        )
-        .because(error)
-    })?;
+fn put_rest(text: &str, put: &mut Attributes) -> Result<()> {
+    let (extended, kept) = attributes::split(attributes::parse(Some(text))?)?;
     for (name, value) in kept {
-        let attribute = match name.strip_prefix(METADATA) {
+        let attribute = match name.strip_prefix(attributes::METADATA) {
             Some(name) => Attribute::Metadata(name.to_string().into()),
             None => {
                 let known = headers().into_iter().find(|(known, _)| *known == name);
@@ -207,9 +202,47 @@ fn put_rest(text: &str, attributes: &mut Attributes) -> Result<()> {
                 })?
             }
         };
-        attributes.insert(attribute, value.into());
+        put.insert(attribute, value.into());
+    }
+    if let Some(extended) = extended {
+        put.insert(Attribute::Metadata(attributes::XATTRS.into()), extended.into());
     }
     Ok(())
+}
+
+/// Refuses extended attributes that are more than a store keeps with an object. Of other metadata its
+/// answer tells.
+pub(super) fn must_fit(provider: Provider, name: &str, put: &Attributes) -> Result<()> {
+    let limit = match provider {
+        Provider::S3 => 2 << 10,
+        Provider::Gcs | Provider::Azure => 8 << 10,
+    };
+    let size = |(attribute, value): (&Attribute, &AttributeValue)| match attribute {
+        Attribute::Metadata(name) => name.len() + value.as_ref().len(),
+        _ => 0,
+    };
+    let size: usize = put.iter().map(size).sum();
+    if told(put, attributes::XATTRS).is_none() || size <= limit {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::Unsupported,
+        "extended attributes are more than a store keeps as metadata",
+    )
+    .with("object", name)
+    .with("bytes", size.to_string())
+    .with("limit", limit.to_string())
+    .hint(
+        "Leave them out with `columns: { objects: { drop: [attributes] } }` in the move, or leave \
+             the object out with ?exclude= in the address of the source.",
+    ))
+}
+
+/// A word that is the same for the same attributes.
+pub(super) fn digest(put: &Attributes) -> String {
+    let told: BTreeMap<String, &str> =
+        put.iter().map(|(name, value)| (format!("{name:?}"), value.as_ref())).collect();
+    blake3::hash(format!("{told:?}").as_bytes()).to_hex().to_string()
 }
 
 /// Seconds since 1970 with what is behind the point, which is how rclone writes times too.
@@ -240,8 +273,8 @@ mod tests {
     use longshore_model::object::{Object, ObjectKind};
     use object_store::{Attribute, Attributes};
 
-    use super::{is_hash, is_same, nanoseconds, read, seconds, write};
-    use crate::store::{Described, Version};
+    use super::{digest, is_hash, is_same, must_fit, nanoseconds, read, seconds, write};
+    use crate::store::{Described, Provider, Version};
 
     #[test]
     fn times_come_back_as_they_were() {
@@ -279,7 +312,9 @@ mod tests {
         let written = write(&object, |_| true).expect("attributes");
         assert_eq!(read(b"a", ObjectKind::File, 3, 0, &written).expect("an object"), object);
         let few = write(&object, |column| column == "modified").expect("attributes");
-        assert_eq!(few.len(), 1);
+        assert_eq!(few.len(), 2);
+        let told = few.get(&Attribute::ContentType).map(|told| told.as_ref());
+        assert_eq!(told, Some("application/octet-stream"));
     }
 
     #[test]
@@ -317,6 +352,48 @@ mod tests {
         {
             assert_eq!(is_hash(&there.attributes, hash), expected, "{hash}");
         }
+    }
+
+    #[test]
+    fn extended_attributes_are_one_entry_of_limited_size() {
+        let mut object =
+            read(b"a", ObjectKind::File, 3, 99, &Attributes::new()).expect("an object");
+        let of_size = |size: usize| {
+            let value = "AAAA".repeat(size / 4);
+            Some(format!(r#"{{"content-type":"text/plain","xattr:user.%FFä":"{value}"}}"#))
+        };
+        for (size, fits) in [(1900, [true, true]), (2048, [false, true]), (8192, [false, false])] {
+            object.attributes = of_size(size);
+            let put = write(&object, |column| column == "attributes").expect("attributes");
+            assert_eq!(put.len(), 2);
+            assert!(put.iter().all(|(_, value)| value.as_ref().is_ascii()));
+            let back = read(b"a", ObjectKind::File, 3, 99, &put).expect("an object");
+            assert_eq!(back, object);
+            for (provider, fits) in [Provider::S3, Provider::Azure].into_iter().zip(fits) {
+                let found = must_fit(provider, "a", &put);
+                assert_eq!(found.is_ok(), fits, "{provider:?} {size}: {found:?}");
+            }
+        }
+        // Metadata that others call so, and links.
+        let mut had = Attributes::new();
+        had.insert(Attribute::Metadata("xattrs".into()), "none of ours".into());
+        let object = read(b"a", ObjectKind::File, 3, 99, &had).expect("an object");
+        assert_eq!(object.attributes.as_deref(), Some(r#"{"metadata:xattrs":"none of ours"}"#));
+        let link = read(b"a", ObjectKind::Link, 3, 99, &had).expect("an object");
+        assert_eq!(link.attributes, None);
+    }
+
+    #[test]
+    fn a_digest_is_that_of_names_and_values() {
+        let of = |told: &[(&'static str, &'static str)]| {
+            let mut put = Attributes::new();
+            for (name, value) in told {
+                put.insert(Attribute::Metadata((*name).into()), (*value).into());
+            }
+            digest(&put)
+        };
+        assert_eq!(of(&[("a", "1"), ("b", "2")]), of(&[("b", "2"), ("a", "1")]));
+        assert_ne!(of(&[("a", "1"), ("b", "2")]), of(&[("a", "2"), ("b", "1")]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Trees of files as they are, in the file system and in stores: every file, folder and link is an
 //! object, moved byte by byte.
 
+mod attributes;
 mod entry;
 mod fetch;
 mod load;
@@ -12,9 +13,11 @@ mod source;
 mod stored_twin;
 mod target;
 mod twin;
+mod types;
 mod upload;
 mod walk;
 mod write;
+mod xattr;
 
 use std::sync::LazyLock;
 
@@ -59,6 +62,14 @@ const OWNERS: (&str, &str) = (
     "true: a source tells the owners in the metadata of its objects, 0:0 where there are none",
 );
 
+const CONTENT_TYPE: (&str, &str) = (
+    "content-type",
+    "guess: a source tells the types of files that have none by well-known endings of their names",
+);
+
+/// Options that a target does not have.
+const OF_SOURCES: [&str; 4] = [HASH.0, EXCLUDE.0, OWNERS.0, CONTENT_TYPE.0];
+
 const TARGET: TargetCapabilities = TargetCapabilities {
     writers: None,
     repair: Repair::Chunks,
@@ -76,16 +87,16 @@ static ABOUT: About = About {
     local: true,
     schemes: &["file"],
     example: "file:/srv/uploads?format=objects",
-    options: &[FORMAT, HASH, EXCLUDE],
+    options: &[FORMAT, HASH, EXCLUDE, CONTENT_TYPE],
     variables: &[],
     source: SourceCapabilities {
         filter: false,
         open_ended: true,
         dialect: DIALECT,
-        restart: "names of all entries, sizes and times of files and links, and modes and owners of \
-                  folders prove the tree unchanged. If they do not, each finished chunk is read again: \
-                  one that is the same stays, another is copied anew. A file that changes while it \
-                  is read is read again",
+        restart: "names of all entries, sizes and times of files and links, and modes, owners and \
+                  extended attributes of folders prove the tree unchanged. If they do not, each \
+                  finished chunk is read again: one that is the same stays, another is copied anew. \
+                  A file that changes while it is read is read again",
     },
     target: TARGET,
 };
@@ -128,10 +139,10 @@ fn in_store(provider: Provider) -> About {
             filter: false,
             open_ended: true,
             dialect: DIALECT,
-            restart: "keys, sizes and tags of all objects prove the store unchanged; a run goes on \
-                      where it stopped, also within a large object. If they do not, each finished \
-                      chunk is read again: one that is the same stays, another is copied anew. An \
-                      object that changes while it is read is read again",
+            restart: "keys, sizes, times and tags of all objects prove the store unchanged; a run \
+                      goes on where it stopped, also within a large object. If they do not, each \
+                      finished chunk is read again: one that is the same stays, another is copied \
+                      anew. An object that changes while it is read is read again",
         },
         target: TARGET,
     }
@@ -158,6 +169,29 @@ impl Hash {
     }
 }
 
+/// How a source reads.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reading {
+    hash: Hash,
+    /// Whether files that have no type of content get one by their names.
+    guesses: bool,
+}
+
+impl Reading {
+    fn of(endpoint: &Endpoint) -> Result<Self> {
+        let guesses = match endpoint.options().get(CONTENT_TYPE.0).map(String::as_str) {
+            None => false,
+            Some("guess") => true,
+            Some(other) => {
+                return Err(Error::new(Code::UrlInvalid, "this way to tell types is not known")
+                    .with("content-type", other)
+                    .hint("It is guess, or left out."));
+            }
+        };
+        Ok(Self { hash: Hash::of(endpoint)?, guesses })
+    }
+}
+
 #[async_trait]
 impl Connector for Trees {
     fn about(&self) -> &'static About {
@@ -166,7 +200,7 @@ impl Connector for Trees {
 
     async fn open_source(&self, endpoint: &Endpoint) -> Result<Box<dyn Source>> {
         endpoint.allow_options(&self.known())?;
-        let hash = Hash::of(endpoint)?;
+        let reading = Reading::of(endpoint)?;
         let told = |option: &str| endpoint.options().get(option).map(String::as_str);
         let excluded = told("exclude").unwrap_or_default().split(',');
         let excluded = excluded.filter(|one| !one.is_empty()).map(str::to_string).collect();
@@ -175,18 +209,18 @@ impl Connector for Trees {
                 let store = Store::open(provider, endpoint)?;
                 store.must_be_there().await?;
                 let owners = told("owners") == Some("true");
-                source::TreeSource::in_store(store, hash, excluded, owners)
+                source::TreeSource::in_store(store, reading, excluded, owners)
             }
             None => {
                 let root = endpoint.path()?.into();
-                blocking(move || source::TreeSource::in_folder(root, hash, excluded)).await?
+                blocking(move || source::TreeSource::in_folder(root, reading, excluded)).await?
             }
         }))
     }
 
     async fn open_target(&self, endpoint: &Endpoint) -> Result<Box<dyn Target>> {
         if let Some(option) =
-            ["hash", "exclude", "owners"].iter().find(|o| endpoint.options().contains_key(**o))
+            OF_SOURCES.iter().find(|option| endpoint.options().contains_key(**option))
         {
             return Err(Error::new(Code::UrlInvalid, "this option is one of a source")
                 .with("option", *option)

@@ -12,6 +12,7 @@ use longshore_model::{Error, Result};
 use super::entry::{Stamp, nanoseconds};
 use super::shelf::{Shelf, ShelfWalk};
 use super::walk::{EntryKind, Forest, Found, Walk};
+use super::xattr::Node;
 use crate::journal::FOLDER;
 
 /// Where entries are.
@@ -157,13 +158,16 @@ fn metadata(path: &Path) -> Result<Option<Metadata>> {
 }
 
 fn examine(forest: &Forest, found: &Found) -> Result<Option<Facts>> {
-    let Some(metadata) = metadata(&forest.path(&found.path))? else { return Ok(None) };
+    let path = forest.path(&found.path);
+    let Some(metadata) = metadata(&path)? else { return Ok(None) };
     let mut proof = Vec::with_capacity(32);
     if found.kind == EntryKind::Folder {
         // Its times change with every file that comes or goes, also with those left out.
         for part in [metadata.mode(), metadata.uid(), metadata.gid()] {
             proof.extend(part.to_le_bytes());
         }
+        let attributes = Node::At(&path).text("read extended attributes", &path)?;
+        proof.extend(attributes.unwrap_or_default().into_bytes());
     } else {
         let Stamp { size, modified, changed } = Stamp::of(&metadata);
         proof.extend(size.to_le_bytes());
@@ -181,9 +185,8 @@ fn listed(found: &Found) -> Facts {
         return Facts { size: 0, shared: false, proof: Vec::new() };
     };
     let mut proof = listed.size.to_le_bytes().to_vec();
-    match &listed.version.tag {
-        Some(tag) => proof.extend(tag.as_bytes()),
-        None => proof.extend(listed.version.modified.to_le_bytes()),
-    }
+    // A tag may be that of the bytes alone.
+    proof.extend(listed.version.modified.to_le_bytes());
+    proof.extend(listed.version.tag.iter().flat_map(|tag| tag.bytes()));
     Facts { size: listed.size, shared: false, proof }
 }

@@ -9,8 +9,8 @@ use longshore_model::object::{LISTING, Object, ObjectBatch, Piece, WIRE, escape}
 use longshore_model::{Batch, BatchBuilder, Code, Error, LogicalType, Result};
 use tokio::sync::mpsc;
 
-use super::Hash;
-use super::entry::{self, Sink};
+use super::Reading;
+use super::entry::{self, Look, Sink};
 use super::fetch::{self, Taker};
 use super::place::Place;
 use super::source::Span;
@@ -32,11 +32,16 @@ fn unheard() -> Error {
 }
 
 impl TreeReader {
-    pub(super) fn start(place: Place, hash: Hash, request: &ReadRequest) -> Result<Self> {
+    pub(super) fn start(place: Place, reading: Reading, request: &ReadRequest) -> Result<Self> {
         let span = Span::of(request.range.as_ref())?;
-        let hash = request.range.as_ref().map_or(hash, |_| span.hash);
+        let hash = request.range.as_ref().map_or(reading.hash, |_| span.hash);
         let columns = request.columns.clone();
-        let hashed = columns.iter().any(|(name, _)| name == "hash");
+        let wants = |column: &str| columns.iter().any(|(name, _)| name == column);
+        let look = Look {
+            hash: wants("hash").then_some(hash),
+            attributes: wants("attributes"),
+            guesses: reading.guesses,
+        };
         let (sender, batches) = mpsc::channel(1);
         let mut gathering = Gathering {
             names: columns.iter().map(|(name, _)| name.clone()).collect(),
@@ -53,7 +58,7 @@ impl TreeReader {
         tokio::task::spawn_blocking(move || {
             let done = match lists {
                 true => gathering.list(&place, &span),
-                false => gathering.read(&place, &span, hashed.then_some(hash)),
+                false => gathering.read(&place, &span, look),
             };
             let last = done.map(|()| None);
             // Nobody listens to a reader that was dropped.
@@ -100,7 +105,7 @@ struct Gathering {
 }
 
 impl Gathering {
-    fn read(&mut self, place: &Place, span: &Span, hash: Option<Hash>) -> Result<()> {
+    fn read(&mut self, place: &Place, span: &Span, look: Look) -> Result<()> {
         let [after, to] = span.ends()?;
         match place {
             Place::Folder(forest) => {
@@ -108,7 +113,7 @@ impl Gathering {
                 while let Some(found) = walk.next()? {
                     self.enter(&found.path)?;
                     if let Some(object) =
-                        entry::read(&forest.path(&found.path), &found, hash, self)?
+                        entry::read(&forest.path(&found.path), &found, look, self)?
                     {
                         self.end(object)?;
                     }
@@ -117,7 +122,7 @@ impl Gathering {
             Place::Store(shelf) => {
                 let walk = shelf.walk(after.as_deref(), to)?;
                 let memory = self.bound as u64 * AHEAD;
-                fetch::read(shelf.store(), walk, hash, memory, self)?;
+                fetch::read(shelf.store(), walk, look.hash, memory, self)?;
             }
         }
         self.pass_on()

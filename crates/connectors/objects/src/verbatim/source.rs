@@ -13,12 +13,12 @@ use longshore_model::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Hash;
 use super::place::Place;
 use super::read::TreeReader;
 use super::shelf::Shelf;
 use super::walk::{EntryKind, Forest, Found};
 use super::write::is_partial;
+use super::{Hash, Reading};
 use crate::blocking;
 use crate::journal::FOLDER;
 use crate::store::Store;
@@ -29,12 +29,13 @@ const CHUNK_ENTRIES: u64 = 10_000;
 const ENTRY_BYTES: u64 = 256;
 
 /// What is known of an entry, and who may know it.
-const COLUMNS: [&str; 7] = ["name", "kind", "size", "hash", "link", "mode", "modified"];
+const COLUMNS: [&str; 8] =
+    ["name", "kind", "size", "hash", "link", "mode", "modified", "attributes"];
 
 /// A tree as a source.
 pub(crate) struct TreeSource {
     place: Place,
-    hash: Hash,
+    reading: Reading,
     /// Whether owners are among what is told of entries.
     owners: bool,
 }
@@ -77,7 +78,11 @@ impl Span {
 }
 
 impl TreeSource {
-    pub(super) fn in_folder(root: PathBuf, hash: Hash, excluded: Vec<String>) -> Result<Self> {
+    pub(super) fn in_folder(
+        root: PathBuf,
+        reading: Reading,
+        excluded: Vec<String>,
+    ) -> Result<Self> {
         match fs::metadata(&root) {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => {
@@ -87,12 +92,17 @@ impl TreeSource {
             Err(error) => return Err(Error::io("open a folder", root.display(), error)),
         }
         let owners = knows_owners();
-        Ok(Self { place: Place::Folder(Forest::new(root).without(excluded)), hash, owners })
+        Ok(Self { place: Place::Folder(Forest::new(root).without(excluded)), reading, owners })
     }
 
     /// `owners` are those that the metadata of the objects name.
-    pub(super) fn in_store(store: Store, hash: Hash, excluded: Vec<String>, owners: bool) -> Self {
-        Self { place: Place::Store(Shelf::new(Arc::new(store), excluded)), hash, owners }
+    pub(super) fn in_store(
+        store: Store,
+        reading: Reading,
+        excluded: Vec<String>,
+        owners: bool,
+    ) -> Self {
+        Self { place: Place::Store(Shelf::new(Arc::new(store), excluded)), reading, owners }
     }
 }
 
@@ -108,9 +118,6 @@ impl Source for TreeSource {
         if self.owners {
             columns.push("owner");
         }
-        if let Place::Store(_) = self.place {
-            columns.push("attributes");
-        }
         let tables = vec![object::table(&columns)];
         Ok(Catalog { dialect: DIALECT.to_string(), tables, ..Catalog::default() })
     }
@@ -122,16 +129,17 @@ impl Source for TreeSource {
             .filter_map(|name| request.table.column(name))
             .map(|column| column.logical.clone())
             .collect();
-        let (place, hash, chunk_bytes) = (self.place.clone(), self.hash, request.chunk_bytes);
+        let (place, hash, chunk_bytes) =
+            (self.place.clone(), self.reading.hash, request.chunk_bytes);
         let (chunks, notes) =
             blocking(move || place.in_order(|| chunks(&place, hash, chunk_bytes))).await?;
         Ok(Study { types, chunks, wires: vec![WIRE.to_string()], notes })
     }
 
     async fn snapshot(&self, _readers: usize) -> Result<Box<dyn Snapshot>> {
-        let place = self.place.clone();
-        let position = blocking(move || place.in_order(|| position(&place))).await?;
-        Ok(Box::new(TreeSnapshot { place: self.place.clone(), hash: self.hash, position }))
+        let (place, reading) = (self.place.clone(), self.reading);
+        let position = blocking(move || place.in_order(|| position(&place, reading))).await?;
+        Ok(Box::new(TreeSnapshot { place: self.place.clone(), reading, position }))
     }
 }
 
@@ -189,10 +197,14 @@ fn refuse_partial(found: &Found) -> Result<()> {
 }
 
 /// What proves that a tree is the same: names and kinds of all entries; of files and links sizes and
-/// times, of folders modes and owners; in a store sizes and the tags of states.
-fn position(place: &Place) -> Result<Position> {
+/// times, of folders modes, owners and extended attributes; in a store sizes, times and the tags of states.
+/// Types that are guessed are another state.
+fn position(place: &Place, reading: Reading) -> Result<Position> {
     place.forget();
     let mut digest = Sha256::new();
+    if reading.guesses {
+        digest.update(b"/guess");
+    }
     let mut walk = place.walk(None, None)?;
     while let Some(found) = walk.next()? {
         digest.update(&found.path);
@@ -208,7 +220,7 @@ fn position(place: &Place) -> Result<Position> {
 /// A tree in the state in which it was found.
 struct TreeSnapshot {
     place: Place,
-    hash: Hash,
+    reading: Reading,
     position: Position,
 }
 
@@ -219,11 +231,11 @@ impl Snapshot for TreeSnapshot {
     }
 
     async fn read(&self, request: &ReadRequest) -> Result<Box<dyn Reader>> {
-        Ok(Box::new(TreeReader::start(self.place.clone(), self.hash, request)?))
+        Ok(Box::new(TreeReader::start(self.place.clone(), self.reading, request)?))
     }
 
     async fn current_position(&self) -> Result<Position> {
-        let place = self.place.clone();
-        blocking(move || place.in_order(|| position(&place))).await
+        let (place, reading) = (self.place.clone(), self.reading);
+        blocking(move || place.in_order(|| position(&place, reading))).await
     }
 }

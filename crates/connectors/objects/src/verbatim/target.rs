@@ -12,6 +12,7 @@ use longshore_model::plan::TablePlan;
 use longshore_model::{Code, Error, Result};
 
 use super::load::TreeLoad;
+use super::xattr;
 use crate::blocking;
 use crate::journal::Journal;
 use crate::lock::Lock;
@@ -20,13 +21,13 @@ use crate::tree::Tree;
 
 /// All that may be known of an object.
 const COLUMNS: [&str; 9] =
-    ["name", "kind", "size", "hash", "link", "mode", "modified", "owner", ATTRIBUTES];
-const ATTRIBUTES: &str = "attributes";
+    ["name", "kind", "size", "hash", "link", "mode", "modified", "owner", "attributes"];
 
 /// A tree as a target.
 #[derive(Clone)]
 pub(super) struct TreeTarget {
     tree: Tree,
+    keeps_attributes: bool,
 }
 
 impl TreeTarget {
@@ -35,11 +36,11 @@ impl TreeTarget {
             return Err(Error::new(Code::UrlInvalid, "the target is a file, not a folder")
                 .with("path", root.display().to_string()));
         }
-        Ok(Self { tree: Tree::new(root) })
+        Ok(Self { keeps_attributes: xattr::are_kept_in(&root), tree: Tree::new(root) })
     }
 
     pub(super) fn in_store(store: Store) -> Self {
-        Self { tree: Tree::in_store(Arc::new(store)) }
+        Self { keeps_attributes: true, tree: Tree::in_store(Arc::new(store)) }
     }
 }
 
@@ -51,9 +52,9 @@ impl Target for TreeTarget {
     }
 
     fn keeps(&self, column: &Column) -> std::result::Result<(), String> {
-        match column.name == ATTRIBUTES && self.tree.store().is_none() {
-            true => Err("a file system has no place for types of content and metadata".to_string()),
-            false => Ok(()),
+        match self.keeps_attributes || column.name != "attributes" {
+            true => Ok(()),
+            false => Err("the target's file system keeps no extended attributes".to_string()),
         }
     }
 

@@ -9,6 +9,7 @@ use longshore_model::object::Object;
 
 use super::entry::{PERMISSIONS, PIECE, nanoseconds, owner};
 use super::write::write_sparse;
+use super::xattr::Node;
 
 /// A file of the target that is compared with the parts of an object as they come.
 pub(super) struct Twin {
@@ -61,11 +62,12 @@ impl Twin {
 
     /// Whether all that is kept of an object apart from its bytes is the same.
     pub(super) fn is_described(&self, object: &Object, wanted: impl Fn(&str) -> bool) -> bool {
-        is_described(&self.metadata, object, wanted)
+        let has_all = || Node::Open(&self.file).has(object);
+        is_described(&self.metadata, object, &wanted) && (!wanted("attributes") || has_all())
     }
 }
 
-/// Whether all that is kept of an object apart from its bytes is what the file system says of an entry.
+/// Whether the mode, time and owner that are kept of an object are what the file system says of an entry.
 pub(super) fn is_described(
     there: &Metadata,
     object: &Object,

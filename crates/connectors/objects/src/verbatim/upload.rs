@@ -186,6 +186,7 @@ impl StoreWriter {
         bytes: Bytes,
     ) -> Result<()> {
         self.reap()?;
+        metadata::must_fit(self.store.provider(), &object.name, &attributes)?;
         self.done(&key);
         let permits = self.permits(bytes.len()).await?;
         let (store, order) = (self.store.clone(), self.order.clone());
@@ -287,8 +288,13 @@ impl StoreWriter {
     /// Begins an upload, or goes on with one that was begun before.
     async fn begin(&mut self, open: &Open) -> Result<PartUpload> {
         let known = self.earlier.remove(&open.key);
+        let kept = |column: &str| column != "hash" && self.order.wants(column);
+        let attributes = metadata::write(&open.begin, kept)?;
+        metadata::must_fit(self.store.provider(), &open.begin.name, &attributes)?;
+        // They come with the beginning of an upload.
+        let digest = metadata::digest(&attributes);
         let (upload, recorded) = match known {
-            Some(known) if known.part == open.part as u64 => {
+            Some(known) if known.part == open.part as u64 && known.attributes == digest => {
                 let upload = PartUpload::resume(&self.store, &open.key, known.id.clone());
                 (upload, Upload { resumed: true, ..known })
             }
@@ -296,12 +302,10 @@ impl StoreWriter {
                 if let Some(known) = known {
                     self.store.give_up_upload(&open.key, &known.id).await?;
                 }
-                let kept = |column: &str| column != "hash" && self.order.wants(column);
-                let attributes = metadata::write(&open.begin, kept)?;
                 let upload = PartUpload::begin(&self.store, &open.key, attributes).await?;
                 let id = upload.id().unwrap_or_default().to_string();
                 let (part, parts) = (open.part as u64, BTreeMap::new());
-                (upload, Upload { id, part, parts, resumed: false })
+                (upload, Upload { id, part, attributes: digest, parts, resumed: false })
             }
         };
         if upload.id().is_some() {

@@ -32,6 +32,7 @@ use tokio::task::JoinHandle;
 
 use super::entry::PERMISSIONS;
 use super::twin::{Twin, is_described};
+use super::xattr::{self, Node};
 use files::{
     FILLED, create, failed, make_folder, make_link, open_folder, owner, partial, remove_all,
 };
@@ -255,7 +256,12 @@ impl Writing {
     fn is_there(&self, path: &Path, object: &Object) -> bool {
         let there = fs::symlink_metadata(path);
         let wants = |column: &str| self.order.wants(column);
-        self.order.merges() && there.is_ok_and(|there| is_described(&there, object, wants))
+        let has_all = || {
+            object.kind == ObjectKind::Link || !wants("attributes") || Node::At(path).has(object)
+        };
+        self.order.merges()
+            && there.is_ok_and(|there| is_described(&there, object, wants))
+            && has_all()
     }
 
     fn append(&mut self, path: &Path, piece: &Piece) -> Result<()> {
@@ -383,7 +389,8 @@ impl Writing {
     }
 
     /// Sets what is known of an object apart from its bytes. Owners come first: a change of the owner
-    /// takes bits of the mode away.
+    /// takes bits of the mode and capabilities away. An access list comes before the mode, which is a part
+    /// of it.
     fn describe(&mut self, path: &Path, object: &Object) -> Result<()> {
         let wanted = |column: &str| self.order.wants(column);
         if wanted("owner")
@@ -391,6 +398,9 @@ impl Writing {
         {
             rustix::fs::chownat(CWD, path, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(|error| failed(path, error.into()))?;
+        }
+        if wanted("attributes") && object.kind != ObjectKind::Link {
+            xattr::set(path, object)?;
         }
         if wanted("mode")
             && let Some(mode) = object.mode
