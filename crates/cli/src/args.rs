@@ -1,17 +1,26 @@
 //! The command line.
 
-use std::net::SocketAddr;
+mod images;
+mod registry;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use longshore_image::Name;
-use longshore_image::document::Platform;
 use longshore_model::loss::OnReject;
 use longshore_model::spec::{Existing, Rate, Size, VerifyLevel, Workers};
-use longshore_service::{Overrides, Place};
+use longshore_service::Overrides;
 
 use crate::failpoint::Failpoint;
 use crate::failure::EXITS;
+
+pub(crate) use images::{
+    AttestArgs, BuildArgs, DiffArgs, EvidenceArgs, ImagesArgs, InspectArgs, KeyArgs, RmArgs,
+    SignArgs, SigningArgs, TagArgs,
+};
+pub(crate) use registry::{
+    FetchArgs, GcArgs, PromoteArgs, PullArgs, PushArgs, RegistryArgs, RegistryVerb, ServeArgs,
+    TagsArgs,
+};
 
 /// Moves data between systems and proves that it arrived.
 #[derive(Debug, Parser)]
@@ -210,41 +219,6 @@ pub(crate) struct TrustArgs {
     pub(crate) fetch: FetchArgs,
 }
 
-/// What the registry in the box does.
-#[derive(Debug, Subcommand)]
-pub(crate) enum RegistryVerb {
-    /// Serves images from a folder, to longshore, Docker, Podman, skopeo and all that speaks OCI's protocol.
-    #[command(
-        after_help = "Examples:\n  longshore registry serve\n  longshore registry serve --listen 0.0.0.0:5000 --root /srv/registry --access access.yaml --certificate registry.pem --key registry.key\n\nIt serves this machine alone unless --listen says another address, for which it wants to know who may do what\nand a certificate. SIGTERM ends it when the requests at hand are answered; whatever ends it, nothing that was\nanswered is lost."
-    )]
-    Serve(ServeArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
-    /// The address and the port to listen at.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
-    pub(crate) listen: SocketAddr,
-    /// The folder of the images; `registry` in the state folder without it.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) root: Option<PathBuf>,
-    /// Who may do what, as YAML: users with hashes of passwords by bcrypt, and rights.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) access: Option<PathBuf>,
-    /// The certificate to show, with those between it and its authority, as PEM.
-    #[arg(long, value_name = "FILE", requires = "key")]
-    pub(crate) certificate: Option<PathBuf>,
-    /// The certificate's private key, as PEM.
-    #[arg(long, value_name = "FILE", requires = "certificate")]
-    pub(crate) key: Option<PathBuf>,
-    /// Let everybody in who reaches the address, also from other machines.
-    #[arg(long, conflicts_with = "access")]
-    pub(crate) open: bool,
-    /// Speak HTTP without TLS to other machines too, such as a proxy that has the certificate.
-    #[arg(long, conflicts_with = "certificate")]
-    pub(crate) plain_http: bool,
-}
-
 /// A migration file, or two addresses.
 #[derive(Debug, Args)]
 pub(crate) struct MigrationArgs {
@@ -337,194 +311,6 @@ pub(crate) struct VerifyArgs {
     /// How much is verified; the migration's own level without it.
     #[arg(long)]
     pub(crate) level: Option<LevelChoice>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BuildArgs {
-    #[command(flatten)]
-    pub(crate) migration: MigrationArgs,
-    #[command(flatten)]
-    pub(crate) overrides: OverrideArgs,
-    /// A name of the image, such as registry.example.com/team/shop:1.4.0; can be given again. The
-    /// migration's own name and version without it.
-    #[arg(long, short, value_name = "NAME")]
-    pub(crate) tag: Vec<Name>,
-    /// Seal this plan, made by `plan --output`, instead of making one.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) plan: Option<PathBuf>,
-    /// A static binary of longshore, one for each platform; this one without it.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) engine: Vec<PathBuf>,
-    /// Make a list of platforms also when there is one engine.
-    #[arg(long)]
-    pub(crate) index: bool,
-    /// Write the image there too: archive:FILE, which docker load takes, or oci-layout:FOLDER.
-    #[arg(long, short, value_name = "PLACE")]
-    pub(crate) output: Vec<Place>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ImagesArgs {
-    /// Take in the images of an archive or another layout.
-    #[arg(long, value_name = "PLACE")]
-    pub(crate) load: Option<Place>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct TagArgs {
-    /// The image: a name, archive:FILE or oci-layout:FOLDER.
-    pub(crate) image: Place,
-    /// Its new name, which another image loses.
-    pub(crate) name: Name,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RmArgs {
-    /// The images.
-    #[arg(value_name = "NAME")]
-    pub(crate) images: Vec<Name>,
-    /// Only say what would be removed and freed.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct InspectArgs {
-    /// The image: a name, archive:FILE or oci-layout:FOLDER.
-    pub(crate) image: Place,
-    /// Show the sealed migration.
-    #[arg(long)]
-    pub(crate) migration: bool,
-    /// Show the sealed plan.
-    #[arg(long, conflicts_with = "migration")]
-    pub(crate) plan: bool,
-    /// Write the bill of materials of the engine, as CycloneDX.
-    #[arg(long, conflicts_with_all = ["migration", "plan"])]
-    pub(crate) sbom: bool,
-    /// The platform whose engine is meant, such as linux/arm64; this machine's without it.
-    #[arg(long, value_name = "OS/ARCHITECTURE")]
-    pub(crate) platform: Option<Platform>,
-    #[command(flatten)]
-    pub(crate) fetch: FetchArgs,
-}
-
-/// How a registry is reached.
-#[derive(Debug, Args)]
-pub(crate) struct RegistryArgs {
-    /// Trust the certificates in this file too, besides those of the system; the variable
-    /// LONGSHORE_REGISTRY_CA without it.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Option<PathBuf>,
-    /// Speak HTTP without TLS. On this machine itself that needs no option.
-    #[arg(long)]
-    pub(crate) plain_http: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PushArgs {
-    /// The image: a name, archive:FILE or oci-layout:FOLDER.
-    pub(crate) image: Place,
-    /// The name that it gets there, when it is another one.
-    pub(crate) name: Option<Name>,
-    /// Say which blobs would be sent, and send nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PullArgs {
-    /// The image.
-    pub(crate) image: Name,
-    #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct TagsArgs {
-    /// The repository, with its host.
-    #[arg(value_name = "HOST/REPOSITORY")]
-    pub(crate) repository: Name,
-    #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PromoteArgs {
-    /// The image, by a tag or a digest.
-    pub(crate) from: Name,
-    /// The name that it gets.
-    pub(crate) to: Name,
-    /// Say which blobs would be sent, and send nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-}
-
-/// Whether an image that is not here is looked for in its registry.
-#[derive(Debug, Args)]
-pub(crate) struct FetchArgs {
-    /// Pull an image that is not here.
-    #[arg(long)]
-    pub(crate) pull: bool,
-    #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DiffArgs {
-    /// The earlier image: a name, archive:FILE or oci-layout:FOLDER.
-    pub(crate) from: Place,
-    /// The later one.
-    pub(crate) to: Place,
-    /// Exit with 3 when they differ.
-    #[arg(long)]
-    pub(crate) check: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct KeyArgs {
-    /// What both files are called before their endings, .key and .pub.
-    #[arg(default_value = "longshore")]
-    pub(crate) name: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SigningArgs {
-    /// The private key; the secret LONGSHORE_KEY without it.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SignArgs {
-    /// The image.
-    pub(crate) image: Name,
-    #[command(flatten)]
-    pub(crate) signing: SigningArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct AttestArgs {
-    /// The image.
-    pub(crate) image: Name,
-    /// The run, or the start of its id; the newest without it.
-    pub(crate) run: Option<String>,
-    #[command(flatten)]
-    pub(crate) signing: SigningArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct EvidenceArgs {
-    /// The image: a name, archive:FILE or oci-layout:FOLDER.
-    pub(crate) image: Place,
-    /// The public key that must prove it.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) fetch: FetchArgs,
 }
 
 #[derive(Debug, Args)]

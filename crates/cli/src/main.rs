@@ -95,6 +95,7 @@ async fn perform(cli: &Cli, output: &Output) -> Result<u8> {
         Verb::Attest(args) => commands::attest(args, &context),
         Verb::Evidence(args) => commands::evidence(args, &context).await,
         Verb::Registry(RegistryVerb::Serve(args)) => commands::serve(args, &context).await,
+        Verb::Registry(RegistryVerb::Gc(args)) => commands::gc(args, &context),
         Verb::Report(args) => commands::report(args, &context),
         Verb::Demo(args) => demo::demo(args, &context).await,
         Verb::Explain { code } => commands::explain(code.as_deref(), &context),

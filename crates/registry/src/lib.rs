@@ -4,11 +4,13 @@
 //! the environment.
 
 mod access;
+mod collect;
 mod fault;
 mod http;
 mod store;
 
 pub use access::{Access, Right, Visitor};
+pub use collect::{Collected, Fate, Item, Order, collect};
 pub use fault::Fault;
 pub use http::{Identity, Serving, serve};
 pub use store::{Kept, Page, Repository, Store, Upload};

@@ -27,5 +27,5 @@ pub(crate) use plan::{make as make_plan, plan};
 pub(crate) use registry::{promote, pull, push, tags};
 pub(crate) use report::report;
 pub(crate) use run::{copy, run};
-pub(crate) use serve::serve;
+pub(crate) use serve::{gc, serve};
 pub(crate) use verify::verify;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use longshore_model::{Code, Error, Result};
-use longshore_registry::{Access, Identity, Serving, Store};
+use longshore_registry::{Access, Fate, Identity, Order, Serving, Store, collect};
+use longshore_service::number::{counted, size};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::args::ServeArgs;
+use crate::args::{GcArgs, ServeArgs};
 use crate::context::Context;
 use crate::failure::DONE;
 use crate::interrupt;
@@ -50,6 +51,32 @@ pub(crate) async fn serve(args: &ServeArgs, context: &Context) -> Result<u8> {
         }
     };
     longshore_registry::serve(listener, identity, serving, stop).await;
+    Ok(DONE)
+}
+
+pub(crate) fn gc(args: &GcArgs, context: &Context) -> Result<u8> {
+    let root = args.root.clone().unwrap_or_else(|| context.state.join("registry"));
+    let order = Order { grace: args.grace, untagged: args.untagged, only_told: args.dry_run };
+    let collected = collect(&Store::open_there(&root)?, order)?;
+    if context.json {
+        let text = serde_json::to_string_pretty(&collected).map_err(|error| {
+            Error::new(Code::Internal, "what was collected cannot be shown").because(error)
+        })?;
+        context.print(&format!("{text}\n"));
+        return Ok(DONE);
+    }
+    for (path, item) in &collected.items {
+        let fate = match (item.fate, args.dry_run) {
+            (Fate::Swept, false) => "freed",
+            (Fate::Swept, true) => "would be freed",
+            (Fate::Waits, _) => "waits",
+            (Fate::Spared, _) => "was asked for meanwhile",
+        };
+        context.print(&format!("{path}  {}, {}: {fate}\n", size(item.bytes), item.why));
+    }
+    let freed = if args.dry_run { "would be freed" } else { "freed" };
+    let needed = counted(collected.needed as u64, "blob");
+    context.print(&format!("{} {freed}; needed: {needed}\n", size(collected.freed)));
     Ok(DONE)
 }
 

@@ -10,7 +10,7 @@ use crate::Fault;
 use crate::fault::Result;
 
 /// Writes a file beside and gives it its name.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let beside = path.with_file_name(format!(".{}-{number}", std::process::id()));
@@ -54,7 +54,7 @@ pub(super) fn touch(path: &Path) -> Result<bool> {
 }
 
 /// Removes a file. Says whether it was there.
-pub(super) fn remove(path: &Path) -> Result<bool> {
+pub(crate) fn remove(path: &Path) -> Result<bool> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -63,7 +63,7 @@ pub(super) fn remove(path: &Path) -> Result<bool> {
 }
 
 /// Reads a file, if it is there.
-pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -72,7 +72,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 /// The names in a folder that begin like no hidden file, sorted by their bytes; none if it is not there.
-pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
+pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -31,11 +31,19 @@ impl Store {
         at_most: usize,
         is_wanted: &dyn Fn(&Repository) -> bool,
     ) -> Result<Page> {
+        let mut all = self.all_repositories()?;
+        let has_manifests = |name: &Repository| self.at(name).join("_manifests").is_dir();
+        all.retain(|name| has_manifests(name) && is_wanted(name));
+        let names = all.iter().map(|name| name.as_str().to_string()).collect();
+        Ok(page(names, last, at_most))
+    }
+
+    /// Every repository that ever had something, sorted.
+    pub(crate) fn all_repositories(&self) -> Result<Vec<Repository>> {
         let mut names = Vec::new();
         walk(&self.repositories(), "", &mut names)?;
-        names.retain(|name| name.parse().is_ok_and(|name| is_wanted(&name)));
         names.sort_unstable();
-        Ok(page(names, last, at_most))
+        names.iter().map(|name| name.parse()).collect()
     }
 }
 
@@ -45,7 +53,7 @@ fn walk(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<()> {
             continue;
         }
         let (path, whole) = (folder.join(&name), format!("{prefix}{name}"));
-        if path.join("_manifests").is_dir() {
+        if path.join("_manifests").is_dir() || path.join("_blobs").is_dir() {
             found.push(whole.clone());
         }
         walk(&path, &format!("{whole}/"), found)?;

@@ -11,12 +11,17 @@ use crate::fault::Result;
 
 /// Held while it lives.
 #[derive(Debug)]
-pub(super) struct Held(#[expect(dead_code, reason = "it is unlocked when it is closed")] File);
+pub(crate) struct Held(#[expect(dead_code, reason = "it is unlocked when it is closed")] File);
 
 impl Store {
     /// While it is held, nothing is swept.
     pub(super) fn rest(&self) -> Result<Held> {
         lock(&self.root.join("sweep.lock"), FlockOperation::LockShared)
+    }
+
+    /// While it is held, nobody rests on what is there.
+    pub(crate) fn alone(&self) -> Result<Held> {
+        lock(&self.root.join("sweep.lock"), FlockOperation::LockExclusive)
     }
 
     /// While it is held, nobody else changes the manifests and tags of a repository.

@@ -1,5 +1,6 @@
 //! Manifests, and what speaks of them.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 
@@ -164,13 +165,35 @@ impl Store {
                 disk::remove(&self.tag(repository, &one))?;
             }
         }
-        disk::remove(&self.manifest(repository, &kept.digest))?;
-        let subject =
-            serde_json::from_slice::<Document>(&kept.bytes).ok().and_then(|one| one.subject);
+        self.forget(repository, &kept.digest)
+    }
+
+    /// Removes a manifest that has no tag.
+    pub(crate) fn forget(&self, repository: &Repository, digest: &Digest) -> Result<()> {
+        let bytes = disk::read(&self.blob(digest))?.unwrap_or_default();
+        // The list first: it must not name what is gone.
+        let subject = serde_json::from_slice::<Document>(&bytes).ok().and_then(|one| one.subject);
         if let Some(subject) = subject {
-            disk::remove(&self.speaking(repository, &subject.digest, &kept.digest))?;
+            disk::remove(&self.speaking(repository, &subject.digest, digest))?;
         }
-        Ok(())
+        disk::remove(&self.manifest(repository, digest)).map(drop)
+    }
+
+    /// The manifests that the tags of a repository lead to: by lists, and by what speaks of them.
+    pub(crate) fn led_to(&self, repository: &Repository) -> Result<HashSet<Digest>> {
+        let mut found = HashSet::new();
+        let mut next = Vec::new();
+        for tag in disk::names(&self.at(repository).join("_tags"))? {
+            next.extend(self.resolve(repository, &tag)?);
+        }
+        while let Some(digest) = next.pop() {
+            if self.manifest(repository, &digest).exists() && found.insert(digest.clone()) {
+                next.extend(self.parts(repository, &digest)?);
+                let speaking = self.referrers(repository, &digest)?;
+                next.extend(speaking.into_iter().map(|one| one.digest));
+            }
+        }
+        Ok(found)
     }
 
     /// What speaks of a manifest, by digest.
@@ -189,6 +212,36 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// The digests of the manifests of a repository.
+    pub(crate) fn manifests(&self, repository: &Repository) -> Result<Vec<Digest>> {
+        let folder = self.at(repository).join("_manifests");
+        let mut found = Vec::new();
+        for algorithm in disk::names(&folder)? {
+            let hexes = disk::names(&folder.join(&algorithm))?;
+            let digests = hexes.iter().map(|hex| format!("{algorithm}:{hex}").parse::<Digest>());
+            found.extend(digests.filter_map(std::result::Result::ok));
+        }
+        Ok(found)
+    }
+
+    /// All that a manifest names. One that is gone names nothing; one that cannot be read is an error.
+    pub(crate) fn parts(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Digest>> {
+        let damaged = |why: String| Fault::Disk(format!("{digest} of {repository} {why}"));
+        let Some(bytes) = disk::read(&self.blob(digest))? else {
+            return match self.manifest(repository, digest).exists() {
+                true => Err(damaged("is missing".to_string())),
+                false => Ok(Vec::new()),
+            };
+        };
+        if !digest.is_of(&bytes) {
+            return Err(damaged("is not what its digest says".to_string()));
+        }
+        let document: Document = serde_json::from_slice(&bytes)
+            .map_err(|error| damaged(format!("is not understood: {error}")))?;
+        let blobs = document.config.into_iter().chain(document.layers).chain(document.blobs);
+        Ok(blobs.chain(document.manifests).map(|part| part.digest).collect())
     }
 
     pub(super) fn manifest(&self, repository: &Repository, digest: &Digest) -> std::path::PathBuf {

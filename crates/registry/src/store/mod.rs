@@ -29,6 +29,7 @@ use std::sync::Mutex;
 use longshore_image::{Digest, Hasher};
 use longshore_model::{Code, Error};
 
+pub(crate) use disk::{names, read, remove, write};
 pub use lists::Page;
 pub use manifests::Kept;
 pub use repository::Repository;
@@ -79,6 +80,16 @@ impl Store {
             fs::write(&marker, LAYOUT).map_err(failed)?;
         }
         Ok(store)
+    }
+
+    /// Opens the contents in a folder that is a registry already.
+    pub fn open_there(root: &Path) -> longshore_model::Result<Self> {
+        match root.join(MARKER).exists() {
+            true => Self::open(root),
+            false => Err(Error::new(Code::NotFound, "the folder holds no registry")
+                .with("path", root.display().to_string())
+                .hint("Name the folder that `longshore registry serve` was given as --root.")),
+        }
     }
 
     /// The folder.

@@ -2,6 +2,7 @@
 
 mod client;
 mod discovery;
+mod garbage;
 mod management;
 mod pull;
 mod push;

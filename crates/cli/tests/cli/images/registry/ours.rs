@@ -171,6 +171,35 @@ fn only_those_who_may_are_let_in() {
 }
 
 #[test]
+fn what_is_deleted_is_freed_while_it_serves() {
+    let home = Stage::empty();
+    let registry = Served::start(&home, &["--root", "images"]);
+    let name = |tag: &str| format!("{}/team/shop:{tag}", registry.host);
+    let stage = sealed(&name("one"));
+    let digest = told(&stage.done(&["push", &name("one"), "--json"]))["digest"].clone();
+    let at =
+        format!("docker://{}@{}", name("").trim_end_matches(':'), digest.as_str().expect("one"));
+    let gc = |more: &[&str]| {
+        let now = ["registry", "gc", "--root", "images", "--grace", "0s", "--untagged"];
+        home.done(&[&now, more].concat()).out
+    };
+    assert!(gc(&[]).starts_with("0 B freed"));
+    skopeo_done(home.path(), &["delete", "--tls-verify=false", &at]);
+    let told = gc(&["--dry-run"]);
+    assert!(told.contains("no tag leads to it: would be freed"), "{told}");
+    assert!(gc(&[]).contains("no tag leads to it: freed"));
+    // The signatures of cosign's form keep their tags.
+    let freed = gc(&[]);
+    assert!(freed.contains("MiB, no manifest names it: freed"), "{freed}");
+    stage.done(&["push", &name("one"), &name("two")]);
+    let other = elsewhere(&stage);
+    verified(&other.run(&["run", &name("two"), "--pull", "--json"]));
+    let waits = home.done(&["registry", "gc", "--root", "images"]).out;
+    assert!(waits.starts_with("0 B freed"), "{waits}");
+    refused(&home, &["registry", "gc", "--root", "none"], 42, &["no registry"]);
+}
+
+#[test]
 fn carelessness_is_refused() {
     let stage = Stage::empty();
     fn serve<'a>(args: &[&'a str]) -> Vec<&'a str> {

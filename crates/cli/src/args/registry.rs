@@ -1,0 +1,132 @@
+//! What the verbs of registries take.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use longshore_image::Name;
+use longshore_service::Place;
+
+/// What the registry in the box does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegistryVerb {
+    /// Serves images from a folder, to longshore, Docker, Podman, skopeo and all that speaks OCI's protocol.
+    #[command(
+        after_help = "Examples:\n  longshore registry serve\n  longshore registry serve --listen 0.0.0.0:5000 --root /srv/registry --access access.yaml --certificate registry.pem --key registry.key\n\nIt serves this machine alone unless --listen says another address, for which it wants to know who may do what\nand a certificate. SIGTERM ends it when the requests at hand are answered; whatever ends it, nothing that was\nanswered is lost."
+    )]
+    Serve(ServeArgs),
+    /// Frees what no manifest has needed for a while, also while the registry serves.
+    #[command(
+        after_help = "Examples:\n  longshore registry gc\n  longshore registry gc --root /srv/registry --dry-run\n\nWhat is not needed is marked first, and removed by a later collection that finds it as it was: run it\nregularly, such as once in a day. What somebody asked for meanwhile waits anew."
+    )]
+    Gc(GcArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GcArgs {
+    /// The folder of the images; `registry` in the state folder without it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// How long nothing must have needed what is removed, such as 30m or 2h. With 0s all is removed at once:
+    /// only where nobody pushes.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
+    pub(crate) grace: Duration,
+    /// Also remove manifests to which no tag leads, neither by a list nor because they speak of one that stays;
+    /// their layers go in later collections.
+    #[arg(long)]
+    pub(crate) untagged: bool,
+    /// Only say what would be removed.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The address and the port to listen at.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
+    pub(crate) listen: SocketAddr,
+    /// The folder of the images; `registry` in the state folder without it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Who may do what, as YAML: users with hashes of passwords by bcrypt, and rights.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access: Option<PathBuf>,
+    /// The certificate to show, with those between it and its authority, as PEM.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// The certificate's private key, as PEM.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+    /// Let everybody in who reaches the address, also from other machines.
+    #[arg(long, conflicts_with = "access")]
+    pub(crate) open: bool,
+    /// Speak HTTP without TLS to other machines too, such as a proxy that has the certificate.
+    #[arg(long, conflicts_with = "certificate")]
+    pub(crate) plain_http: bool,
+}
+
+/// How a registry is reached.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryArgs {
+    /// Trust the certificates in this file too, besides those of the system; the variable
+    /// LONGSHORE_REGISTRY_CA without it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Speak HTTP without TLS. On this machine itself that needs no option.
+    #[arg(long)]
+    pub(crate) plain_http: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// The image: a name, archive:FILE or oci-layout:FOLDER.
+    pub(crate) image: Place,
+    /// The name that it gets there, when it is another one.
+    pub(crate) name: Option<Name>,
+    /// Say which blobs would be sent, and send nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArgs {
+    /// The image.
+    pub(crate) image: Name,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TagsArgs {
+    /// The repository, with its host.
+    #[arg(value_name = "HOST/REPOSITORY")]
+    pub(crate) repository: Name,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    /// The image, by a tag or a digest.
+    pub(crate) from: Name,
+    /// The name that it gets.
+    pub(crate) to: Name,
+    /// Say which blobs would be sent, and send nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// Whether an image that is not here is looked for in its registry.
+#[derive(Debug, Args)]
+pub(crate) struct FetchArgs {
+    /// Pull an image that is not here.
+    #[arg(long)]
+    pub(crate) pull: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}

@@ -1,0 +1,125 @@
+//! What is needed, and what is not.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::SystemTime;
+
+use longshore_image::Digest;
+
+use super::Found;
+use crate::fault::{Fault, Result};
+use crate::store::{Repository, Store, names};
+
+const BLOBS: &str = "blobs";
+
+/// Things by their paths in the folder of the registry.
+type There = BTreeMap<String, Found>;
+
+/// What was found.
+pub(super) struct Marked {
+    /// What nothing needs.
+    pub(super) found: There,
+    /// How many blobs are needed.
+    pub(super) needed: usize,
+}
+
+/// Looks through everything.
+///
+/// What is there is listed first, with its times. A request that keeps a manifest touches what it names before
+/// it writes the manifest: one that began before the pause in the middle has ended, and its manifest is seen; what
+/// a later one touches is no longer as it was listed.
+pub(super) fn mark(store: &Store, untagged: bool) -> Result<Marked> {
+    let mut there = BTreeMap::new();
+    for repository in &store.all_repositories()? {
+        let why = "no manifest of the repository names it";
+        list(store, &links(repository), why, &mut there)?;
+        if untagged {
+            list(store, &manifests(repository), "no tag leads to it", &mut there)?;
+        }
+    }
+    list(store, BLOBS, "no manifest names it", &mut there)?;
+    for id in names(&store.root().join("uploads"))? {
+        note(store, &format!("uploads/{id}"), "an upload that was not ended", &mut there)?;
+    }
+    drop(store.alone()?);
+    let mut needed = HashSet::new();
+    // A repository that is new since has nothing that was listed but blobs.
+    for repository in store.all_repositories()? {
+        let own = needs(store, &repository)?;
+        for digest in &own {
+            there.remove(&place(&links(&repository), digest));
+            there.remove(&place(BLOBS, digest));
+        }
+        if untagged {
+            for digest in store.led_to(&repository)? {
+                there.remove(&place(&manifests(&repository), &digest));
+            }
+        }
+        needed.extend(own);
+    }
+    Ok(Marked { found: there, needed: needed.len() })
+}
+
+fn links(repository: &Repository) -> String {
+    format!("repositories/{repository}/_blobs")
+}
+
+fn manifests(repository: &Repository) -> String {
+    format!("repositories/{repository}/_manifests")
+}
+
+/// The repository and the digest of a manifest that was found.
+pub(super) fn manifest_at(path: &str) -> Option<(Repository, Digest)> {
+    let (repository, digest) = path.strip_prefix("repositories/")?.split_once("/_manifests/")?;
+    Some((repository.parse().ok()?, digest.replacen('/', ":", 1).parse().ok()?))
+}
+
+fn place(folder: &str, digest: &Digest) -> String {
+    format!("{folder}/{}/{}", digest.algorithm(), digest.hex())
+}
+
+/// All that the manifests of a repository need, with themselves.
+fn needs(store: &Store, repository: &Repository) -> Result<HashSet<Digest>> {
+    let mut needed = HashSet::new();
+    for digest in store.manifests(repository)? {
+        let parts = store.parts(repository, &digest)?;
+        needed.extend(parts);
+        needed.insert(digest);
+    }
+    Ok(needed)
+}
+
+/// Notes the files `ALGORITHM/HEX` below a folder.
+fn list(store: &Store, folder: &str, why: &'static str, there: &mut There) -> Result<()> {
+    for algorithm in names(&store.root().join(folder))? {
+        for hex in names(&store.root().join(folder).join(&algorithm))? {
+            note(store, &format!("{folder}/{algorithm}/{hex}"), why, there)?;
+        }
+    }
+    Ok(())
+}
+
+fn note(store: &Store, path: &str, why: &'static str, there: &mut There) -> Result<()> {
+    let whole = store.root().join(path);
+    let data = if whole.is_dir() { whole.join("data") } else { whole.clone() };
+    match touched(&whole) {
+        Ok(touched) => {
+            let bytes = fs::metadata(data).map_or(0, |there| there.len());
+            there.insert(path.to_string(), Found { touched, bytes, why });
+            Ok(())
+        }
+        // It is gone meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Fault::disk("look at", &whole)(error)),
+    }
+}
+
+/// When something was last touched; an upload when its bytes were.
+pub(super) fn touched(path: &Path) -> io::Result<u128> {
+    let data = path.join("data");
+    let there = if data.is_file() { fs::metadata(data)? } else { fs::metadata(path)? };
+    let modified = there.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Ok(modified.as_nanos())
+}

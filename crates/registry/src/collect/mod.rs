@@ -1,0 +1,171 @@
+//! The collection of garbage, beside a registry that serves, also in another process.
+//!
+//! What no manifest needs is marked first, and swept only when a later collection finds it as it was, a while
+//! later. Whoever rests on a blob, because it was there when he asked, touches it; a manifest touches all that it
+//! names while nothing is swept. The while is measured by the clock that runs from the start of the machine, so
+//! that a clock that is set means nothing.
+
+mod clock;
+mod mark;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use longshore_model::{Code, Error};
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::store::{Store, read, remove, write};
+use clock::Moment;
+
+/// What a collection remembers for the next.
+const MARKS: &str = "collection.json";
+/// Things that are removed while requests wait.
+const BATCH: usize = 100;
+
+/// What a collection found, and did.
+#[derive(Debug, Default, Serialize)]
+pub struct Collected {
+    /// What is not needed, by its path in the folder of the registry.
+    pub items: BTreeMap<String, Item>,
+    /// Blobs that are needed.
+    pub needed: usize,
+    /// Bytes that were freed, or would be.
+    pub freed: u64,
+}
+
+/// Something that is not needed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Item {
+    /// Its bytes.
+    pub bytes: u64,
+    /// Why nobody needs it.
+    pub why: &'static str,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+/// What becomes of something that is not needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It is gone, or would be.
+    Swept,
+    /// It waits for a later collection: somebody may be about to need it.
+    Waits,
+    /// Somebody asked for it meanwhile.
+    Spared,
+}
+
+/// Something that was not needed, as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    /// When it was last touched, in nanoseconds since 1970.
+    touched: u128,
+    /// When it was first found so.
+    since: Moment,
+}
+
+/// Something that nothing needs now.
+#[derive(Debug)]
+struct Found {
+    touched: u128,
+    bytes: u64,
+    why: &'static str,
+}
+
+/// What a collection is to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    /// How long nothing must have needed what is removed.
+    pub grace: Duration,
+    /// Whether manifests go to which no tag leads, nor a list, nor that they speak of one that stays. Their blobs
+    /// are free for later collections.
+    pub untagged: bool,
+    /// Only say what would be removed.
+    pub only_told: bool,
+}
+
+/// Frees what nothing has needed for a while.
+///
+/// # Errors
+/// A manifest that cannot be read: what it needs is not known, and so nothing is removed.
+pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected> {
+    let failed = |fault| failed(store, fault);
+    let before = marks(store)?;
+    let now = Moment::now()?;
+    let marked = mark::mark(store, order.untagged).map_err(failed)?;
+    let mut collected = Collected { needed: marked.needed, ..Collected::default() };
+    let (mut after, mut due) = (BTreeMap::new(), Vec::new());
+    for (path, found) in &marked.found {
+        let known = before.get(path).filter(|mark| mark.touched == found.touched);
+        let since = known.map_or_else(|| now.clone(), |mark| mark.since.clone());
+        let fate = if since.until(&now) >= order.grace { Fate::Swept } else { Fate::Waits };
+        let item = Item { bytes: found.bytes, why: found.why, fate };
+        collected.items.insert(path.clone(), item);
+        match fate {
+            Fate::Swept => due.push((path, found)),
+            _ => drop(after.insert(path.clone(), Mark { touched: found.touched, since })),
+        }
+    }
+    if !order.only_told {
+        for batch in due.chunks(BATCH) {
+            sweep(store, batch, &mut collected).map_err(failed)?;
+        }
+        let text = serde_json::to_vec(&after).map_err(|error| {
+            Error::new(Code::Internal, "marks cannot be written").because(error)
+        })?;
+        write(&store.root().join(MARKS), &text).map_err(failed)?;
+    }
+    let swept = collected.items.values().filter(|item| item.fate == Fate::Swept);
+    collected.freed = swept.map(|item| item.bytes).sum();
+    Ok(collected)
+}
+
+/// Removes what is still as it was found.
+fn sweep(
+    store: &Store,
+    batch: &[(&String, &Found)],
+    collected: &mut Collected,
+) -> crate::fault::Result<()> {
+    let _alone = store.alone()?;
+    for (path, found) in batch {
+        let whole = store.root().join(path);
+        let is_as_it_was = mark::touched(&whole).is_ok_and(|touched| touched == found.touched);
+        if !is_as_it_was {
+            if let Some(item) = collected.items.get_mut(*path) {
+                item.fate = Fate::Spared;
+            }
+            continue;
+        }
+        if let Some((repository, digest)) = mark::manifest_at(path) {
+            store.forget(&repository, &digest)?;
+            continue;
+        }
+        match whole.is_dir() {
+            true => fs::remove_dir_all(&whole).map_err(Fault::disk("remove", &whole))?,
+            false => drop(remove(&whole)?),
+        }
+    }
+    Ok(())
+}
+
+fn marks(store: &Store) -> longshore_model::Result<BTreeMap<String, Mark>> {
+    let path = store.root().join(MARKS);
+    let bytes = read(&path).map_err(|fault| failed(store, fault))?;
+    // What is damaged is as good as not there: everything waits once more.
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
+}
+
+fn failed(store: &Store, fault: Fault) -> Error {
+    let why = match fault {
+        Fault::Disk(why) => why,
+        Fault::Full => "the disk is full".to_string(),
+        other => format!("{other:?}"),
+    };
+    Error::new(Code::Io, "the garbage of the registry cannot be collected")
+        .with("path", Path::display(store.root()).to_string())
+        .because(why)
+}
