@@ -37,10 +37,7 @@ fn command_line() -> String {
     let mut command = Cli::command().term_width(100).color(clap::ColorChoice::Never);
     command.build();
     out.push_str(&format!("```text\n{}```\n", help(&mut command)));
-    for verb in command.get_subcommands_mut().filter(|verb| !verb.is_hide_set()) {
-        let name = verb.get_name().to_string();
-        out.push_str(&format!("\n## longshore {name}\n\n```text\n{}```\n", help(verb)));
-    }
+    verbs("longshore", &mut command, &mut out);
     out.push_str("\n## Exit codes\n\n| code | kinds of error | meaning |\n|---|---|---|\n");
     for (code, kinds, meaning) in EXITS {
         let kinds: Vec<_> = kinds.iter().map(word).collect();
@@ -50,6 +47,15 @@ fn command_line() -> String {
         "\n## Environment\n\n| variable | meaning |\n|---|---|\n| `NAME`, `NAME_FILE` | the secret that `${secret:NAME}` refers to, or a file that holds it |\n| `NO_COLOR` | no colours |\n",
     );
     out
+}
+
+/// The help of each verb, and of the verbs in it.
+fn verbs(prefix: &str, command: &mut Command, out: &mut String) {
+    for verb in command.get_subcommands_mut().filter(|verb| !verb.is_hide_set()) {
+        let name = format!("{prefix} {}", verb.get_name());
+        out.push_str(&format!("\n## {name}\n\n```text\n{}```\n", help(verb)));
+        verbs(&name, verb, out);
+    }
 }
 
 fn help(command: &mut Command) -> String {
