@@ -49,8 +49,10 @@ const SUITES: &[Suite] = &[
     },
     // An engine that runs images.
     Suite { root: "docker", name: "bookworm", packages: &["docker.io"] },
-    // A registry of images, and a client of another make.
-    Suite { root: "containers", name: "bookworm", packages: &["docker-registry", "skopeo"] },
+    // A registry of images, and a client of another make, which older suites have without signatures of
+    // sigstore's kind.
+    Suite { root: "containers", name: "bookworm", packages: &["docker-registry"] },
+    Suite { root: "skopeo", name: "trixie", packages: &["skopeo"] },
     // What fetches the servers that Debian has not.
     Suite { root: "python", name: "bookworm", packages: &["python3-pip"] },
 ];
@@ -131,7 +133,7 @@ pub fn docker_registry() -> PathBuf {
 
 /// The program skopeo, a client of registries.
 pub fn skopeo() -> PathBuf {
-    folder().join("containers/usr/bin/skopeo")
+    folder().join("skopeo/usr/bin/skopeo")
 }
 
 /// The program rclone, which can be a server of S3.

@@ -204,8 +204,16 @@ impl Drop for Registry {
 /// # Panics
 /// When it cannot be started.
 pub fn skopeo(folder: &Path, authority: Option<&Path>, args: &[&str]) -> Output {
+    skopeo_by(&["--insecure-policy"], folder, authority, args)
+}
+
+/// A command of skopeo with other rules of trust, as it is told them before its verb.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn skopeo_by(trust: &[&str], folder: &Path, authority: Option<&Path>, args: &[&str]) -> Output {
     let mut command = Command::new(longshore_services::skopeo());
-    command.arg("--insecure-policy").arg("--tmpdir").arg(folder);
+    command.args(trust).arg("--tmpdir").arg(folder);
     command.args(args).current_dir(folder).env("HOME", folder).stdin(Stdio::null());
     if let Some(authority) = authority {
         command.env("SSL_CERT_FILE", authority);

@@ -1,6 +1,8 @@
 //! What is pushed is what is pulled, by whatever client.
 
-use longshore_testkit::registry::Registry;
+use std::fs;
+
+use longshore_testkit::registry::{Registry, skopeo_by};
 use serde_json::Value;
 
 use super::{elsewhere, refused, sealed, told};
@@ -155,6 +157,58 @@ fn skopeo_takes_what_we_push_and_gives_what_we_pull() {
     let third = elsewhere(&stage);
     let trusted = ["run", &copied, "--pull", "--require-signature", "mine.pub", "--json"];
     verified(&third.run(&trusted));
+}
+
+/// The policy of containers' own tools: only images that a key of sigstore's kind has signed.
+#[test]
+fn skopeo_takes_what_the_right_key_has_signed_and_nothing_else() {
+    let registry = Registry::shared();
+    let name = format!("{}/policy/shop:1", registry.host());
+    let stage = sealed(&name);
+    stage.done(&["key", "other"]);
+    // A signature is of the name that the image had; the policy asks for the one that it has.
+    stage.done(&["sign", &name, "--key", "mine.key"]);
+    stage.done(&["push", &name]);
+    let unsigned = format!("{}/policy/unsigned:1", registry.host());
+    let source = format!("docker://{name}");
+    let target = format!("docker://{unsigned}");
+    let plain = ["copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false"];
+    assert!(
+        registry.skopeo(stage.path(), &[&plain[..], &[&source, &target]].concat()).status.success()
+    );
+    fs::create_dir(stage.join("registries.d")).expect("a folder");
+    stage.write(
+        "registries.d/here.yaml",
+        &format!("docker: {{'{}': {{use-sigstore-attachments: true}}}}\n", registry.host()),
+    );
+    let take = |key: &str, image: &str, to: &str| {
+        let key = stage.join(key);
+        stage.write(
+            "policy.json",
+            &serde_json::json!({
+                "default": [{ "type": "reject" }],
+                "transports": { "docker": { registry.host(): [{
+                    "type": "sigstoreSigned", "keyPath": key,
+                    "signedIdentity": { "type": "matchRepository" },
+                }] } },
+            })
+            .to_string(),
+        );
+        let folder = stage.join("registries.d");
+        let folder = folder.to_str().expect("a path");
+        let trust = ["--policy", "policy.json", "--registries.d", folder];
+        let copy = ["copy", "--src-tls-verify=false", &format!("docker://{image}"), to];
+        skopeo_by(&trust, stage.path(), None, &copy)
+    };
+    let taken = take("mine.pub", &name, "dir:taken");
+    assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
+    for (key, image, why) in
+        [("other.pub", &name, "signature"), ("mine.pub", &unsigned, "no signature exists")]
+    {
+        let refused = take(key, image, "dir:refused");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && said.contains(why), "{key}, {image}: {said}");
+    }
 }
 
 #[test]
