@@ -98,6 +98,11 @@ impl Asked {
 }
 
 /// The first code and message of the registry's own.
+/// The code that a registry gives its refusal.
+pub(super) fn code_of(body: &[u8]) -> Option<String> {
+    said(body).0
+}
+
 fn said(body: &[u8]) -> (Option<String>, Option<String>) {
     let Ok(Body { errors }) = serde_json::from_slice::<Body>(body) else { return (None, None) };
     let Some(first) = errors.into_iter().next() else { return (None, None) };

@@ -1,5 +1,7 @@
 //! Manifests and tags of a repository.
 
+use std::time::Duration;
+
 use longshore_model::{Code, Error, Result};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
@@ -7,6 +9,7 @@ use serde::Deserialize;
 
 use super::address;
 use super::auth::Scope;
+use super::error::code_of;
 use super::transport::{Answer, Ask, Client};
 use crate::Digest;
 use crate::document::{Descriptor, LONGEST, media};
@@ -15,6 +18,9 @@ use crate::layout::is_known;
 /// The longest list that is read, in its parts and as a whole.
 const LIST: u64 = 16 << 20;
 const PAGES: usize = 10_000;
+/// How long to wait before a tag is written again that another wrote at the same time.
+const TAGGED_TOGETHER: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(800)];
 const ALL: [&str; 4] = [media::INDEX, media::MANIFEST, media::DOCKER_LIST, media::DOCKER_MANIFEST];
 
 /// A manifest, proved by its digest.
@@ -91,7 +97,18 @@ impl Client {
         let path = format!("manifests/{reference}");
         let ask = self.ask("pushing a manifest", &scope, Method::PUT, &path).await?;
         let ask = ask.header(CONTENT_TYPE, media_type)?.body(bytes.to_vec());
-        let answer = self.send(&ask, LONGEST).await?;
+        let mut answer = self.send(&ask, LONGEST).await?;
+        for pause in TAGGED_TOGETHER {
+            // Two who write one tag at once may find the bytes of each other, which nobody told a digest of.
+            let is_mixed_up = answer.status.as_u16() == 400
+                && !reference.contains(':')
+                && code_of(&answer.body).as_deref() == Some("DIGEST_INVALID");
+            if !is_mixed_up {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            answer = self.send(&ask, LONGEST).await?;
+        }
         if !matches!(answer.status.as_u16(), 200..=202) {
             return Err(ask.refused(&answer).with("reference", reference));
         }
