@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bcrypt::HashParts;
 use longshore_image::Digest;
 use longshore_model::pattern::matches;
 use longshore_model::{Code, Error};
@@ -87,8 +88,7 @@ impl Access {
             if name.is_empty() || name == ANYBODY || name.contains(':') {
                 return Err(wrong(format!("{name:?} cannot be the name of a user")));
             }
-            // The answer does not matter, but whether there can be one.
-            bcrypt::verify("", hash).map_err(|_| {
+            hash.parse::<HashParts>().map_err(|_| {
                 wrong(format!(
                     "the password of {name} is no hash by bcrypt; `htpasswd -nB {name}` makes one"
                 ))
@@ -164,4 +164,28 @@ fn basic(header: &str) -> Option<(String, String)> {
     let text = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
     let (name, password) = text.split_once(':')?;
     Some((name.to_string(), password.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use bcrypt::HashParts;
+
+    use super::{NOBODY, basic};
+
+    #[test]
+    fn proving_nobody_takes_as_long_as_proving_somebody() {
+        let parts: HashParts = NOBODY.parse().expect("a hash");
+        assert_eq!(parts.get_cost(), 10);
+        assert!(!bcrypt::verify("", NOBODY).expect("an answer"));
+    }
+
+    #[test]
+    fn only_whole_credentials_are_taken() {
+        let pair = |name: &str, password: &str| Some((name.to_string(), password.to_string()));
+        assert_eq!(basic("Basic bWU6YTpi"), pair("me", "a:b"));
+        assert_eq!(basic("basic bWU6"), pair("me", ""));
+        for wrong in ["", "Basic", "Basic !", "Basic bWU=", "Bearer bWU6YTpi", "Basic /w=="] {
+            assert_eq!(basic(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -43,6 +43,9 @@ pub(super) fn mark(store: &Store, untagged: bool) -> Result<Marked> {
     for id in names(&store.root().join("uploads"))? {
         note(store, &format!("uploads/{id}"), "an upload that was not ended", &mut there)?;
     }
+    for folder in [BLOBS, "repositories"] {
+        half_written(store, folder, &mut there)?;
+    }
     drop(store.alone()?);
     let mut needed = HashSet::new();
     // A repository that is new since has nothing that was listed but blobs.
@@ -96,6 +99,24 @@ fn list(store: &Store, folder: &str, why: &'static str, there: &mut There) -> Re
     for algorithm in names(&store.root().join(folder))? {
         for hex in names(&store.root().join(folder).join(&algorithm))? {
             note(store, &format!("{folder}/{algorithm}/{hex}"), why, there)?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes the files below a folder that were begun and never got their names.
+fn half_written(store: &Store, folder: &str, there: &mut There) -> Result<()> {
+    let whole = store.root().join(folder);
+    let failed = |error| Fault::disk("list", &whole)(error);
+    for entry in fs::read_dir(&whole).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        // Others are none of ours.
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let path = format!("{folder}/{name}");
+        if entry.file_type().map_err(failed)?.is_dir() {
+            half_written(store, &path, there)?;
+        } else if name.starts_with('.') {
+            note(store, &path, "a process that wrote it was killed", there)?;
         }
     }
     Ok(())

@@ -71,6 +71,7 @@ pub(super) async fn receive(mut body: Incoming, upload: Upload) -> (Result<()>, 
         };
         if send.send(bytes).await.is_err() {
             // The writer has ended, and says why.
+            drain(body).await;
             break Ok(());
         }
     };

@@ -52,14 +52,9 @@ impl Store {
 
     /// Gives a repository a blob that another has. Says whether it could.
     pub fn mount(&self, to: &Repository, from: &Repository, digest: &Digest) -> Result<bool> {
-        match self.stat_blob(from, digest) {
-            Ok(_) => {}
-            Err(Fault::BlobUnknown(_)) => return Ok(false),
-            Err(fault) => return Err(fault),
-        }
         let _held = self.rest()?;
-        // It may have been swept since, if all that asked for it was long ago.
-        if !disk::touch(&self.blob(digest))? {
+        let is_there = disk::touch(&self.link(from, digest))? && disk::touch(&self.blob(digest))?;
+        if !is_there {
             return Ok(false);
         }
         disk::write(&self.link(to, digest), b"")?;

@@ -43,7 +43,8 @@ impl Store {
         let mut names = Vec::new();
         walk(&self.repositories(), "", &mut names)?;
         names.sort_unstable();
-        names.iter().map(|name| name.parse()).collect()
+        // What cannot be the name of a repository is no repository of ours.
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 }
 

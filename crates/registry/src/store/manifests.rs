@@ -85,17 +85,15 @@ impl Store {
         let _rest = self.rest()?;
         let _change = self.change(repository)?;
         self.demand(repository, &document)?;
-        let blob = self.blob(&digest);
-        if !disk::touch(&blob)? {
-            disk::write(&blob, &bytes)?;
-        }
+        // Also where it is there: what was damaged since is mended.
+        disk::write(&self.blob(&digest), &bytes)?;
+        let link = json(&Link { media_type: media_type.clone() })?;
+        disk::write(&self.manifest(repository, &digest), &link)?;
         let subject = document.subject.as_ref().map(|subject| subject.digest.clone());
         if let Some(subject) = &subject {
             let said = descriptor(&document, &media_type, &digest, bytes.len() as u64);
             disk::write(&self.speaking(repository, subject, &digest), &json(&said)?)?;
         }
-        let link = json(&Link { media_type: media_type.clone() })?;
-        disk::write(&self.manifest(repository, &digest), &link)?;
         for one in tags {
             disk::write(&self.tag(repository, tag(one)?), digest.as_str().as_bytes())?;
         }
@@ -129,6 +127,11 @@ impl Store {
             false => Fault::NameUnknown,
         };
         let digest = self.resolve(repository, reference)?.ok_or_else(unknown)?;
+        // Who asks for a digest may be about to name it in a list.
+        if reference.contains(':') {
+            let _held = self.rest()?;
+            disk::touch(&self.manifest(repository, &digest))?;
+        }
         let link = disk::read(&self.manifest(repository, &digest))?.ok_or_else(unknown)?;
         let link: Link = serde_json::from_slice(&link)
             .map_err(|error| Fault::Disk(format!("the link of {digest} is damaged: {error}")))?;

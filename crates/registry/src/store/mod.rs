@@ -22,6 +22,7 @@ mod repository;
 mod uploads;
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -64,20 +65,24 @@ impl Store {
                 ));
             }
         } else {
-            if root.is_dir() && fs::read_dir(root).map_err(failed)?.next().is_some() {
+            // Files that were begun and have no name of their own are what a killed process left.
+            let is_named = |name: &OsString| !name.as_encoded_bytes().starts_with(b".");
+            let entries =
+                if root.is_dir() { Some(fs::read_dir(root).map_err(failed)?) } else { None };
+            if entries.into_iter().flatten().flatten().any(|entry| is_named(&entry.file_name())) {
                 return Err(wrong(
                     "the folder holds something that is no registry",
                     "Name an empty folder, or one that is not there yet.",
                 ));
             }
-            fs::create_dir_all(root).map_err(failed)?;
+            // First, so that one that is killed here is a registry when it is opened again.
+            disk::write(&marker, LAYOUT.as_bytes()).map_err(|fault| {
+                Error::new(Code::Io, format!("the registry cannot be made: {fault:?}"))
+            })?;
         }
         let store = Self { root: root.to_path_buf(), hashers: Mutex::default() };
         for folder in [store.blobs(), store.repositories(), store.uploads()] {
             fs::create_dir_all(folder).map_err(failed)?;
-        }
-        if !marker.exists() {
-            fs::write(&marker, LAYOUT).map_err(failed)?;
         }
         Ok(store)
     }

@@ -40,7 +40,6 @@ impl Store {
         disk::write(&folder.join(OWNER), repository.as_str().as_bytes())?;
         let data = folder.join(DATA);
         File::create(&data).map_err(Fault::disk("begin an upload", &data))?;
-        // A repository is there from its first upload on, as other registries have it.
         Ok(id)
     }
 
@@ -98,10 +97,9 @@ impl Store {
         upload.file.sync_all().map_err(Fault::disk("write an upload", &data))?;
         let _held = self.rest()?;
         let path = self.blob(digest);
-        // What is there already is the same.
-        if !disk::touch(&path)? {
-            disk::publish(&data, &path).map_err(Fault::disk("keep a blob", &path))?;
-        }
+        // Also where it is there: what was damaged since is mended.
+        disk::publish(&data, &path).map_err(Fault::disk("keep a blob", &path))?;
+        disk::touch(&path)?;
         disk::write(&self.link(repository, digest), b"")?;
         remove(&upload.folder)
     }

@@ -58,6 +58,10 @@ async fn what_no_manifest_needs_goes_after_a_while_and_the_rest_stays() {
         assert_eq!(registry.get(&format!("/v2/b/c/blobs/{digest}")).await.status, 200);
     }
     assert!(collected(&registry, Duration::ZERO).items.is_empty());
+    // What a killed process left half-written goes too.
+    std::fs::write(registry.root().join("repositories/b/c/_tags/.1-1"), "sha").expect("a file");
+    assert_eq!(of(&collected(&registry, HOUR), Fate::Waits), 1);
+    assert_eq!(of(&collected(&registry, Duration::ZERO), Fate::Swept), 1);
     // Nor does a repository that never had a manifest keep links.
     let path = format!("/v2/d/blobs/{}", registry.push("d", b"alone").await);
     assert_eq!(of(&collected(&registry, Duration::ZERO), Fate::Swept), 2);

@@ -87,6 +87,21 @@ async fn uploads_outlive_the_server_and_can_be_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_damaged_is_mended_by_the_next_push() {
+    let registry = Registry::start().await;
+    let digest = registry.push_manifest("a", "one", json!({})).await;
+    let layer = Digest::of(b"one");
+    for damaged in [&digest, &layer] {
+        let file = registry.root().join("blobs/sha256").join(damaged.hex());
+        std::fs::write(file, "damaged").expect("a file");
+    }
+    assert_eq!(registry.push_manifest("a", "one", json!({})).await, digest);
+    assert_eq!(registry.get(&format!("/v2/a/blobs/{layer}")).await.body, "one");
+    let manifest = registry.get("/v2/a/manifests/one").await.body;
+    assert_eq!(Digest::of(&manifest), digest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_digests_are_refused() {
     let registry = Registry::start().await;
     let digest = Digest::of(b"right");

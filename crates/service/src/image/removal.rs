@@ -41,12 +41,13 @@ impl Images {
                 self.layout.untag(&name.parse()?)?;
             }
         }
-        let gone: BTreeSet<&String> = images.iter().map(|(name, _)| name).collect();
+        // Looked at only now: what another process has just named is needed.
+        let is_swept = !only_told && self.hold.alone();
+        let gone: BTreeSet<&str> = images.iter().map(|(name, _)| name.as_str()).collect();
         let mut kept = self.layout.index()?.manifests;
-        kept.retain(|image| !named(image).is_some_and(|name| gone.contains(&name.to_string())));
+        kept.retain(|image| !named(image).is_some_and(|name| gone.contains(name)));
         let unneeded = self.layout.unneeded(&kept)?;
         let (folders, unpacked) = self.unpacked_of_none(&kept)?;
-        let is_swept = !only_told && self.hold.alone();
         if is_swept {
             self.layout.sweep(&unneeded)?;
             for folder in folders {
