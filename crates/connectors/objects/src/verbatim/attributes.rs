@@ -171,7 +171,8 @@ fn header(name: &[u8]) -> Option<String> {
 
 /// Whether a header or metadata comes back from a store with this value.
 fn is_text_of(header: &str, value: &str) -> bool {
-    let is_clean = value.bytes().all(|byte| matches!(byte, b' '..=b'~')) && value == value.trim();
+    let is_clean =
+        value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) && value == value.trim();
     let is_kept = match header.strip_prefix(METADATA) {
         Some(name) => !is_told_elsewhere(name, value),
         None => header != CONTENT_TYPE || is_type(value),
@@ -205,6 +206,7 @@ mod tests {
             ),
             (b"user.longshore.cache-control", b"no-store", "cache-control", "no-store"),
             (b"user.longshore.metadata:colour", b"red", "metadata:colour", "red"),
+            (b"user.longshore.metadata:colour", b"re\td", "metadata:colour", "re\td"),
             (b"user.longshore.metadata:mtime", b"1", "xattr:user.longshore.metadata:mtime", "MQ=="),
             (
                 b"user.longshore.metadata:xattrs",

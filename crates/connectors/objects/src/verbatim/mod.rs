@@ -8,6 +8,7 @@ mod load;
 mod metadata;
 mod place;
 mod read;
+mod removal;
 mod shelf;
 mod source;
 mod stored_twin;

@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::metadata;
-use super::shelf::Shelf;
+use super::removal::remove_others;
 use super::stored_twin::{self as twin, Twin};
 use super::write::Order;
 use crate::blocking;
@@ -37,9 +37,6 @@ const RECORDED_AFTER: Duration = Duration::from_secs(5);
 const UNIT: usize = 4 << 10;
 /// Requests under way, at most.
 const REQUESTS: usize = 32;
-/// Keys that are removed in one step.
-const REMOVED: usize = 1000;
-
 /// Writes one chunk into a store.
 pub(super) struct StoreWriter {
     store: Arc<Store>,
@@ -419,44 +416,6 @@ impl StoreWriter {
         blocking(move || claim.put_entry(&entry)).await?;
         failpoint::hit("trees.after-entry")
     }
-}
-
-/// Removes what the chunk's part of the store holds and the source does not.
-fn remove_others(store: &Arc<Store>, order: &Order, written: &HashSet<String>) -> Result<()> {
-    let [after, to] = order.span.ends()?;
-    let shelf = Shelf::new(store.clone(), Vec::new());
-    let handle = store.handle();
-    shelf.in_order(|| {
-        let mut walk = shelf.walk(after.as_deref(), to.clone())?;
-        let mut others = Vec::new();
-        while let Some(found) = walk.next()? {
-            if found.listed.is_none() {
-                continue;
-            }
-            let key = String::from_utf8_lossy(&shelf.resolve(&found)?).into_owned();
-            if written.contains(&key) || handle.block_on(is_written_folder(store, written, &key))? {
-                continue;
-            }
-            others.push(key);
-            if others.len() == REMOVED {
-                order.claim.check()?;
-                handle.block_on(store.remove(&std::mem::take(&mut others)))?;
-                failpoint::hit("trees.removal")?;
-            }
-        }
-        order.claim.check()?;
-        handle.block_on(store.remove(&others))?;
-        failpoint::hit("trees.removal")
-    })
-}
-
-/// Whether an object is what a server made of one that was written for a folder: some drop the `/`.
-async fn is_written_folder(store: &Store, written: &HashSet<String>, key: &str) -> Result<bool> {
-    if !written.contains(&format!("{key}/")) {
-        return Ok(false);
-    }
-    let answer = store.get(key, None, None).await?;
-    Ok(matches!(answer, Answer::Got(got) if metadata::is_folder(&got.attributes)))
 }
 
 impl Open {
