@@ -49,6 +49,8 @@ const SUITES: &[Suite] = &[
     },
     // An engine that runs images.
     Suite { root: "docker", name: "bookworm", packages: &["docker.io"] },
+    // Another one, which needs no daemon; older ones do not know the pieces that it works with here.
+    Suite { root: "podman", name: "trixie", packages: &["podman", "crun"] },
     // A registry of images, and a client of another make, which older suites have without signatures of
     // sigstore's kind.
     Suite { root: "containers", name: "bookworm", packages: &["docker-registry"] },
@@ -124,6 +126,11 @@ pub fn pgbouncer() -> PathBuf {
 pub fn docker() -> [PathBuf; 2] {
     let root = folder().join("docker");
     [root.join("usr/sbin"), root.join("usr/bin")]
+}
+
+/// The root of Podman: its programs are in `usr/bin`, what it starts in `usr/bin` and `usr/lib/podman`.
+pub fn podman() -> PathBuf {
+    folder().join("podman")
 }
 
 /// A registry of images.

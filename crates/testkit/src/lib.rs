@@ -14,6 +14,7 @@ pub mod lineitem;
 pub mod memory;
 pub mod mysql;
 pub mod null;
+pub mod podman;
 pub mod postgres;
 pub mod proxy;
 mod random;

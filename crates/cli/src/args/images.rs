@@ -74,6 +74,9 @@ pub(crate) struct InspectArgs {
     /// The platform whose engine is meant, such as linux/arm64; this machine's without it.
     #[arg(long, value_name = "OS/ARCHITECTURE")]
     pub(crate) platform: Option<Platform>,
+    /// The public key to check by what is stated of the image.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) fetch: FetchArgs,
 }

@@ -95,6 +95,9 @@ pub(crate) struct PushArgs {
 pub(crate) struct PullArgs {
     /// The image.
     pub(crate) image: Name,
+    /// Refuse an image that this public key does not prove, before its layers come.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) require_signature: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }
@@ -114,6 +117,9 @@ pub(crate) struct PromoteArgs {
     pub(crate) from: Name,
     /// The name that it gets.
     pub(crate) to: Name,
+    /// Refuse an image that this public key does not prove.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) require_signature: Option<PathBuf>,
     /// Say which blobs would be sent, and send nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -42,7 +42,7 @@ pub(crate) async fn build(args: &BuildArgs, context: &Context) -> Result<u8> {
     for place in &args.output {
         images.put(&image, &names[0], place)?;
     }
-    let found = images.inspect(&image)?;
+    let found = images.inspect(&image, None)?;
     if context.json {
         let line = serde_json::json!({
             "event": "built", "digest": found.digest, "names": names.iter().map(Name::to_string).collect::<Vec<_>>(),

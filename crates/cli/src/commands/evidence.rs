@@ -73,7 +73,7 @@ pub(crate) fn attest(args: &AttestArgs, context: &Context) -> Result<u8> {
 
 pub(crate) async fn evidence(args: &EvidenceArgs, context: &Context) -> Result<u8> {
     let images = Images::of(&context.state)?;
-    let image = registry::find(&images, &args.image, &args.fetch, context).await?;
+    let image = registry::find(&images, &args.image, None, &args.fetch, context).await?;
     let key = args.key.as_deref().map(public_key).transpose()?;
     let found = images.evidence(&image, key.as_ref())?;
     let about_it = found.iter().filter(|one| one.image == image.digest);
@@ -91,7 +91,8 @@ pub(crate) async fn evidence(args: &EvidenceArgs, context: &Context) -> Result<u
     })
 }
 
-fn line(one: &Evidence) -> String {
+/// What is stated, in a line.
+pub(crate) fn line(one: &Evidence) -> String {
     let proof = match one.proved {
         Some(true) => "proved    ",
         Some(false) => "NOT PROVED",

@@ -7,20 +7,22 @@ use longshore_service::number::{counted, size};
 use longshore_service::{Images, Inspection, LayerLine, Referrer};
 
 use crate::args::InspectArgs;
+use crate::commands::evidence::{line, public_key};
 use crate::commands::registry;
 use crate::context::Context;
 use crate::failure::DONE;
 
 pub(crate) async fn inspect(args: &InspectArgs, context: &Context) -> Result<u8> {
     let images = Images::of(&context.state)?;
-    let image = registry::find(&images, &args.image, &args.fetch, context).await?;
+    let image = registry::find(&images, &args.image, None, &args.fetch, context).await?;
     if args.sbom {
         let platform = args.platform.clone().unwrap_or_else(Platform::here);
         let sbom = images.sbom(&image, &platform)?;
         context.print(&format!("{}\n", String::from_utf8_lossy(&sbom)));
         return Ok(DONE);
     }
-    let found = images.inspect(&image)?;
+    let key = args.key.as_deref().map(public_key).transpose()?;
+    let found = images.inspect(&image, key.as_ref())?;
     let text = if args.migration {
         found.migration
     } else if args.plan && !context.json {
@@ -68,6 +70,11 @@ fn describe(found: &Inspection) -> Result<String> {
     if !found.referrers.is_empty() {
         out.push_str("\nFor all\n");
         found.referrers.iter().for_each(|one| out.push_str(&referrer_line(one)));
+    }
+    let stated: Vec<_> = found.evidence.iter().filter(|one| one.image == found.digest).collect();
+    if !stated.is_empty() {
+        out.push_str("\nSignatures and runs\n");
+        stated.iter().for_each(|one| out.push_str(&format!("  {}", line(one))));
     }
     Ok(out)
 }

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use longshore_engine::Cancel;
-use longshore_image::Name;
 use longshore_image::document::Descriptor;
 use longshore_image::registry::{
     CredentialFile, Credentials, Forecast, Pulled, Pushed, Route, Settings, Stop,
 };
+use longshore_image::{Name, PublicKey};
 use longshore_model::{Code, Error, Result};
 use longshore_service::number::{counted, size};
 use longshore_service::{Images, Place, refuse_local};
 use serde_json::{Value, json};
 
 use crate::args::{FetchArgs, PromoteArgs, PullArgs, PushArgs, RegistryArgs, TagsArgs};
+use crate::commands::evidence::public_key;
 use crate::commands::images::columns;
 use crate::context::Context;
 use crate::failure::DONE;
@@ -51,7 +52,8 @@ pub(crate) async fn push(args: &PushArgs, context: &Context) -> Result<u8> {
 pub(crate) async fn pull(args: &PullArgs, context: &Context) -> Result<u8> {
     let images = Images::of(&context.state)?;
     refuse_local(&args.image)?;
-    let pulled = fetch(&images, &args.image, &args.registry, context).await?;
+    let key = args.require_signature.as_deref().map(public_key).transpose()?;
+    let pulled = fetch(&images, &args.image, key.as_ref(), &args.registry, context).await?;
     if context.json {
         let line = json!({
             "event": "pulled", "name": args.image.to_string(), "digest": pulled.image.digest,
@@ -82,32 +84,35 @@ pub(crate) async fn promote(args: &PromoteArgs, context: &Context) -> Result<u8>
     let (from, to) = (&args.from, &args.to);
     refuse_local(from)?;
     refuse_local(to)?;
+    let key = args.require_signature.as_deref().map(public_key).transpose()?;
+    let key = key.as_ref();
     if args.dry_run {
         let settings = settings(&args.registry);
-        let (image, lines) = images.forecast_promote(from, to, &settings).await?;
+        let (image, lines) = images.forecast_promote(from, to, key, &settings).await?;
         return foretell(&image, to, &lines, context);
     }
     let (image, pushed) = context
         .drive(|progress, cancel| async move {
             let settings = stoppable(&args.registry, &progress, &cancel);
-            images.promote(from, to, &settings).await
+            images.promote(from, to, key, &settings).await
         })
         .await?;
     tell_pushed("promoted", &image, to, &pushed, context);
     Ok(DONE)
 }
 
-/// The image at a place; pulled where it is not here and may be pulled.
+/// The image at a place; pulled where it is not here and may be pulled, with a key only if that proves it.
 pub(crate) async fn find(
     images: &Images,
     place: &Place,
+    key: Option<&PublicKey>,
     args: &FetchArgs,
     context: &Context,
 ) -> Result<Descriptor> {
     match (images.find(place), place) {
         (Err(error), Place::Name(name)) if error.code() == Code::ImageMissing && args.pull => {
             refuse_local(name)?;
-            Ok(fetch(images, name, &args.registry, context).await?.image)
+            Ok(fetch(images, name, key, &args.registry, context).await?.image)
         }
         (Err(error), Place::Name(_)) if error.code() == Code::ImageMissing => Err(error
             .hint("`longshore images` lists those that are here; --pull looks in its registry.")),
@@ -118,13 +123,14 @@ pub(crate) async fn find(
 async fn fetch(
     images: &Images,
     name: &Name,
+    key: Option<&PublicKey>,
     args: &RegistryArgs,
     context: &Context,
 ) -> Result<Pulled> {
     context
         .drive(|progress, cancel| async move {
             let settings = stoppable(args, &progress, &cancel);
-            cancel.guard(images.pull(name, &settings)).await
+            cancel.guard(images.pull(name, key, &settings)).await
         })
         .await
 }

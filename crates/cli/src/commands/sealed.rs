@@ -23,9 +23,10 @@ pub(crate) async fn enter(
 ) -> Result<()> {
     let Some(place) = image(args, trust, context)? else { return Ok(()) };
     let images = Images::of(&context.state)?;
-    let image = registry::find(&images, &place, &trust.fetch, context).await?;
-    if let Some(file) = &trust.require_signature {
-        images.demand(&image, &public_key(file)?)?;
+    let key = trust.require_signature.as_deref().map(public_key).transpose()?;
+    let image = registry::find(&images, &place, key.as_ref(), &trust.fetch, context).await?;
+    if let Some(key) = &key {
+        images.demand(&image, key)?;
     }
     let unpacked = images.unpack(&image, &Platform::here())?;
     let mut replaced = false;

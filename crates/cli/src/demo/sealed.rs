@@ -37,7 +37,7 @@ pub(super) fn run(folder: &Path, context: &Context) -> Result<Report> {
 
 fn describe(folder: &Path, context: &Context) -> Result<()> {
     let images = Images::of(&folder.join(".longshore"))?;
-    let found = images.inspect(&images.find(&IMAGE.parse()?)?)?;
+    let found = images.inspect(&images.find(&IMAGE.parse()?)?, None)?;
     let here = Platform::here().to_string();
     let platform = found.platforms.iter().find(|one| one.platform == here).ok_or_else(|| {
         Error::new(Code::Internal, "the image of the demo is not for this platform")

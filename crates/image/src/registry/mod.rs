@@ -21,6 +21,7 @@ mod record;
 mod referrers;
 mod tls;
 mod transport;
+mod trust;
 mod upload;
 
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ pub(crate) use partial::PARTIAL;
 pub use pull::{Pulled, documents, pull, resolve};
 pub use push::{Destination, Forecast, Pushed, forecast, promote, push};
 pub use transport::Client;
+pub use trust::demand;
 
 /// How many blobs travel at the same time.
 const TOGETHER: usize = 4;

@@ -12,7 +12,7 @@ use super::transport::Client;
 use super::{Route, TOGETHER, TransferEvent};
 use crate::document::{Descriptor, Index, Manifest, from_json};
 use crate::signature::{COSIGN, tag_of};
-use crate::{Layout, Name};
+use crate::{Layout, Name, PublicKey};
 
 /// What a pull brought.
 #[derive(Debug, Clone)]
@@ -35,9 +35,17 @@ pub async fn resolve(client: &Client, name: &Name) -> Result<Descriptor> {
 }
 
 /// Brings an image, and all that speaks of it, into a layout, and gives it its name there when all of it is
-/// there.
-pub async fn pull(client: &Client, name: &Name, layout: &Layout) -> Result<Pulled> {
+/// there. With a key, an image that it does not prove is refused before its layers come.
+pub async fn pull(
+    client: &Client,
+    name: &Name,
+    layout: &Layout,
+    key: Option<&PublicKey>,
+) -> Result<Pulled> {
     let parcel = documents(client, name, layout).await?;
+    if let Some(key) = key {
+        super::demand(client, name, &parcel, layout, key).await?;
+    }
     let (blobs, bytes) = parcel.extent();
     client.settings.listener.tell(TransferEvent::TransferPlanned { blobs, bytes });
     let mut pulled = Pulled {

@@ -12,7 +12,7 @@ use super::transport::Client;
 use super::{Route, TOGETHER, TransferEvent, pull};
 use crate::document::{Descriptor, Manifest, from_json};
 use crate::signature::{self, COSIGN, tag_of};
-use crate::{Digest, Layout, Name};
+use crate::{Digest, Layout, Name, PublicKey};
 
 /// Where an image goes, and where the registry may have parts of it.
 #[derive(Debug, Clone)]
@@ -124,14 +124,18 @@ pub async fn push(
 }
 
 /// Brings an image, and all that speaks of it, from one registry into another, or into another repository.
-/// Blobs that must be sent come through the layout.
+/// Blobs that must be sent come through the layout. With a key, an image that it does not prove stays where it is.
 pub async fn promote(
     from: (&Client, &Name),
     to: &Client,
     destination: impl FnOnce(&Parcel) -> Result<Destination>,
     layout: &Layout,
+    key: Option<&PublicKey>,
 ) -> Result<(Descriptor, Pushed)> {
     let mut parcel = pull::documents(from.0, from.1, layout).await?;
+    if let Some(key) = key {
+        super::demand(from.0, from.1, &parcel, layout, key).await?;
+    }
     let destination = destination(&parcel)?;
     join_signatures(to, &mut parcel, &destination.name.repository, layout, false).await?;
     let pushed = send(to, &parcel, &destination, layout, Some(from)).await?;

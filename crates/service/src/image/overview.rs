@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_image::document::{Annotations, Descriptor, annotation};
-use longshore_image::{Digest, Image, named, reach};
+use longshore_image::{Digest, Image, PublicKey, named, reach};
 use longshore_model::Result;
 use serde::Serialize;
 
-use super::Images;
+use super::{Evidence, Images};
 
 /// An image in a list.
 #[derive(Debug, Clone, Serialize)]
@@ -41,6 +41,8 @@ pub struct Inspection {
     pub platforms: Vec<PlatformLine>,
     /// What speaks of it.
     pub referrers: Vec<Referrer>,
+    /// What is stated of it: that it is signed, what its runs did and whether everything arrived.
+    pub evidence: Vec<Evidence>,
     /// The migration, as it is sealed.
     pub migration: String,
     /// The plan, as it is sealed.
@@ -115,8 +117,8 @@ impl Images {
         Ok(lines)
     }
 
-    /// All that is known of an image.
-    pub fn inspect(&self, root: &Descriptor) -> Result<Inspection> {
+    /// All that is known of an image; with a key, whether that proves what is stated of it.
+    pub fn inspect(&self, root: &Descriptor, key: Option<&PublicKey>) -> Result<Inspection> {
         let users = self.users()?;
         let images = Image::all(&self.layout, root)?;
         let first = images.first().ok_or_else(|| super::not_a_migration(root))?;
@@ -134,6 +136,7 @@ impl Images {
                 .iter()
                 .map(|image| self.platform(image, root, &users))
                 .collect::<Result<_>>()?,
+            evidence: self.evidence(root, key)?,
             migration: String::from_utf8_lossy(&migration).into_owned(),
             plan: longshore_image::document::from_json("plan", &plan)?,
         })

@@ -6,7 +6,7 @@ use longshore_image::document::Descriptor;
 use longshore_image::registry::{
     self, Client, Destination, Forecast, Parcel, Pulled, Pushed, Settings,
 };
-use longshore_image::{Digest, Name, named};
+use longshore_image::{Digest, Name, PublicKey, named};
 use longshore_model::{Code, Error, Result};
 
 use super::Images;
@@ -36,23 +36,31 @@ impl Images {
     }
 
     /// Brings an image here, with its signatures and all that is said of it, under the name that it has there.
-    pub async fn pull(&self, name: &Name, settings: &Settings) -> Result<Pulled> {
+    /// With a key, an image that it does not prove is refused before its layers come.
+    pub async fn pull(
+        &self,
+        name: &Name,
+        key: Option<&PublicKey>,
+        settings: &Settings,
+    ) -> Result<Pulled> {
         let client = Client::new(&name.host, settings)?;
-        registry::pull(&client, name, &self.layout).await
+        registry::pull(&client, name, &self.layout, key).await
     }
 
     /// Brings an image from one registry or repository to another, with its signatures and all that is said of
-    /// it there. Its digest stays what it is, and it gets no name here.
+    /// it there. Its digest stays what it is, and it gets no name here. With a key, an image that it does not
+    /// prove stays where it is.
     pub async fn promote(
         &self,
         from: &Name,
         to: &Name,
+        key: Option<&PublicKey>,
         settings: &Settings,
     ) -> Result<(Descriptor, Pushed)> {
         let source = Client::new(&from.host, settings)?;
         let target = Client::new(&to.host, settings)?;
         let destination = |parcel: &Parcel| self.promoted(parcel, from, to);
-        registry::promote((&source, from), &target, destination, &self.layout).await
+        registry::promote((&source, from), &target, destination, &self.layout, key).await
     }
 
     /// Says what a promotion would do. Manifests are brought here for that.
@@ -60,11 +68,15 @@ impl Images {
         &self,
         from: &Name,
         to: &Name,
+        key: Option<&PublicKey>,
         settings: &Settings,
     ) -> Result<(Descriptor, Vec<Forecast>)> {
         let source = Client::new(&from.host, settings)?;
         let target = Client::new(&to.host, settings)?;
         let parcel = registry::documents(&source, from, &self.layout).await?;
+        if let Some(key) = key {
+            registry::demand(&source, from, &parcel, &self.layout, key).await?;
+        }
         let destination = self.promoted(&parcel, from, to)?;
         let lines = registry::forecast(&target, &parcel, &destination).await?;
         Ok((parcel.root, lines))

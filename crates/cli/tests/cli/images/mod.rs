@@ -1,6 +1,6 @@
 //! Images of migrations: built, kept, run, signed.
 
-mod docker;
+mod engines;
 mod registry;
 
 use std::fs;
@@ -185,6 +185,14 @@ fn signatures_and_evidence_are_proved_or_refused() {
     stage.done(&["attest", "shop:1.4.0", "--key", "mine.key"]);
     let told = stage.done(&asked).out;
     assert!(told.contains("proved      run ") && told.contains("verified, 72 rows"), "{told}");
+    let shown = stage.done(&["inspect", "shop:1.4.0", "--key", "mine.pub"]).out;
+    assert!(shown.contains("\nSignatures and runs\n  proved "), "{shown}");
+    assert!(shown.contains("verified, 72 rows"), "{shown}");
+    let shown = stage.done(&["inspect", "shop:1.4.0", "--json"]).out;
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    let runs = shown["evidence"].as_array().expect("a list").iter();
+    let runs: Vec<&Value> = runs.filter(|one| !one["run"].is_null()).collect();
+    assert!(!runs.is_empty() && runs.iter().all(|one| one["run"]["outcome"] == "verified"));
     let doubted = stage.run(&["evidence", "shop:1.4.0", "--key", "other.pub"]);
     assert_eq!(doubted.code, Some(3), "{}", doubted.out);
     // It travels with the image.

@@ -60,7 +60,7 @@ async fn pulled(server: &Server, settings: &Settings) -> Result<Descriptor, Erro
     let layout = layout(folder.path());
     let client = Client::new(&server.host(), settings)?;
     let name = name(&server.host(), "team/shop:1");
-    let pulled = pull(&client, &name, &layout).await;
+    let pulled = pull(&client, &name, &layout, None).await;
     let named = layout.find(&name).expect("a list").is_some();
     assert_eq!(named, pulled.is_ok(), "a name is given when all is there");
     pulled.map(|pulled| pulled.image)
@@ -269,7 +269,7 @@ async fn digests_of_the_other_algorithm_are_proved_too() {
         let layout = layout(folder.path());
         let client = Client::new(&server.host(), &Settings::default()).expect("a client");
         let name = name(&server.host(), &format!("team/shop@{digest}"));
-        let pulled = pull(&client, &name, &layout).await;
+        let pulled = pull(&client, &name, &layout, None).await;
         assert_eq!(pulled.is_ok(), !wrong, "{pulled:?}");
         assert_eq!(layout.find(&name).expect("a list").is_some(), !wrong);
     }

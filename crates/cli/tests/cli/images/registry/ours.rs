@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 
 use longshore_testkit::docker::Docker;
+use longshore_testkit::podman::Podman;
 use longshore_testkit::registry::{PASSWORD, login, skopeo};
 use serde_json::Value;
 
@@ -76,6 +77,32 @@ fn images_travel_through_it_with_their_evidence() {
     let promoted = told(&other.done(&["promote", &name, &live, "--json"]));
     assert!(promoted["bytes"].as_u64().expect("a number") < 100_000, "{promoted}");
     stage.done(&["evidence", &live, "--pull", "--key", "mine.pub"]);
+}
+
+#[test]
+fn podman_takes_from_it_and_gives_to_it() {
+    let home = Stage::empty();
+    let registry = Served::start(&home, &["--root", "images"]);
+    let name = format!("{}/team/shop:1.4.0", registry.host);
+    let stage = sealed(&name);
+    let digest = told(&stage.done(&["push", &name, "--json"]))["digest"].clone();
+    let podman = Podman::prepare();
+    let run = |args: &[&str]| {
+        let ran = podman.run(args);
+        assert!(ran.status.success(), "{args:?}: {ran:?}");
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    };
+    run(&["pull", "--quiet", "--tls-verify=false", &name]);
+    let version = run(&["run", "--rm", "--ulimit", "host", &name, "--version"]);
+    assert!(version.starts_with("longshore "), "{version}");
+    let again = format!("{}/by-podman/shop:1", registry.host);
+    run(&["push", "--quiet", "--tls-verify=false", &name, &format!("docker://{again}")]);
+    let other = elsewhere(&stage);
+    other.done(&["pull", &again]);
+    verified(&other.run(&["run", &again, "--json"]));
+    // By digest, the whole list is what it was.
+    let exact = format!("{}/team/shop@{}", registry.host, digest.as_str().expect("a digest"));
+    run(&["pull", "--quiet", "--tls-verify=false", &exact]);
 }
 
 #[test]

@@ -82,6 +82,55 @@ fn an_image_is_promoted_within_a_registry_and_to_another() {
 }
 
 #[test]
+fn what_no_trusted_key_has_signed_is_refused_before_its_layers_come() {
+    let registry = Registry::shared();
+    let from = format!("{}/trust/test/shop:1.4.0", registry.host());
+    let to = format!("{}/trust/live/shop:stable", registry.host());
+    let stage = sealed(&from);
+    stage.done(&["push", &from]);
+    let other = elsewhere(&stage);
+    other.done(&["key", "other"]);
+    let wrong = ["--require-signature", "other.pub"];
+    for verb in [&["pull", &from][..], &["promote", &from, &to], &["run", &from, "--pull"]] {
+        let before = [verb, &["--dry-run"]].concat();
+        let asked =
+            if verb[0] == "promote" { vec![verb.to_vec(), before] } else { vec![verb.to_vec()] };
+        for asked in asked {
+            refused(&other, &[&asked[..], &wrong].concat(), 43, &["LS0709", "trust/test/shop"]);
+        }
+    }
+    let largest = super::blobs(&other).first().map_or(0, |(size, _)| *size);
+    assert!(largest < 100_000, "{largest} bytes of what is not trusted");
+    assert_eq!(other.done(&["images"]).out.lines().count(), 1, "it has no name");
+    refused(&other, &["tags", &to], 42, &["LS0708"]);
+    let trusted = ["--require-signature", "mine.pub"];
+    other.done(&[&["promote", &from, &to], &trusted[..]].concat());
+    let third = elsewhere(&stage);
+    third.done(&[&["pull", &to], &trusted[..]].concat());
+    verified(&third.run(&[&["run", &to, "--json"], &trusted[..]].concat()));
+}
+
+#[test]
+fn archives_and_layouts_are_pushed_as_they_are() {
+    let registry = Registry::shared();
+    let stage = sealed("shop:kept");
+    for place in ["archive:shop.tar", "oci-layout:layout"] {
+        let (kind, file) = place.split_once(':').expect("a kind and a path");
+        super::super::build(&stage, &["--index", "--plan", "plan.json", "--output", place]);
+        let elsewhere = elsewhere(&stage);
+        super::copy(&stage.join(file), &elsewhere.join(file));
+        refused(&elsewhere, &["push", place], 2, &["the image has no name to push it under"]);
+        let name = format!("{}/places/{kind}:1", registry.host());
+        let pushed = told(&elsewhere.done(&["push", place, &name, "--json"]));
+        let third = super::elsewhere(&stage);
+        let pulled = told(&third.done(&["pull", &name, "--json"]));
+        assert_eq!(pulled["digest"], pushed["digest"]);
+        verified(&third.run(&["run", &name, "--require-signature", "mine.pub", "--json"]));
+        third.done(&["evidence", &name, "--key", "mine.pub"]);
+    }
+}
+
+#[test]
 fn blobs_are_taken_from_another_repository_where_one_is_known() {
     let registry = Registry::shared();
     let one = format!("{}/mount/one:1", registry.host());
