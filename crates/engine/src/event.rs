@@ -1,15 +1,16 @@
 //! The one stream of progress: the engine emits, and bars, logs, reports and metrics listen.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::report::{Outcome, Waits};
 
 /// Something that happened. Row counts and bytes are what was added since the last event of the
 /// same kind for the same table, so that consumers only add.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// The study of a table began.
@@ -20,10 +21,10 @@ pub enum Event {
     RunStarted { run: String, name: String, version: String, plan: String, resumed: bool },
     /// A move began. `tables` holds what the plan expects and what earlier attempts have brought in.
     MoveStarted { index: usize, from: String, to: String, tables: Vec<TableTotals> },
-    /// A stage began: `prepare`, `copy`, `finish`, `verify`, `repair` or `references`.
-    StageStarted { stage: &'static str },
+    /// A stage began.
+    StageStarted { stage: Stage },
     /// A stage ended.
-    StageDone { stage: &'static str, seconds: f64 },
+    StageDone { stage: Stage, seconds: f64 },
     /// A worker took a chunk.
     ChunkStarted { table: String, chunk: usize, worker: usize },
     /// A batch was accepted by the target. `held` is the time in seconds, up to now, for which the
@@ -69,8 +70,43 @@ pub enum Event {
     RunDone { outcome: Outcome, seconds: f64 },
 }
 
+/// A stage of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// The target is claimed, and made ready.
+    Prepare,
+    /// The chunks are copied.
+    Copy,
+    /// What comes after the load is made.
+    Finish,
+    /// The target is read back.
+    Verify,
+    /// Names in rows are compared with objects.
+    References,
+}
+
+impl Stage {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Copy => "copy",
+            Self::Finish => "finish",
+            Self::Verify => "verify",
+            Self::References => "references",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// A table's totals at the start of a move.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TableTotals {
     /// The name in the target.
     pub table: String,

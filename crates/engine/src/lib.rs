@@ -24,7 +24,7 @@ mod verify;
 
 pub use cancel::Cancel;
 pub use connectors::{Connectors, Link};
-pub use event::{Event, Events, TableTotals};
+pub use event::{Event, Events, Stage, TableTotals};
 pub use plan::{
     Forecast, describe as describe_plan, in_target as plan_in_target, is_clean, make as make_plan,
     spec_digest,

@@ -15,7 +15,7 @@ use longshore_model::{Batch, Code, Error, LogicalType, Result};
 
 use crate::cancel::Cancel;
 use crate::connectors::Link;
-use crate::event::Events;
+use crate::event::{Events, Stage};
 use crate::report::ReferenceReport;
 use crate::run::stage;
 use crate::verify::blank_ledger;
@@ -56,7 +56,7 @@ pub(crate) async fn check_stage(unit: &Unit<'_>, events: &Events) -> Result<Vec<
     if unit.plan.references.is_empty() {
         return Ok(Vec::new());
     }
-    stage(events, "references", check(unit)).await
+    stage(events, Stage::References, check(unit)).await
 }
 
 /// Compares what the rows of the targets name with the objects there.

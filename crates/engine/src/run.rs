@@ -11,7 +11,7 @@ use longshore_model::{Code, Error, Kind, Result, Retry};
 
 use crate::cancel::Cancel;
 use crate::connectors::Link;
-use crate::event::{Event, Events, TableTotals};
+use crate::event::{Event, Events, Stage, TableTotals};
 use crate::job::{self, Job};
 use crate::references::{self, Unit};
 use crate::report::{self, MoveReport, Outcome, Recorder, ReferenceReport, Report};
@@ -192,12 +192,12 @@ impl Run<'_> {
     async fn run_move(&mut self, job: &Job, index: usize) -> Result<()> {
         let request = self.request;
         let prepared = prepare::prepare(job, &request.plan, index, &request.run, self.is_over);
-        let ledger = stage(&job.events, "prepare", prepared).await?;
+        let ledger = stage(&job.events, Stage::Prepare, prepared).await?;
         self.chunks_in = ledger.entries.len();
         *self.resumed |= ledger.header.run != request.run || !ledger.entries.is_empty();
         announce(request, job, &ledger, index, *self.resumed);
 
-        let copied = stage(&job.events, "copy", copy::copy(job, &ledger)).await;
+        let copied = stage(&job.events, Stage::Copy, copy::copy(job, &ledger)).await;
         // A copy that failed is reported too, where the target still answers.
         let reported = match current_ledger(job).await {
             Ok(ledger) => report_move(job, &ledger).await,
@@ -210,15 +210,18 @@ impl Run<'_> {
                 return Err(error);
             }
         }
-        stage(&job.events, "finish", finish::finish(job, &ledger)).await?;
+        stage(&job.events, Stage::Finish, finish::finish(job, &ledger)).await?;
 
         let ledger = current_ledger(job).await?;
         let mut done = report_move(job, &ledger).await?;
         if let Some(level) = request.verify {
             let mode = VerifyMode { level, independent: false, repair: false };
-            let proof =
-                stage(&job.events, "verify", verify::verify_move(job, &ledger, mode, &request.run))
-                    .await?;
+            let proof = stage(
+                &job.events,
+                Stage::Verify,
+                verify::verify_move(job, &ledger, mode, &request.run),
+            )
+            .await?;
             done.prove(proof);
         }
         *self.moves.last_mut().expect("pushed above") = done;
@@ -229,7 +232,7 @@ impl Run<'_> {
 /// Runs a stage and tells how long it took, however it ends.
 pub(crate) async fn stage<T>(
     events: &Events,
-    name: &'static str,
+    name: Stage,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let start = Instant::now();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use longshore_engine::Event;
+use longshore_engine::{Event, Stage};
 
 use super::screen::Screen;
 use super::tally::Tally;
@@ -50,7 +50,7 @@ impl Bars {
             }
             Event::StageStarted { stage } => {
                 self.clear();
-                self.whole(stage);
+                self.whole(stage.as_str());
             }
             Event::StageDone { stage, seconds: took } => {
                 self.clear();
@@ -58,7 +58,7 @@ impl Bars {
             }
             Event::StatementDone { purpose } => {
                 let purpose = purpose.clone();
-                let stage = self.tally.stage;
+                let stage = self.tally.stage.map_or("", Stage::as_str);
                 self.whole(stage).set_message(purpose);
             }
             Event::ChunkStarted { table, .. } => self.show(table),
@@ -171,7 +171,7 @@ impl Bars {
             bar.set_message(format!("{} of {}", grouped(rows_in), counted(rows, "row")));
         }
         let ((rows, rows_in), line) = (self.tally.totals(), self.tally.line(at));
-        let stage = self.tally.stage;
+        let stage = self.tally.stage.map_or("", Stage::as_str);
         let bar = self.whole(stage);
         bar.set_length(rows);
         bar.set_position(rows_in);

@@ -40,11 +40,12 @@ impl Lines {
     /// The state of things, when nothing has been said for a while.
     pub(crate) fn overdue(&mut self) -> Option<String> {
         let at = self.start.elapsed().as_secs_f64() + self.offset;
-        if at - self.last < EVERY || self.tally.stage.is_empty() {
+        if at - self.last < EVERY {
             return None;
         }
+        let stage = self.tally.stage?;
         self.last = at;
-        Some(format!("{}: {}\n", self.tally.stage, self.tally.line(at)))
+        Some(format!("{stage}: {}\n", self.tally.line(at)))
     }
 
     fn describe(&self, event: &Event) -> Option<String> {

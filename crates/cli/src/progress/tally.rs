@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use longshore_engine::Event;
+use longshore_engine::{Event, Stage};
 
 use longshore_service::number::{counted, grouped, per_second, seconds, size};
 
@@ -19,7 +19,7 @@ pub(crate) struct TableTally {
 /// What a move has reached.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    pub(crate) stage: &'static str,
+    pub(crate) stage: Option<Stage>,
     pub(crate) tables: BTreeMap<String, TableTally>,
     /// When the stage began, in seconds since the run did.
     began: f64,
@@ -35,7 +35,7 @@ impl Tally {
             Event::MoveStarted { tables, .. } => {
                 self.tables = tables.iter().map(|t| (t.table.clone(), t.into())).collect();
             }
-            Event::StageStarted { stage } => self.begin(stage, at),
+            Event::StageStarted { stage } => self.begin(*stage, at),
             Event::Copied { table, rows, bytes, .. } => {
                 self.rows += rows;
                 self.bytes += bytes;
@@ -63,9 +63,9 @@ impl Tally {
         }
     }
 
-    fn begin(&mut self, stage: &'static str, at: f64) {
-        (self.stage, self.began, self.rows, self.bytes) = (stage, at, 0, 0);
-        if stage == "verify" {
+    fn begin(&mut self, stage: Stage, at: f64) {
+        (self.stage, self.began, self.rows, self.bytes) = (Some(stage), at, 0, 0);
+        if stage == Stage::Verify {
             for table in self.tables.values_mut() {
                 table.rows = table.rows.max(table.rows_in);
                 (table.rows_in, table.bytes_in) = (0, 0);
@@ -88,7 +88,7 @@ impl Tally {
     /// `45 %, 5 s left, 12.3 MiB/s, 1,234 of 2,000 rows, 600 rows/s`: what matters most
     /// comes first, for narrow terminals. The time left follows from what this attempt has reached.
     pub(crate) fn line(&self, at: f64) -> String {
-        if self.stage == "references" {
+        if self.stage == Some(Stage::References) {
             return "the names in the rows are looked for".to_string();
         }
         let (rows, rows_in) = self.totals();
@@ -134,7 +134,7 @@ impl From<&longshore_engine::TableTotals> for TableTally {
 
 #[cfg(test)]
 mod tests {
-    use longshore_engine::Event;
+    use longshore_engine::{Event, Stage};
 
     use super::{TableTally, Tally};
 
@@ -143,7 +143,7 @@ mod tests {
         let mut tally = Tally::default();
         let whole = TableTally { rows: 2_000, chunks: 2, ..TableTally::default() };
         tally.tables.insert("orders".to_string(), whole);
-        tally.listen(1.0, &Event::StageStarted { stage: "copy" });
+        tally.listen(1.0, &Event::StageStarted { stage: Stage::Copy });
         let copied = Event::Copied {
             table: "orders".to_string(),
             worker: 0,

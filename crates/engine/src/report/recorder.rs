@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::event::Event;
+use crate::event::{Event, Stage};
 
 use super::{Performance, Sample, Step, Waits};
 
@@ -26,7 +26,7 @@ struct Record {
     began: Option<f64>,
     now: f64,
     steps: Vec<Step>,
-    open: Option<(&'static str, f64)>,
+    open: Option<(Stage, f64)>,
     curve: Curve,
     busy: Busy,
     /// When each worker's chunk last gave a batch to the target.
@@ -71,8 +71,8 @@ impl Recorder {
     pub fn steps(&self) -> Vec<Step> {
         let record = self.record();
         let mut steps = record.steps.clone();
-        if let Some((name, since)) = record.open {
-            add_step(&mut steps, name, record.now - since);
+        if let Some((stage, since)) = record.open {
+            add_step(&mut steps, stage, record.now - since);
         }
         steps
     }
@@ -100,7 +100,7 @@ impl Recorder {
     pub fn performance(&self) -> Performance {
         let record = self.record();
         let open = match record.open {
-            Some(("copy", since)) => record.now - since,
+            Some((Stage::Copy, since)) => record.now - since,
             _ => 0.0,
         };
         let done = record.steps.iter().find(|step| step.name == "copy");
@@ -127,11 +127,11 @@ impl Record {
         match event {
             Event::StageStarted { stage } => {
                 self.close(at);
-                self.open = Some((stage, at));
+                self.open = Some((*stage, at));
             }
             Event::StageDone { stage, seconds } => {
                 self.open = None;
-                add_step(&mut self.steps, stage, *seconds);
+                add_step(&mut self.steps, *stage, *seconds);
             }
             Event::ChunkStarted { worker, .. } => {
                 self.given.remove(worker);
@@ -177,23 +177,23 @@ impl Record {
 
     /// Notes that somebody worked on a batch, when it is part of the copy.
     fn work(&mut self, from: f64, to: f64) {
-        if let Some(("copy", since)) = self.open {
+        if let Some((Stage::Copy, since)) = self.open {
             self.busy.add(from.max(since), to);
         }
     }
 
     /// Ends a stage that an error cut off.
     fn close(&mut self, at: f64) {
-        if let Some((name, since)) = self.open.take() {
-            add_step(&mut self.steps, name, at - since);
+        if let Some((stage, since)) = self.open.take() {
+            add_step(&mut self.steps, stage, at - since);
         }
     }
 }
 
-fn add_step(steps: &mut Vec<Step>, name: &str, seconds: f64) {
-    match steps.iter_mut().find(|step| step.name == name) {
+fn add_step(steps: &mut Vec<Step>, stage: Stage, seconds: f64) {
+    match steps.iter_mut().find(|step| step.name == stage.as_str()) {
         Some(step) => step.seconds += seconds,
-        None => steps.push(Step { name: name.to_string(), seconds }),
+        None => steps.push(Step { name: stage.to_string(), seconds }),
     }
 }
 

@@ -5,9 +5,9 @@ use longshore_model::loss::{Action, LossKind};
 use longshore_model::spec::VerifyLevel;
 
 use super::*;
-use crate::event::Event;
+use crate::event::{Event, Stage};
 
-fn stage(recorder: &Recorder, from: f64, to: f64, name: &'static str, events: &[(f64, Event)]) {
+fn stage(recorder: &Recorder, from: f64, to: f64, name: Stage, events: &[(f64, Event)]) {
     recorder.listen(from, &Event::StageStarted { stage: name });
     for (at, event) in events {
         recorder.listen(*at, event);
@@ -61,7 +61,7 @@ fn idle_is_the_time_in_which_no_worker_holds_a_batch() {
         (8.0, copied(1, 1, 5.0)),
         (9.0, copied(0, 1, 0.0)),
     ];
-    stage(&recorder, 0.0, 10.0, "copy", &batches);
+    stage(&recorder, 0.0, 10.0, Stage::Copy, &batches);
     let performance = recorder.performance();
     assert_eq!((performance.total, performance.idle), (10.0, 3.0));
     assert!((performance.ratio - 10.0 / 7.0).abs() < 1e-9);
@@ -80,7 +80,7 @@ fn a_commit_is_work_and_the_wait_for_a_batch_is_not() {
         // Nothing was given since: an empty chunk's commit is no work on a batch.
         (9.0, done(1.0, Waits::default())),
     ];
-    stage(&recorder, 0.0, 10.0, "copy", &events);
+    stage(&recorder, 0.0, 10.0, Stage::Copy, &events);
     assert_eq!(recorder.performance().idle, 5.0);
 }
 
@@ -88,15 +88,15 @@ fn a_commit_is_work_and_the_wait_for_a_batch_is_not() {
 fn many_separate_spans_add_up_in_bounded_memory() {
     let recorder = Recorder::new();
     let batches: Vec<_> = (0..20_000).map(|i| (f64::from(i) + 1.0, copied(0, 1, 0.25))).collect();
-    stage(&recorder, 0.0, 20_000.0, "copy", &batches);
+    stage(&recorder, 0.0, 20_000.0, Stage::Copy, &batches);
     assert!((recorder.performance().ratio - 4.0).abs() < 1e-9);
 }
 
 #[test]
 fn batches_outside_the_copy_are_no_work_of_the_copy() {
     let recorder = Recorder::new();
-    stage(&recorder, 0.0, 2.0, "copy", &[(1.0, copied(0, 1, 5.0))]);
-    stage(&recorder, 2.0, 9.0, "repair", &[(8.0, copied(0, 1, 5.0))]);
+    stage(&recorder, 0.0, 2.0, Stage::Copy, &[(1.0, copied(0, 1, 5.0))]);
+    stage(&recorder, 2.0, 9.0, Stage::Verify, &[(8.0, copied(0, 1, 5.0))]);
     let performance = recorder.performance();
     assert_eq!((performance.total, performance.idle), (2.0, 1.0));
 }
@@ -105,7 +105,7 @@ fn batches_outside_the_copy_are_no_work_of_the_copy() {
 fn a_copy_without_a_batch_is_not_idle() {
     let recorder = Recorder::new();
     assert_eq!(recorder.performance().ratio, 1.0);
-    stage(&recorder, 0.0, 3.0, "copy", &[]);
+    stage(&recorder, 0.0, 3.0, Stage::Copy, &[]);
     let performance = recorder.performance();
     assert_eq!((performance.total, performance.idle, performance.ratio), (3.0, 0.0, 1.0));
 }
@@ -113,10 +113,10 @@ fn a_copy_without_a_batch_is_not_idle() {
 #[test]
 fn stages_add_up_in_their_order_and_a_failed_one_counts() {
     let recorder = Recorder::new();
-    stage(&recorder, 0.0, 1.0, "prepare", &[]);
-    stage(&recorder, 1.0, 3.0, "copy", &[]);
-    stage(&recorder, 3.0, 4.0, "prepare", &[]);
-    recorder.listen(4.0, &Event::StageStarted { stage: "copy" });
+    stage(&recorder, 0.0, 1.0, Stage::Prepare, &[]);
+    stage(&recorder, 1.0, 3.0, Stage::Copy, &[]);
+    stage(&recorder, 3.0, 4.0, Stage::Prepare, &[]);
+    recorder.listen(4.0, &Event::StageStarted { stage: Stage::Copy });
     recorder.listen(4.5, &copied(0, 1, 0.5));
     let expected = [("prepare", 2.0), ("copy", 2.5)];
     let steps = |recorder: &Recorder| -> Vec<(String, f64)> {

@@ -13,7 +13,7 @@ use longshore_model::{Code, Error, Result};
 use super::verify_move;
 use crate::cancel::Cancel;
 use crate::connectors::Link;
-use crate::event::{Event, Events, TableTotals};
+use crate::event::{self, Event, Events, TableTotals};
 use crate::job::{Job, Pace};
 use crate::plan::{Forecast, make};
 use crate::references::{self, Unit};
@@ -128,7 +128,7 @@ async fn verify_moves(
         announce(request, events, &job, &plan, index)?;
         let mut done = report_move(&job, &ledger).await?;
         let proof = verify_move(&job, &ledger, request.mode, &request.run);
-        done.prove(stage(&job.events, "verify", proof).await?);
+        done.prove(stage(&job.events, event::Stage::Verify, proof).await?);
         moves.push(done);
         last = Some(plan);
     }
