@@ -1,5 +1,6 @@
 //! The command line.
 
+mod deploy;
 mod images;
 mod registry;
 
@@ -13,6 +14,7 @@ use longshore_service::Overrides;
 use crate::failpoint::Failpoint;
 use crate::failure::EXITS;
 
+pub(crate) use deploy::{DeployArgs, LogsArgs, On, StatusArgs, StopArgs, UndeployArgs};
 pub(crate) use images::{
     AttestArgs, BuildArgs, DiffArgs, EvidenceArgs, ImagesArgs, InspectArgs, KeyArgs, RmArgs,
     SignArgs, SigningArgs, TagArgs,
@@ -153,6 +155,29 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  longshore promote registry.example.com/test/shop:1.4.0 registry.example.com/live/shop:1.4.0\n  longshore promote test.example.com/shop@sha256:… live.example.com/shop:1.4.0 --dry-run\n\nIt gets no name here. Where both are of one registry, no layer leaves it."
     )]
     Promote(PromoteArgs),
+    /// Runs an image where containers run, with as little as a container can have, and follows it.
+    #[command(
+        after_help = "Examples:\n  longshore deploy registry.example.com/team/shop:1.4.0 --on docker\n  longshore deploy shop:1.4.0 --on podman --volume /srv/shop:/work --user 1000:1000\n  longshore deploy shop:1.4.0 --on docker --dry-run\n  longshore deploy shop:1.4.0 --on docker --require-signature shop.pub -- --verify sample\n\nIt ends with the exit code of the migration. Deployed again, a running one is followed; one that has ended\nis made anew, and goes on by what is in its target. An interrupt leaves it running."
+    )]
+    Deploy(DeployArgs),
+    /// Shows what was deployed from here, and how it stands.
+    #[command(
+        after_help = "Examples:\n  longshore status\n  longshore status longshore-shop-0123456789 --json"
+    )]
+    Status(StatusArgs),
+    /// Shows what a deployment wrote, or follows it until it ends.
+    #[command(
+        after_help = "Examples:\n  longshore logs\n  longshore logs longshore-shop-0123456789 --follow"
+    )]
+    Logs(LogsArgs),
+    /// Asks a deployment to stop at a safe point.
+    #[command(
+        after_help = "Examples:\n  longshore stop longshore-shop-0123456789\n  longshore stop --grace 300\n\nDeployed again, it goes on from there."
+    )]
+    Stop(StopArgs),
+    /// Removes a deployment, its log and its secrets. What it migrated stays.
+    #[command(after_help = "Examples:\n  longshore undeploy longshore-shop-0123456789")]
+    Undeploy(UndeployArgs),
     /// The registry in the box.
     #[command(subcommand)]
     Registry(RegistryVerb),

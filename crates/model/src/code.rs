@@ -192,6 +192,18 @@ codes! {
     EvidenceUnfit "LS0710" Precondition "the run is not one of the image",
         "Name a run of this image; `longshore report --list` lists the runs.",
         "A statement on an image may only say what a run of the very plan that is sealed in it did.";
+    PlatformUnreachable "LS0801" System "a platform cannot be reached",
+        "Start it, or name its socket with --socket FILE.",
+        "Docker, Podman or Kubernetes did not answer, or the connection was lost. What was deployed there goes on without us: `longshore logs NAME --follow` follows it again.";
+    PlatformRefused "LS0802" Unsupported "a platform refused",
+        "The cause is in the message; `longshore deploy --dry-run` shows what would be sent.",
+        "The platform answered that it does not do what it was asked for: a network, a volume or an image that it does not know, a right that the account lacks, a limit that the machine does not have.";
+    DeploymentMissing "LS0803" NotFound "there is no such deployment",
+        "`longshore status` lists those that were made from here.",
+        "Deployments are known where they were made: by a record in the state folder, and by the labels of their containers.";
+    DeploymentBusy "LS0804" Busy "another image runs under the name",
+        "Wait for it, or end it with `longshore stop NAME`.",
+        "A deployment has the name of the migration and its plan unless another is given, and one name runs one image at a time.";
     Internal "LS0901" Internal "a defect in longshore",
         "Please report it with the message.",
         "Something happened that the program holds to be impossible. Nothing was committed past the last finished chunk.";

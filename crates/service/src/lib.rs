@@ -4,6 +4,7 @@
 //! time and the listener for events come from the caller.
 
 mod apart;
+mod deploy;
 mod folder;
 mod image;
 mod init;
@@ -22,11 +23,13 @@ use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
 use longshore_model::{Code, Endpoint, Error, Result};
 
+pub use deploy::{DeployOptions, DeployOrder, Deployed, Platform, Record, Records, Standing};
 pub use folder::event_line;
 pub use image::{
     BuildOrder, Difference, EngineDifference, Evidence, ImageLine, Images, Inspection, LayerLine,
     PackageDifference, Place, Referrer, Removal, Unpacked, refuse_local, tags,
 };
+pub use longshore_deploy::{Line, Mount, State};
 pub use run::{Ended, Machine, RunOrder, VerifyOrder};
 pub use secret::{Lookup, Secrets};
 pub use source::{Overrides, load, load_plan};

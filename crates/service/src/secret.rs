@@ -27,6 +27,11 @@ pub(crate) fn is_in(text: &str) -> bool {
     text.contains(OPEN)
 }
 
+/// The names of the secrets that a text refers to.
+pub(crate) fn named_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split(OPEN).skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name)
+}
+
 /// A text without its references to secrets.
 pub(crate) fn without_references(text: &str) -> String {
     let mut parts = text.split(OPEN);
@@ -69,7 +74,13 @@ impl Secrets {
         Ok(out)
     }
 
-    fn value(&self, name: &str) -> Result<String> {
+    /// Whether there is a secret or a variable of a name.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        (self.lookup)(name).is_ok_and(|value| value.is_some())
+    }
+
+    /// The value of a secret.
+    pub(crate) fn value(&self, name: &str) -> Result<String> {
         let value = (self.lookup)(name)?.ok_or_else(|| {
             Error::new(Code::SecretMissing, "a secret is not set").with("secret", name).hint(
                 format!(

@@ -57,6 +57,18 @@ impl Store {
         }
     }
 
+    /// The folder of a run that was made elsewhere.
+    pub(crate) fn adopt(&self, run: &str) -> Result<RunFolder> {
+        let is_id = !run.is_empty() && run.bytes().all(|c| c.is_ascii_hexdigit() || c == b'-');
+        if !is_id {
+            return Err(Error::new(Code::SpecInvalid, "the id of a run is not understood"));
+        }
+        let path = self.runs.join(run);
+        std::fs::create_dir_all(&path)
+            .map_err(|error| Error::io("make the folder of the run", path.display(), error))?;
+        Ok(RunFolder { id: run.to_string(), path })
+    }
+
     /// The runs, the oldest first.
     pub fn list(&self) -> Result<Vec<RunFolder>> {
         let unreadable = |error| Error::io("list the runs", self.runs.display(), error);

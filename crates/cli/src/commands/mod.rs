@@ -1,6 +1,7 @@
 //! The verbs: arguments to service, and the answer to the terminal. Each returns the exit code.
 
 mod build;
+mod deploy;
 mod diff;
 mod evidence;
 mod explain;
@@ -17,6 +18,7 @@ mod serve;
 mod verify;
 
 pub(crate) use build::build;
+pub(crate) use deploy::{deploy, logs, status, stop, undeploy};
 pub(crate) use diff::diff;
 pub(crate) use evidence::{attest, evidence, key, sign};
 pub(crate) use explain::explain;

@@ -56,6 +56,23 @@ impl Progress {
         Listener::new(move |event| mode.transfer(&event, &transfer))
     }
 
+    /// Takes a line of events that another process wrote with `--json`.
+    pub(crate) fn relay(&self, line: &str) {
+        if let Mode::Json(output, _) = &*self.0 {
+            return output.print(&format!("{line}\n"));
+        }
+        #[derive(serde::Deserialize)]
+        struct Told {
+            at: f64,
+            #[serde(flatten)]
+            event: Event,
+        }
+        // Results and errors have their own lines, which are no events of the engine.
+        if let Ok(told) = serde_json::from_str::<Told>(line) {
+            self.0.listen(told.at, &told.event);
+        }
+    }
+
     /// Says that time has passed, about every second.
     pub(crate) fn tick(&self) {
         if let Mode::Lines(output, lines) = &*self.0 {

@@ -101,12 +101,47 @@ impl Images {
         }
     }
 
+    /// The sealed migration and its plan, as they are written.
+    pub(crate) fn sealed_files(&self, root: &Descriptor) -> Result<(String, String)> {
+        let images = Image::all(&self.layout, root)?;
+        let first = images.first().ok_or_else(|| not_a_migration(root))?;
+        let mut files = self.files(first)?;
+        let mut take = |path: &str| {
+            let bytes = files.remove(path).ok_or_else(|| not_a_migration(root))?;
+            Ok::<_, Error>(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        Ok((take("migration/migration.yaml")?, take("migration/plan.json")?))
+    }
+
+    /// The image for a platform.
+    pub(crate) fn for_platform(&self, root: &Descriptor, platform: &Platform) -> Result<Image> {
+        Image::for_platform(&self.layout, root, platform)
+    }
+
+    /// An archive of an image, which goes when it is dropped.
+    pub(crate) fn archive(&self, image: &Descriptor, name: &Name) -> Result<Archive> {
+        let file = self.state.join(format!("deploy-{}.tar", std::process::id()));
+        let archive = Archive(file);
+        archive::write(&self.layout, image, name, &archive.0)?;
+        Ok(archive)
+    }
+
     /// The bill of materials of the image for a platform.
     pub fn sbom(&self, root: &Descriptor, platform: &Platform) -> Result<Vec<u8>> {
         let image = Image::for_platform(&self.layout, root, platform)?;
         let mut files = self.files(&image)?;
         let engine = files.remove("longshore").ok_or_else(|| not_a_migration(&image.descriptor))?;
         sbom(&Engine::of(engine)?)
+    }
+}
+
+/// A file for a while.
+pub(crate) struct Archive(pub(crate) PathBuf);
+
+impl Drop for Archive {
+    fn drop(&mut self) {
+        // What cannot be removed does no harm.
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 

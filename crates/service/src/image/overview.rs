@@ -122,9 +122,7 @@ impl Images {
         let users = self.users()?;
         let images = Image::all(&self.layout, root)?;
         let first = images.first().ok_or_else(|| super::not_a_migration(root))?;
-        let mut files = self.files(first)?;
-        let mut take = |path: &str| files.remove(path).ok_or_else(|| super::not_a_migration(root));
-        let (migration, plan) = (take("migration/migration.yaml")?, take("migration/plan.json")?);
+        let (migration, plan) = self.sealed_files(root)?;
         let index = self.layout.index()?.manifests;
         let names = index.iter().filter(|one| one.digest == root.digest).filter_map(named);
         Ok(Inspection {
@@ -137,8 +135,8 @@ impl Images {
                 .map(|image| self.platform(image, root, &users))
                 .collect::<Result<_>>()?,
             evidence: self.evidence(root, key)?,
-            migration: String::from_utf8_lossy(&migration).into_owned(),
-            plan: longshore_image::document::from_json("plan", &plan)?,
+            migration: migration,
+            plan: longshore_image::document::from_json("plan", plan.as_bytes())?,
         })
     }
 

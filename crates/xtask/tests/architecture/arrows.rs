@@ -12,6 +12,7 @@ const ENGINE: &str = "longshore-engine";
 const CONNECTORS: &str = "longshore-connectors";
 const IMAGE: &str = "longshore-image";
 const REGISTRY: &str = "longshore-registry";
+const DEPLOY: &str = "longshore-deploy";
 const SERVICE: &str = "longshore-service";
 const CLI: &str = "longshore-cli";
 const SERVICES: &str = "longshore-services";
@@ -28,7 +29,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (ENGINE, &[MODEL]),
     (IMAGE, &[MODEL]),
     (REGISTRY, &[MODEL, IMAGE]),
-    (SERVICE, &[MODEL, ENGINE, CONNECTORS, IMAGE]),
+    (DEPLOY, &[MODEL]),
+    (SERVICE, &[MODEL, ENGINE, CONNECTORS, IMAGE, DEPLOY]),
     (CLI, &[MODEL, ENGINE, SERVICE, IMAGE, REGISTRY]),
     (SERVICES, &[]),
     (TESTKIT, &[MODEL, ENGINE, SERVICES]),
@@ -50,7 +52,8 @@ const QUARANTINES: &[(&str, &[&str])] = &[
     ("parquet", &["longshore-objects", BENCH]),
     ("proptest", &[TESTKIT]),
     ("rcgen", &[TESTKIT]),
-    ("tar", &[IMAGE]),
+    ("bollard", &[DEPLOY]),
+    ("tar", &[IMAGE, DEPLOY]),
     ("tempfile", &[TESTKIT, DECODERS]),
 ];
 
