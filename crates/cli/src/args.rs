@@ -14,7 +14,9 @@ use longshore_service::Overrides;
 use crate::failpoint::Failpoint;
 use crate::failure::EXITS;
 
-pub(crate) use deploy::{DeployArgs, LogsArgs, On, StatusArgs, StopArgs, UndeployArgs};
+pub(crate) use deploy::{
+    ConfinedVerb, DeployArgs, LogsArgs, On, StatusArgs, StopArgs, UndeployArgs,
+};
 pub(crate) use images::{
     AttestArgs, BuildArgs, DiffArgs, EvidenceArgs, ImagesArgs, InspectArgs, KeyArgs, RmArgs,
     SignArgs, SigningArgs, TagArgs,
@@ -159,7 +161,7 @@ pub(crate) enum Verb {
     #[command(
         after_help = "Examples:\n  longshore deploy registry.example.com/team/shop:1.4.0 --on docker\n  longshore deploy shop:1.4.0 --on podman --volume /srv/shop:/work --user 1000:1000\n  longshore deploy shop:1.4.0 --on docker --dry-run\n  longshore deploy shop:1.4.0 --on docker --require-signature shop.pub -- --verify sample\n\nIt ends with the exit code of the migration. Deployed again, a running one is followed; one that has ended\nis made anew, and goes on by what is in its target. An interrupt leaves it running."
     )]
-    Deploy(DeployArgs),
+    Deploy(Box<DeployArgs>),
     /// Shows what was deployed from here, and how it stands.
     #[command(
         after_help = "Examples:\n  longshore status\n  longshore status longshore-shop-0123456789 --json"
@@ -205,6 +207,9 @@ pub(crate) enum Verb {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Parts of `deploy --on local`.
+    #[command(subcommand, hide = true)]
+    Confined(ConfinedVerb),
     /// Writes the reference pages into a folder.
     #[command(hide = true)]
     Reference {

@@ -51,6 +51,16 @@ fn main() -> ExitCode {
         interrupt::leave_with_input();
     }
     let output = Output::of_process();
+    // What confines itself must do so before it has threads.
+    if let Verb::Confined(verb) = &cli.verb {
+        return ExitCode::from(match commands::confined(verb) {
+            Ok(()) => DONE,
+            Err(error) => {
+                failure::show(&output, &error, false);
+                failure::exit_of(error.kind())
+            }
+        });
+    }
     let result = start(&cli, &output).and_then(|code| {
         output.close()?;
         Ok(code)
@@ -99,6 +109,7 @@ async fn perform(cli: &Cli, output: &Output) -> Result<u8> {
         Verb::Logs(args) => commands::logs(args, &context).await,
         Verb::Stop(args) => commands::stop(args, &context).await,
         Verb::Undeploy(args) => commands::undeploy(args, &context).await,
+        Verb::Confined(verb) => commands::confined(verb).map(|()| DONE),
         Verb::Registry(RegistryVerb::Serve(args)) => commands::serve(args, &context).await,
         Verb::Registry(RegistryVerb::Gc(args)) => commands::gc(args, &context),
         Verb::Report(args) => commands::report(args, &context),

@@ -5,9 +5,14 @@
 
 mod containers;
 mod deployment;
+pub mod kubernetes;
+pub mod local;
+mod site;
 
 pub use containers::{Containers, Kind};
 pub use deployment::{Deployment, Found, Limits, Line, Mount, Sealed, State};
+pub use local::Local;
+pub use site::Site;
 
 /// The label that every container of ours has: the deployment's name.
 pub const DEPLOYMENT: &str = "dev.longshore.deployment";

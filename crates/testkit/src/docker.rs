@@ -1,7 +1,7 @@
 //! A Docker engine of its own: its images, containers and socket are in a folder that goes with it.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -49,6 +49,11 @@ impl Docker {
             assert!(start.elapsed() < PATIENCE, "Docker takes the rights of root:\n{log}");
             sleep(Duration::from_millis(100));
         }
+    }
+
+    /// The socket of its API.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
     }
 
     /// A command of its client.

@@ -24,6 +24,8 @@ mod server;
 pub mod size;
 pub mod store_server;
 
+pub use longshore_services::kubernetes_schemas;
+
 pub use http_faults::{Fault, HttpFaults};
 pub use memory::{Counts, Memory, Store};
 pub use null::Null;

@@ -30,6 +30,7 @@ static ABOUT: About = About {
     title: "Nothing, for measuring",
     chosen_by: None,
     local: false,
+    port: None,
     schemes: &["null"],
     example: "null:bench?rows=1000000",
     options: &[("rows", "rows in each table of the source"), ("tables", "number of tables")],

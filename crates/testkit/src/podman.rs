@@ -1,15 +1,21 @@
 //! A Podman of its own: its images, containers and settings are in a folder that goes with it.
 
-use std::fs;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Podman, which takes the rights of root. Its containers have no network but their own.
 #[derive(Debug)]
 pub struct Podman {
     folder: TempDir,
+    service: Option<Child>,
 }
 
 impl Podman {
@@ -20,7 +26,7 @@ impl Podman {
     pub fn prepare() -> Self {
         // A socket's path must be short.
         let folder = tempfile::Builder::new().prefix("ls-podman").tempdir_in("/tmp");
-        let podman = Self { folder: folder.expect("a folder") };
+        let podman = Self { folder: folder.expect("a folder"), service: None };
         let at = |name: &str| podman.folder.path().join(name);
         // It looks for the rules of trust in the home folder.
         fs::create_dir_all(at(".config/containers")).expect("a folder");
@@ -36,6 +42,31 @@ impl Podman {
             ),
         );
         podman
+    }
+
+    /// Starts the service of its API.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn serve(&mut self) {
+        let address = format!("unix://{}", self.socket().display());
+        let mut command = self.command(&["system", "service", "--time", "0", &address]);
+        let log = File::create(self.folder.path().join("log")).expect("a log");
+        command.stdout(log.try_clone().expect("a log")).stderr(log);
+        // A signal to this process's group, such as Ctrl-C, is not for the service.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        self.service = Some(command.spawn().expect("podman starts"));
+        let start = Instant::now();
+        while UnixStream::connect(self.socket()).is_err() {
+            let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(start.elapsed() < PATIENCE, "Podman takes the rights of root:\n{log}");
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The socket of its API.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
     }
 
     /// A command of it.
@@ -57,15 +88,14 @@ impl Podman {
     pub fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().expect("podman starts: cargo x services fetches it")
     }
-
-    /// The folder of its settings, images and containers.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
 }
 
 impl Drop for Podman {
     fn drop(&mut self) {
+        if let Some(service) = &mut self.service {
+            let _ = service.kill();
+            let _ = service.wait();
+        }
         let _ = self.command(&["rm", "--all", "--force", "--time", "0"]).output();
         // What a container that was killed has left mounted holds its folder.
         for mounted in ["data", "run"] {

@@ -88,6 +88,7 @@ static ABOUT: About = About {
     title: "A store that fails as it is told",
     chosen_by: None,
     local: false,
+    port: None,
     schemes: &["scripted"],
     example: "scripted:name",
     options: &[],

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use longshore_model::spec::Size;
-use longshore_service::{Mount, Place};
+use longshore_service::{Claim, Mount, Place};
 
 use super::TrustArgs;
 
@@ -15,6 +15,25 @@ pub(crate) enum On {
     Docker,
     /// Podman, over its socket.
     Podman,
+    /// This machine itself, confined as far as its kernel grants that.
+    Local,
+    /// Kubernetes: with --dry-run, which writes its objects.
+    Kubernetes,
+}
+
+/// What a process of ours does for a deployment on this machine itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfinedVerb {
+    /// Starts the engine of a deployment, and waits for it.
+    Supervise {
+        /// The deployment's folder.
+        folder: PathBuf,
+    },
+    /// Becomes the engine, confined.
+    Enter {
+        /// The deployment's folder.
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -50,6 +69,18 @@ pub(crate) struct DeployArgs {
     /// too, and come to it as files.
     #[arg(long, short, value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
+    /// The namespace of Kubernetes.
+    #[arg(long, value_name = "NAME", help_heading = "Kubernetes")]
+    pub(crate) namespace: Option<String>,
+    /// A PersistentVolumeClaim that it sees, and where: NAME:PLACE or NAME:PLACE:ro; can be given again.
+    #[arg(long, value_name = "CLAIM", help_heading = "Kubernetes")]
+    pub(crate) claim: Vec<Claim>,
+    /// A port that it may reach; can be given again. Those of source and target without it.
+    #[arg(long, value_name = "PORT", help_heading = "Kubernetes")]
+    pub(crate) egress: Vec<u16>,
+    /// The object that holds the secrets; the deployment's name and -secrets without it.
+    #[arg(long, value_name = "NAME", help_heading = "Kubernetes")]
+    pub(crate) secret: Option<String>,
     /// Do not follow it.
     #[arg(long, short)]
     pub(crate) detach: bool,

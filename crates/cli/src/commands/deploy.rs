@@ -8,12 +8,12 @@ use longshore_engine::Cancel;
 use longshore_engine::report::{Outcome, Report};
 use longshore_model::{Code, Error, Result};
 use longshore_service::{
-    DeployOptions, DeployOrder, Deployed, Images, Line, Place, Platform, Record, Records, Standing,
-    State,
+    Cluster, DeployOptions, DeployOrder, Deployed, Images, Line, Place, Platform, Record, Records,
+    Standing, State, Wanted, enter_confined, refuse_local, supervise_confined,
 };
 use serde_json::{Value, json};
 
-use crate::args::{DeployArgs, LogsArgs, On, StatusArgs, StopArgs, UndeployArgs};
+use crate::args::{ConfinedVerb, DeployArgs, LogsArgs, On, StatusArgs, StopArgs, UndeployArgs};
 use crate::commands::evidence::public_key;
 use crate::commands::images::columns;
 use crate::commands::registry;
@@ -37,15 +37,22 @@ pub(crate) async fn deploy(args: &DeployArgs, context: &Context) -> Result<u8> {
     if let Some(key) = &key {
         images.demand(&image, key)?;
     }
-    let order = DeployOrder {
+    let wanted = Wanted {
         image: &image,
         name: match &args.image {
             Place::Name(name) => name.to_string(),
             place => place.to_string(),
         },
-        on: platform(args.on, args.socket.clone())?,
         options: options(args),
+    };
+    if matches!(args.on, On::Kubernetes) {
+        return for_kubernetes(args, &wanted, &images, context);
+    }
+    let order = DeployOrder {
+        wanted,
+        on: platform(args.on, args.socket.clone(), context)?,
         private: private_folder(context),
+        launcher: launcher()?,
         now: SystemTime::now(),
     };
     if args.dry_run {
@@ -53,18 +60,45 @@ pub(crate) async fn deploy(args: &DeployArgs, context: &Context) -> Result<u8> {
         context.print(&format!("{body:#}\n"));
         return Ok(DONE);
     }
-    for path in context.service.unseen(&order, &images)? {
+    for path in context.service.unseen(&order.wanted, &images)? {
         context.output.note(&format!(
             "warning: the migration names {path}, which no --volume brings into the container\n"
         ));
     }
     let records = Records::of(&context.state);
     let (record, how) = context.service.deploy(&order, &images, &records).await?;
-    tell(&record, how, context);
+    tell(&record, how, context)?;
     match args.detach {
         true => Ok(DONE),
         false => follow(&record, context).await,
     }
+}
+
+/// Writes the objects that deploy the image in Kubernetes.
+fn for_kubernetes(
+    args: &DeployArgs,
+    wanted: &Wanted<'_>,
+    images: &Images,
+    context: &Context,
+) -> Result<u8> {
+    let Place::Name(name) = &args.image else {
+        return Err(Error::new(Code::Usage, "a cluster pulls from a registry")
+            .hint("Push the image, and name it: longshore push PLACE HOST/REPOSITORY:TAG."));
+    };
+    refuse_local(name)?;
+    if !args.dry_run {
+        return Err(Error::new(Code::Unsupported, "Kubernetes is not spoken to yet").hint(
+            "Write its objects with --dry-run, and give them to `kubectl apply --filename -`.",
+        ));
+    }
+    let cluster = Cluster {
+        namespace: args.namespace.clone(),
+        secret: args.secret.clone(),
+        ports: args.egress.clone(),
+        claims: args.claim.clone(),
+    };
+    context.print(&context.service.for_kubernetes(wanted, name, cluster, images)?);
+    Ok(DONE)
 }
 
 fn options(args: &DeployArgs) -> DeployOptions {
@@ -80,11 +114,13 @@ fn options(args: &DeployArgs) -> DeployOptions {
     }
 }
 
-fn tell(record: &Record, how: Deployed, context: &Context) {
+fn tell(record: &Record, how: Deployed, context: &Context) -> Result<()> {
+    let measures = record.measures()?;
     if context.json {
-        let line = json!({ "event": "deployed", "how": how, "deployment": record });
+        let line =
+            json!({ "event": "deployed", "how": how, "deployment": record, "isolation": measures });
         context.print(&format!("{line}\n"));
-        return;
+        return Ok(());
     }
     let what = match how {
         Deployed::Started => "is started",
@@ -92,6 +128,24 @@ fn tell(record: &Record, how: Deployed, context: &Context) {
     };
     context.print(&format!("{} {what} on {}\n", record.name, record.platform.name()));
     context.print(&format!("  image   {}\n  digest  {}\n", record.image, record.digest));
+    for one in measures {
+        let holds = if one.holds { "yes" } else { "NO " };
+        context.print(&format!("  {holds}     {}: {}\n", one.what, one.why));
+    }
+    Ok(())
+}
+
+/// What a process of ours does for a deployment on this machine itself.
+pub(crate) fn confined(verb: &ConfinedVerb) -> Result<()> {
+    match verb {
+        ConfinedVerb::Supervise { folder } => supervise_confined(folder, &launcher()?),
+        ConfinedVerb::Enter { folder } => Err(enter_confined(folder)),
+    }
+}
+
+/// This program, also when its file was replaced meanwhile.
+fn launcher() -> Result<PathBuf> {
+    std::env::current_exe().map_err(|error| Error::io("find this program", "/proc/self/exe", error))
 }
 
 pub(crate) async fn status(args: &StatusArgs, context: &Context) -> Result<u8> {
@@ -249,29 +303,38 @@ async fn ended(record: &Record, told: &Told, context: &Context) -> Result<u8> {
     }
 }
 
-/// The platform with its socket: the one that is given, that of the variable which its own client reads, or the usual
-/// one.
-fn platform(on: On, socket: Option<PathBuf>) -> Result<Platform> {
-    let (variable, usual) = match on {
-        On::Docker => ("DOCKER_HOST", vec![PathBuf::from("/var/run/docker.sock")]),
+fn platform(on: On, socket: Option<PathBuf>, context: &Context) -> Result<Platform> {
+    Ok(match on {
+        On::Docker => {
+            let usual = vec![PathBuf::from("/var/run/docker.sock")];
+            Platform::Docker { socket: choose(socket, "DOCKER_HOST", usual)? }
+        }
         On::Podman => {
             let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
             let own = own.map(|folder| folder.join("podman/podman.sock"));
             let of_root = PathBuf::from("/run/podman/podman.sock");
-            ("CONTAINER_HOST", own.into_iter().chain([of_root]).collect())
+            let usual = own.into_iter().chain([of_root]).collect();
+            Platform::Podman { socket: choose(socket, "CONTAINER_HOST", usual)? }
         }
-    };
-    let socket = match socket.or(told_socket(variable)?) {
-        Some(socket) => socket,
-        None => {
-            let there = usual.iter().find(|socket| socket.exists());
-            there.unwrap_or(&usual[usual.len() - 1]).clone()
+        On::Local | On::Kubernetes => {
+            let folder = context.state.join("local");
+            let folder = std::path::absolute(&folder)
+                .map_err(|error| Error::io("find a folder", folder.display(), error))?;
+            Platform::Local { folder }
         }
-    };
-    Ok(match on {
-        On::Docker => Platform::Docker { socket },
-        On::Podman => Platform::Podman { socket },
     })
+}
+
+/// The socket that is given, that of the variable which the platform's own client reads, or a usual one.
+fn choose(given: Option<PathBuf>, variable: &str, usual: Vec<PathBuf>) -> Result<PathBuf> {
+    if let Some(socket) = given {
+        return Ok(socket);
+    }
+    if let Some(socket) = told_socket(variable)? {
+        return Ok(socket);
+    }
+    let there = usual.iter().find(|socket| socket.exists());
+    Ok(there.or(usual.last()).cloned().unwrap_or_default())
 }
 
 fn told_socket(variable: &str) -> Result<Option<PathBuf>> {

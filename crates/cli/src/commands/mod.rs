@@ -18,7 +18,7 @@ mod serve;
 mod verify;
 
 pub(crate) use build::build;
-pub(crate) use deploy::{deploy, logs, status, stop, undeploy};
+pub(crate) use deploy::{confined, deploy, logs, status, stop, undeploy};
 pub(crate) use diff::diff;
 pub(crate) use evidence::{attest, evidence, key, sign};
 pub(crate) use explain::explain;

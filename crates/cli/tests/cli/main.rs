@@ -2,6 +2,7 @@
 
 mod definitions;
 mod demo;
+mod deploy;
 mod dialects;
 mod errors;
 mod guides;

@@ -57,6 +57,7 @@ const fn about(
         title,
         chosen_by: None,
         local: false,
+        port: Some(3306),
         schemes,
         example,
         options: address::OPTIONS,

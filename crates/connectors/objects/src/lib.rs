@@ -81,6 +81,7 @@ static ABOUT: About = About {
     title: "Folders of Parquet, CSV, JSON Lines and Arrow files",
     chosen_by: None,
     local: true,
+    port: None,
     schemes: &["file"],
     example: "file:out?format=parquet",
     options: &[
@@ -150,6 +151,7 @@ fn in_store(provider: Provider) -> About {
         name,
         title,
         local: false,
+        port: Some(443),
         schemes,
         example,
         options: [ABOUT.options, provider.options()].concat().leak(),

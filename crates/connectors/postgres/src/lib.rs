@@ -50,6 +50,7 @@ static ABOUT: About = About {
     title: "PostgreSQL",
     chosen_by: None,
     local: false,
+    port: Some(5432),
     schemes: &["postgres", "postgresql"],
     example: "postgres://me@db.example.com/shop",
     options: address::OPTIONS,

@@ -39,6 +39,7 @@ static ABOUT: About = About {
     title: "SQLite",
     chosen_by: None,
     local: true,
+    port: None,
     schemes: &["sqlite"],
     example: "sqlite:shop.db",
     options: &[],

@@ -4,14 +4,16 @@ mod prepare;
 mod record;
 mod results;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use longshore_deploy::{Containers, Deployment, Found, Kind, Line, State};
+use longshore_deploy::kubernetes::{self, Cluster};
+use longshore_deploy::local::{Files, Measure};
+use longshore_deploy::{Containers, Deployment, Found, Kind, Line, Local, Site, State};
 use longshore_image::Name;
-use longshore_image::document::Descriptor;
+use longshore_image::document::{self, Descriptor};
 use longshore_model::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -34,20 +36,33 @@ pub enum Platform {
         /// The socket.
         socket: PathBuf,
     },
+    /// This machine, without an engine of containers.
+    Local {
+        /// The folder of such deployments.
+        folder: PathBuf,
+    },
 }
 
-/// What is to be deployed.
-pub struct DeployOrder<'a> {
+/// What is to be deployed, wherever that is.
+pub struct Wanted<'a> {
     /// The image.
     pub image: &'a Descriptor,
     /// The name that it has for people.
     pub name: String,
-    /// Where.
-    pub on: Platform,
     /// How.
     pub options: DeployOptions,
+}
+
+/// What is to be deployed, and where.
+pub struct DeployOrder<'a> {
+    /// What.
+    pub wanted: Wanted<'a>,
+    /// Where.
+    pub on: Platform,
     /// The folder for the files of secrets, in memory where the machine has such a folder.
     pub private: PathBuf,
+    /// The program that starts engines on this machine itself.
+    pub launcher: PathBuf,
     /// The time.
     pub now: SystemTime,
 }
@@ -80,14 +95,17 @@ impl Platform {
         match self {
             Self::Docker { .. } => "docker",
             Self::Podman { .. } => "podman",
+            Self::Local { .. } => "local",
         }
     }
 
-    async fn containers(&self) -> Result<Containers> {
-        match self {
-            Self::Docker { socket } => Containers::connect(Kind::Docker, socket).await,
-            Self::Podman { socket } => Containers::connect(Kind::Podman, socket).await,
-        }
+    async fn site(&self) -> Result<Site> {
+        let connect = |kind, socket| Containers::connect(kind, socket);
+        Ok(match self {
+            Self::Docker { socket } => Site::Containers(connect(Kind::Docker, socket).await?),
+            Self::Podman { socket } => Site::Containers(connect(Kind::Podman, socket).await?),
+            Self::Local { folder } => Site::Local(Local::of(folder)),
+        })
     }
 }
 
@@ -100,27 +118,27 @@ impl Service {
         images: &Images,
         records: &Records,
     ) -> Result<(Record, Deployed)> {
-        let mut deployment = self.deployment(order, images)?;
-        let secrets = self.deployed_secrets(order.image, images)?;
-        let containers = order.on.containers().await?;
+        let deployment = self.deployment(&order.wanted, images)?;
+        let secrets = self.deployed_secrets(order.wanted.image, images)?;
+        let site = order.on.site().await?;
         let record = Record::of(&deployment, order, rfc3339(order.now));
-        if let Some(found) = containers.find(&deployment.name).await? {
+        if let Some(found) = site.find(&deployment.name).await? {
             refuse_another(&found, &deployment)?;
             if matches!(found.state, State::Running { .. }) {
                 return Ok((record, Deployed::Joined));
             }
-            containers.remove(&deployment.name).await?;
+            site.remove(&deployment.name).await?;
         }
-        let id = match containers.holds(&deployment.image).await? {
-            Some(id) => id,
-            None => self.hand_over(&containers, &deployment, order, images).await?,
-        };
         records.keep(&record)?;
-        if !secrets.is_empty() {
-            let folder = prepare::write_secrets(&order.private, &deployment.name, &secrets)?;
-            deployment.secrets_folder = Some(folder);
-        }
-        if let Err(error) = containers.start(&deployment, &id).await {
+        let started = match &site {
+            Site::Containers(site) => start(site, deployment, &secrets, order, images).await,
+            Site::Local(site) => {
+                let here = images.unpack(order.wanted.image, &document::Platform::here())?;
+                let files = Files { engine: &here.engine, migration: &here.migration };
+                site.start(&deployment, &files, &secrets, &order.launcher).await
+            }
+        };
+        if let Err(error) = started {
             records.forget(&record.name)?;
             prepare::remove_secrets(&order.private, &record.name)?;
             return Err(self.secrets().redact_error(error));
@@ -128,38 +146,78 @@ impl Service {
         Ok((record, Deployed::Started))
     }
 
-    /// What would be sent to deploy an image.
+    /// What would be sent, or started, to deploy an image.
     pub fn rendered(&self, order: &DeployOrder<'_>, images: &Images) -> Result<serde_json::Value> {
-        let mut deployment = self.deployment(order, images)?;
+        let mut deployment = self.deployment(&order.wanted, images)?;
         if !deployment.secrets.is_empty() {
             deployment.secrets_folder =
                 Some(prepare::secrets_folder(&order.private, &deployment.name));
         }
-        Containers::render(&deployment)
+        match &order.on {
+            Platform::Local { .. } => serde_json::to_value(&deployment).map_err(|error| {
+                Error::new(Code::Internal, "the deployment cannot be shown").because(error)
+            }),
+            _ => Containers::render(&deployment),
+        }
     }
+}
 
-    async fn hand_over(
+impl Service {
+    /// The objects that deploy an image in Kubernetes, as YAML. The image must be in a registry, under a name.
+    pub fn for_kubernetes(
         &self,
-        containers: &Containers,
-        deployment: &Deployment,
-        order: &DeployOrder<'_>,
+        wanted: &Wanted<'_>,
+        name: &Name,
+        mut cluster: Cluster,
         images: &Images,
     ) -> Result<String> {
-        let name: Name = deployment.image.name.parse().unwrap_or_else(|_| prepare::plain_name());
-        let archive = images.archive(order.image, &name)?;
-        containers.load(&archive.0, &deployment.image).await
+        let mut deployment = self.deployment(wanted, images)?;
+        deployment.image.name = name.at(&wanted.image.digest).to_string();
+        if !deployment.mounts.is_empty() {
+            return Err(Error::new(Code::Usage, "a cluster has no folders of this machine").hint(
+                "Name a PersistentVolumeClaim with --claim NAME:PLACE instead of a --volume.",
+            ));
+        }
+        if cluster.ports.is_empty() {
+            cluster.ports = self.ports(wanted.image, images)?;
+        }
+        kubernetes::yaml(&deployment, &cluster)
     }
+}
+
+/// Starts a deployment in an engine of containers, which is given the image where it has not got it.
+async fn start(
+    containers: &Containers,
+    mut deployment: Deployment,
+    secrets: &BTreeMap<String, String>,
+    order: &DeployOrder<'_>,
+    images: &Images,
+) -> Result<()> {
+    let id = match containers.holds(&deployment.image).await? {
+        Some(id) => id,
+        None => {
+            let name = deployment.image.name.parse();
+            let name: Name = name.unwrap_or_else(|_| prepare::plain_name());
+            let archive = images.archive(order.wanted.image, &name)?;
+            containers.load(&archive.0, &deployment.image).await?
+        }
+    };
+    if !secrets.is_empty() {
+        let folder = prepare::write_secrets(&order.private, &deployment.name, secrets)?;
+        deployment.secrets_folder = Some(folder);
+    }
+    containers.start(&deployment, &id).await
 }
 
 impl Record {
     /// What the deployment writes, from its beginning; with `follow`, until it ends.
     pub async fn lines(&self, follow: bool) -> Result<BoxStream<'static, Result<Line>>> {
-        Ok(self.platform.containers().await?.lines(&self.name, follow).boxed())
+        Ok(self.platform.site().await?.lines(&self.name, follow))
     }
 
     /// How it stands.
     pub async fn state(&self) -> Result<Option<State>> {
-        let found = self.platform.containers().await?.find(&self.name).await?;
+        let found = self.platform.site().await?.find(&self.name).await?;
         Ok(found.map(|found| found.state))
     }
 
@@ -174,19 +232,27 @@ impl Record {
 
     /// Asks it to stop at a safe point, and ends it when it has not after `grace` seconds.
     pub async fn stop(&self, grace: u32) -> Result<()> {
-        self.platform.containers().await?.stop(&self.name, grace).await
+        self.platform.site().await?.stop(&self.name, grace).await
     }
 
     /// Removes it with all that it kept, also while it runs.
     pub async fn remove(&self, private: &Path, records: &Records) -> Result<()> {
-        self.platform.containers().await?.remove(&self.name).await?;
+        self.platform.site().await?.remove(&self.name).await?;
         prepare::remove_secrets(private, &self.name)?;
         records.forget(&self.name)
     }
 
     /// Brings what a run of it has left here; `None` where it has left nothing.
     pub async fn fetch(&self, run: &str, store: &Store) -> Result<Option<RunFolder>> {
-        results::fetch(&self.platform.containers().await?, &self.name, run, store).await
+        results::fetch(&self.platform.site().await?, &self.name, run, store).await
+    }
+
+    /// What keeps it apart from the machine, where that is not the matter of an engine of containers.
+    pub fn measures(&self) -> Result<Vec<Measure>> {
+        match &self.platform {
+            Platform::Local { folder } => Local::of(folder).measures(&self.name),
+            _ => Ok(Vec::new()),
+        }
     }
 }
 

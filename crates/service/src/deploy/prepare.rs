@@ -13,7 +13,7 @@ use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
 use longshore_model::{Endpoint, Error, Result};
 
-use super::DeployOrder;
+use super::Wanted;
 use crate::secret::named_in;
 use crate::{Images, Service};
 
@@ -48,9 +48,9 @@ pub struct DeployOptions {
 
 impl Service {
     /// The description of a deployment.
-    pub fn deployment(&self, order: &DeployOrder<'_>, images: &Images) -> Result<Deployment> {
-        let (spec, plan) = images.task(order.image)?;
-        let options = &order.options;
+    pub fn deployment(&self, wanted: &Wanted<'_>, images: &Images) -> Result<Deployment> {
+        let (spec, plan) = images.task(wanted.image)?;
+        let options = &wanted.options;
         let digest = plan.digest()?;
         let name = match &options.name {
             Some(name) => name.clone(),
@@ -61,7 +61,7 @@ impl Service {
         let secrets = self.secret_names(&spec);
         Ok(Deployment {
             name,
-            image: images.by_digest(order.image, &order.name)?,
+            image: images.by_digest(wanted.image, &wanted.name)?,
             command,
             environment: options.environment.clone(),
             secrets,
@@ -78,7 +78,7 @@ impl Service {
                 (annotation::MIGRATION, spec.name.clone()),
                 (annotation::MIGRATION_VERSION, spec.version.clone()),
                 (annotation::PLAN, digest),
-                (IMAGE, order.image.digest.to_string()),
+                (IMAGE, wanted.image.digest.to_string()),
             ]
             .map(|(name, value)| (name.to_string(), value))
             .into(),
@@ -86,8 +86,8 @@ impl Service {
     }
 
     /// What a container would not find: paths of this machine that it does not see.
-    pub fn unseen(&self, order: &DeployOrder<'_>, images: &Images) -> Result<Vec<String>> {
-        let (spec, _) = images.task(order.image)?;
+    pub fn unseen(&self, wanted: &Wanted<'_>, images: &Images) -> Result<Vec<String>> {
+        let (spec, _) = images.task(wanted.image)?;
         let mut unseen = Vec::new();
         for text in spec.moves.iter().flat_map(|one| [&one.from, &one.to]) {
             let Ok(endpoint) = Endpoint::parse(text) else { continue };
@@ -96,12 +96,33 @@ impl Service {
                 continue;
             }
             let path = Path::new(WORK).join(endpoint.path()?);
-            if !order.options.mounts.iter().any(|mount| path.starts_with(&mount.to)) {
+            if !wanted.options.mounts.iter().any(|mount| path.starts_with(&mount.to)) {
                 unseen.push(path.display().to_string());
             }
         }
         unseen.dedup();
         Ok(unseen)
+    }
+
+    /// The ports that the systems of a migration listen at.
+    pub(super) fn ports(&self, image: &Descriptor, images: &Images) -> Result<Vec<u16>> {
+        let (spec, _) = images.task(image)?;
+        let mut ports = Vec::new();
+        for text in spec.moves.iter().flat_map(|one| [&one.from, &one.to]) {
+            let address = self.secrets().resolve(text).map_err(|error| {
+                error.hint(
+                    "Set the secret, or name the ports of source and target with --egress PORT.",
+                )
+            })?;
+            let endpoint = Endpoint::parse(&address)?;
+            let usual = self.connectors().of(&endpoint)?.about();
+            if !usual.local {
+                ports.extend(endpoint.port().or(usual.port));
+            }
+        }
+        ports.sort_unstable();
+        ports.dedup();
+        Ok(ports)
     }
 
     /// The values of all secrets that an image needs. One that is missing is an error.

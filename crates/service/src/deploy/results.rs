@@ -1,6 +1,6 @@
 //! What a run elsewhere has left, brought into the store of runs.
 
-use longshore_deploy::Containers;
+use longshore_deploy::Site;
 use longshore_model::Result;
 
 use crate::folder::write_whole;
@@ -13,7 +13,7 @@ const FILES: [&str; 4] = ["spec.yaml", "plan.json", "report.html", "report.json"
 
 /// Brings a run's folder here; `None` where the deployment has none of it.
 pub(super) async fn fetch(
-    containers: &Containers,
+    site: &Site,
     deployment: &str,
     run: &str,
     store: &Store,
@@ -21,7 +21,7 @@ pub(super) async fn fetch(
     let mut folder = None;
     for name in FILES {
         let path = format!("{RUNS}/{run}/{name}");
-        let Some(bytes) = containers.file(deployment, &path).await? else { continue };
+        let Some(bytes) = site.file(deployment, &path).await? else { continue };
         let folder = match &folder {
             Some(folder) => folder,
             None => folder.insert(store.adopt(run)?),

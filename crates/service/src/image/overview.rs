@@ -135,7 +135,7 @@ impl Images {
                 .map(|image| self.platform(image, root, &users))
                 .collect::<Result<_>>()?,
             evidence: self.evidence(root, key)?,
-            migration: migration,
+            migration,
             plan: longshore_image::document::from_json("plan", plan.as_bytes())?,
         })
     }

@@ -78,6 +78,7 @@ static ABOUT: About = About {
     title: "Memory of this process",
     chosen_by: None,
     local: false,
+    port: None,
     schemes: &["memory"],
     example: "memory:name",
     options: &[],

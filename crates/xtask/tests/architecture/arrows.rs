@@ -53,6 +53,8 @@ const QUARANTINES: &[(&str, &[&str])] = &[
     ("proptest", &[TESTKIT]),
     ("rcgen", &[TESTKIT]),
     ("bollard", &[DEPLOY]),
+    ("landlock", &[DEPLOY]),
+    ("seccompiler", &[DEPLOY]),
     ("tar", &[IMAGE, DEPLOY]),
     ("tempfile", &[TESTKIT, DECODERS]),
 ];

@@ -7,7 +7,7 @@ mod tampered;
 mod travel;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -16,29 +16,44 @@ use serde_json::Value;
 use crate::stage::{Ran, Stage};
 
 /// What a stage with a built image holds.
-const HELD: [&str; 5] = [".longshore", "shop.db", "m.yaml", "plan.json", "mine.key"];
+const HELD: [&str; 6] = [".longshore", "shop.db", "m.yaml", "plan.json", "mine.key", "mine.pub"];
 
 /// A stage with a small shop and its image under a name, signed with `mine.key`, and with the evidence of a
-/// run. Made once and copied.
+/// run. Made once for all tests, and copied.
 fn sealed(name: &str) -> Stage {
-    static MADE: OnceLock<Stage> = OnceLock::new();
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
     let made = MADE.get_or_init(|| {
-        let stage = Stage::shop(50);
-        super::migration(&stage);
-        stage.done(&["plan", "m.yaml", "--output", "plan.json"]);
-        super::build(&stage, &["--index", "--plan", "plan.json"]);
-        stage.done(&["key", "mine"]);
-        stage.done(&["sign", "shop:1.4.0", "--key", "mine.key"]);
-        stage.done(&["run", "shop:1.4.0"]);
-        stage.done(&["attest", "shop:1.4.0", "--key", "mine.key"]);
-        stage
+        let made = super::engine().with_extension("sealed");
+        if !made.exists() {
+            let beside = made.with_extension(std::process::id().to_string());
+            std::fs::create_dir(&beside).expect("a folder");
+            let stage = sealed_shop();
+            HELD.iter().for_each(|held| copy(&stage.join(held), &beside.join(held)));
+            // Another process may have been first.
+            if std::fs::rename(&beside, &made).is_err() {
+                std::fs::remove_dir_all(&beside).expect("a folder");
+            }
+        }
+        made
     });
     let stage = Stage::empty();
-    for held in HELD.iter().chain(&["mine.pub"]) {
+    for held in HELD {
         copy(&made.join(held), &stage.join(held));
     }
     stage.done(&["tag", "shop:1.4.0", name]);
     stage.done(&["rm", "shop:1.4.0"]);
+    stage
+}
+
+fn sealed_shop() -> Stage {
+    let stage = Stage::shop(50);
+    super::migration(&stage);
+    stage.done(&["plan", "m.yaml", "--output", "plan.json"]);
+    super::build(&stage, &["--index", "--plan", "plan.json"]);
+    stage.done(&["key", "mine"]);
+    stage.done(&["sign", "shop:1.4.0", "--key", "mine.key"]);
+    stage.done(&["run", "shop:1.4.0"]);
+    stage.done(&["attest", "shop:1.4.0", "--key", "mine.key"]);
     stage
 }
 
