@@ -3,6 +3,10 @@
 mod client;
 mod discovery;
 mod garbage;
+mod holds;
 mod management;
+mod policy;
 mod pull;
 mod push;
+mod retention;
+mod usage;
