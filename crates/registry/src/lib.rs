@@ -4,6 +4,7 @@
 //! the environment.
 
 mod access;
+mod check;
 mod collect;
 mod fault;
 mod http;
@@ -13,6 +14,7 @@ mod store;
 mod usage;
 
 pub use access::{Access, Right, Visitor};
+pub use check::{Checked, Problem, Source, State, check, repair};
 pub use collect::{Collected, Fate, Item, Order, collect};
 pub use fault::Fault;
 pub use http::{Identity, Serving, serve};

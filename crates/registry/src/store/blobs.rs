@@ -11,7 +11,7 @@ use crate::Fault;
 use crate::fault::Result;
 
 impl Store {
-    pub(super) fn link(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+    pub(crate) fn link(&self, repository: &Repository, digest: &Digest) -> PathBuf {
         under(&self.at(repository).join("_blobs"), digest)
     }
 

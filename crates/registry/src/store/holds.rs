@@ -108,7 +108,7 @@ impl Store {
     /// What is held in a repository, also what was and is over.
     pub(crate) fn holds_of(&self, repository: &Repository) -> Result<Vec<Held>> {
         let mut found = Vec::new();
-        for digest in digests_in(&self.at(repository).join("_holds"))? {
+        for digest in self.held_in(repository)? {
             let path = self.held(repository, &digest);
             let Some(text) = disk::read(&path)? else { continue };
             // One that cannot be read must not let go of what it holds.
@@ -120,7 +120,12 @@ impl Store {
         Ok(found)
     }
 
-    fn held(&self, repository: &Repository, digest: &Digest) -> std::path::PathBuf {
+    /// The digests that are held in a repository.
+    pub(crate) fn held_in(&self, repository: &Repository) -> Result<Vec<Digest>> {
+        digests_in(&self.at(repository).join("_holds"))
+    }
+
+    pub(crate) fn held(&self, repository: &Repository, digest: &Digest) -> std::path::PathBuf {
         under(&self.at(repository).join("_holds"), digest)
     }
 }

@@ -15,13 +15,18 @@ pub(crate) struct Locked(#[expect(dead_code, reason = "it is unlocked when it is
 
 impl Store {
     /// While it is held, nothing is swept.
-    pub(super) fn rest(&self) -> Result<Locked> {
+    pub(crate) fn rest(&self) -> Result<Locked> {
         lock(&self.root.join("sweep.lock"), FlockOperation::LockShared)
     }
 
     /// While it is held, nobody rests on what is there.
     pub(crate) fn alone(&self) -> Result<Locked> {
         lock(&self.root.join("sweep.lock"), FlockOperation::LockExclusive)
+    }
+
+    /// While it is held, nobody else mends the registry.
+    pub(crate) fn mend(&self) -> Result<Locked> {
+        lock(&self.root.join("mend.lock"), FlockOperation::LockExclusive)
     }
 
     /// While it is held, nobody else changes the manifests and tags of a repository.

@@ -29,8 +29,8 @@ pub struct Kept {
 /// What a repository knows of a manifest beside its bytes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Link {
-    media_type: String,
+pub(super) struct Link {
+    pub(super) media_type: String,
 }
 
 /// What matters to a registry of manifests and lists, whoever wrote them.
@@ -269,6 +269,16 @@ impl Store {
         digests_in(&self.at(repository).join("_manifests"))
     }
 
+    /// The type of a manifest of a repository; `None` where it is not understood.
+    pub(crate) fn media_type(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<String>> {
+        let link = disk::read(&self.manifest(repository, digest))?.unwrap_or_default();
+        Ok(serde_json::from_slice(&link).ok().map(|link: Link| link.media_type))
+    }
+
     /// The digest of a manifest that is there, by a tag or itself.
     pub(super) fn demand_manifest(
         &self,
@@ -305,7 +315,7 @@ impl Store {
         self.at(repository).join("_tags").join(tag)
     }
 
-    fn speaking(
+    pub(crate) fn speaking(
         &self,
         repository: &Repository,
         subject: &Digest,
@@ -331,6 +341,13 @@ fn told_type(document: &Document, told: Option<&str>) -> Result<String> {
     }
 }
 
+/// The bytes of a manifest as lists of what speaks of another show it.
+pub(super) fn described(bytes: &[u8], media_type: &str, digest: &Digest) -> Result<Descriptor> {
+    let document: Document = serde_json::from_slice(bytes)
+        .map_err(|error| Fault::ManifestInvalid(format!("it is not understood: {error}")))?;
+    Ok(descriptor(&document, media_type, digest, bytes.len() as u64))
+}
+
 /// A manifest as lists of what speaks of another show it.
 fn descriptor(document: &Document, media_type: &str, digest: &Digest, size: u64) -> Descriptor {
     let kind = document.config.as_ref().and_then(|config| config.media_type.clone());
@@ -341,6 +358,6 @@ fn descriptor(document: &Document, media_type: &str, digest: &Digest, size: u64)
     }
 }
 
-fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+pub(super) fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|error| Fault::Disk(format!("could not write JSON: {error}")))
 }

@@ -22,6 +22,7 @@ mod holds;
 mod lists;
 mod lock;
 mod manifests;
+mod mend;
 mod protect;
 mod quota;
 mod repository;
