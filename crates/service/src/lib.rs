@@ -27,7 +27,8 @@ pub use deploy::{DeployOptions, DeployOrder, Deployed, Platform, Record, Records
 pub use folder::event_line;
 pub use image::{
     BuildOrder, Difference, EngineDifference, Evidence, ImageLine, Images, Inspection, LayerLine,
-    PackageDifference, Place, Referrer, Removal, Unpacked, refuse_local, tags,
+    MirrorFate, MirrorLine, MirrorOrder, Origin, PackageDifference, Place, Referrer, Removal,
+    Unpacked, mirror, refuse_local, tags,
 };
 pub use longshore_deploy::{Line, Mount, State};
 pub use run::{Ended, Machine, RunOrder, VerifyOrder};

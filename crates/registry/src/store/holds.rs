@@ -87,6 +87,14 @@ impl Store {
         }
     }
 
+    /// The digest of a manifest that a tag or itself names.
+    pub fn find(&self, repository: &Repository, reference: &str) -> Result<Digest> {
+        match self.has(repository) {
+            true => self.demand_manifest(repository, reference),
+            false => Err(Fault::NameUnknown),
+        }
+    }
+
     /// Lets go of an image. Says whether it was held.
     pub fn release(&self, repository: &Repository, reference: &str) -> Result<(Digest, bool)> {
         let _change = self.change_of(repository)?;

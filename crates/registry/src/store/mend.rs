@@ -6,7 +6,7 @@ use longshore_image::Digest;
 use longshore_image::document::Descriptor;
 
 use super::manifests::{self, Link};
-use super::{Repository, Store, disk};
+use super::{Repository, Store, disk, uploads};
 use crate::Fault;
 use crate::fault::Result;
 
@@ -45,10 +45,11 @@ impl Store {
     /// Removes bytes that are damaged and that no manifest names.
     pub(crate) fn remove_damaged(&self, digest: &Digest) -> Result<()> {
         let _alone = self.alone()?;
-        let is_mended = disk::read(&self.blob(digest))?.is_none_or(|bytes| digest.is_of(&bytes));
-        match is_mended {
+        let path = self.blob(digest);
+        // A push may have mended it since; one that cannot be read is none.
+        match uploads::hash(&path, digest).is_ok_and(|found| found == *digest) {
             true => Ok(()),
-            false => disk::remove(&self.blob(digest)).map(drop),
+            false => disk::remove(&path).map(drop),
         }
     }
 

@@ -159,7 +159,8 @@ impl Upload {
     }
 }
 
-fn hash(data: &std::path::Path, like: &Digest) -> io::Result<Digest> {
+/// The digest of a file, by the algorithm of another.
+pub(super) fn hash(data: &std::path::Path, like: &Digest) -> io::Result<Digest> {
     let (mut file, mut hasher) = (File::open(data)?, Hasher::like(like));
     let mut buffer = vec![0; BUFFER];
     loop {
