@@ -48,6 +48,10 @@ impl Registry {
         Self { port, folder }
     }
 
+    pub(crate) fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// The same folder, as a verb opens it.
     pub(crate) fn store(&self) -> Store {
         Store::open(&self.root()).expect("a registry")

@@ -1,5 +1,6 @@
 //! The protocol, in the categories of the official suite: pull, push, discovery, management.
 
+mod check;
 mod client;
 mod discovery;
 mod garbage;

@@ -1,5 +1,6 @@
 //! Images that stay.
 
+use longshore_image::Digest;
 use longshore_model::{Code, Error, Result};
 use longshore_registry::{Fault, Held, Hold, Repository, Store};
 use longshore_service::rfc3339;
@@ -27,13 +28,13 @@ pub(crate) fn hold(args: &HoldArgs, context: &Context) -> Result<u8> {
     }
     // All are looked at before one is changed.
     for (repository, reference) in &images {
-        store.find(repository, reference).map_err(|fault| failed(fault, repository, reference))?;
+        find(&store, args.release, repository, reference)?;
     }
     for (repository, reference) in &images {
         let failed = |fault| failed(fault, repository, reference);
         let (digest, fate) = match (args.dry_run, args.release) {
             (true, release) => {
-                let digest = store.find(repository, reference).map_err(failed)?;
+                let digest = find(&store, release, repository, reference)?;
                 (digest, if release { "would be let go" } else { "would be held" })
             }
             (false, false) => (store.hold(repository, reference, &hold).map_err(failed)?, "held"),
@@ -54,6 +55,17 @@ pub(crate) fn hold(args: &HoldArgs, context: &Context) -> Result<u8> {
         }
     }
     Ok(DONE)
+}
+
+/// What a tag or digest names. What is let go need not be there any more.
+fn find(store: &Store, release: bool, repository: &Repository, reference: &str) -> Result<Digest> {
+    let found = match release {
+        false => store.find(repository, reference),
+        true => store
+            .resolve(repository, reference)
+            .and_then(|found| found.ok_or_else(|| Fault::ManifestUnknown(reference.to_string()))),
+    };
+    found.map_err(|fault| failed(fault, repository, reference))
 }
 
 fn list(store: &Store, context: &Context) -> Result<u8> {
