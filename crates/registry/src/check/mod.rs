@@ -10,6 +10,7 @@ mod scan;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use longshore_image::{Digest, Hasher};
 use serde::Serialize;
@@ -21,6 +22,8 @@ use graph::Graph;
 pub use repair::{Source, repair};
 
 const BUFFER: usize = 1 << 20;
+/// Blobs that are read at the same time at most.
+const MOST: usize = 4;
 
 /// What a check found.
 #[derive(Debug, Default, Serialize)]
@@ -108,10 +111,9 @@ fn failed(store: &Store, fault: Fault) -> longshore_model::Error {
 
 fn look(store: &Store, bytes: &mut Bytes) -> Result<(Checked, Graph)> {
     let mut checked = Checked::default();
-    for digest in store.all_blobs()? {
-        checked.blobs += 1;
-        checked.bytes += bytes.read(store, &digest)?;
-    }
+    let blobs = store.all_blobs()?;
+    checked.blobs = blobs.len();
+    checked.bytes = bytes.read_all(store, &blobs)?;
     let mut graph = Graph::default();
     // By path, because several repositories find the same bytes.
     let mut found: BTreeMap<String, Harm> = BTreeMap::new();
@@ -129,36 +131,61 @@ fn look(store: &Store, bytes: &mut Bytes) -> Result<(Checked, Graph)> {
 }
 
 impl Bytes {
-    /// Reads a blob that was not read before, and returns how many bytes it has.
-    fn read(&mut self, store: &Store, digest: &Digest) -> Result<u64> {
-        let path = store.blob(digest);
-        let failed = |error| Fault::disk("read", &path)(error);
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
-            // It was swept meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-            Err(error) => return Err(failed(error)),
-        };
-        let length = file.metadata().map_err(failed)?.len();
-        if self.sound.contains(digest) {
-            return Ok(length);
-        }
-        let (mut hasher, mut buffer) = (Hasher::like(digest), vec![0; BUFFER]);
-        let is_sound = loop {
-            match file.read(&mut buffer) {
-                Ok(0) => break hasher.finish().0 == *digest,
-                Ok(count) => hasher.update(&buffer[..count]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A disk that cannot read a blob back has lost it.
-                Err(_) => break false,
+    /// Reads the blobs that were not read before, several at a time, and returns how many bytes all have.
+    fn read_all(&mut self, store: &Store, blobs: &[Digest]) -> Result<u64> {
+        let (next, sound) = (AtomicUsize::new(0), &self.sound);
+        let work = || {
+            let mut done = Vec::new();
+            while let Some(digest) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                done.push((digest, read_blob(store, digest, sound.contains(digest))?));
             }
+            Ok(done)
         };
-        match is_sound {
-            true => drop((self.damaged.remove(digest), self.sound.insert(digest.clone()))),
-            false => drop(self.damaged.insert(digest.clone())),
+        let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(MOST));
+        let done: Vec<Result<Vec<_>>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let ended = |_| Err(Fault::Disk("a thread that read blobs ended".to_string()));
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(ended)).collect()
+        });
+        let mut length = 0;
+        for (digest, found) in done.into_iter().collect::<Result<Vec<_>>>()?.concat() {
+            // One that is gone was swept meanwhile.
+            let Some((bytes, is_sound)) = found else { continue };
+            length += bytes;
+            match is_sound {
+                true => drop((self.damaged.remove(digest), self.sound.insert(digest.clone()))),
+                false => drop(self.damaged.insert(digest.clone())),
+            }
         }
+        self.damaged.retain(|digest| store.blob(digest).exists());
         Ok(length)
     }
+}
+
+/// How many bytes a blob has, and whether they are what its digest says; `None` when it is gone.
+fn read_blob(store: &Store, digest: &Digest, is_known: bool) -> Result<Option<(u64, bool)>> {
+    let path = store.blob(digest);
+    let failed = |error| Fault::disk("read", &path)(error);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let length = file.metadata().map_err(failed)?.len();
+    if is_known {
+        return Ok(Some((length, true)));
+    }
+    let (mut hasher, mut buffer) = (Hasher::like(digest), vec![0; BUFFER]);
+    let is_sound = loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break hasher.finish().0 == *digest,
+            Ok(count) => hasher.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // A disk that cannot read a blob back has lost it.
+            Err(_) => break false,
+        }
+    };
+    Ok(Some((length, is_sound)))
 }
 
 fn problem(path: String, harm: Harm, graph: &Graph) -> Problem {

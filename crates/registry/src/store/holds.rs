@@ -61,7 +61,7 @@ impl Store {
         let _change = self.change_of(repository)?;
         let digest = self.demand_manifest(repository, reference)?;
         // What a collection has marked before is as it was no longer.
-        for one in self.reach(repository, &[digest.clone()], true)? {
+        for one in self.reach(repository, std::slice::from_ref(&digest), true)? {
             disk::touch(&self.manifest(repository, &one))?;
             disk::touch(&self.link(repository, &one))?;
             disk::touch(&self.blob(&one))?;

@@ -91,7 +91,7 @@ impl Store {
                 continue;
             }
             let why = held.hold.said();
-            let all = self.reach(repository, &[held.digest.clone()], true)?;
+            let all = self.reach(repository, std::slice::from_ref(&held.digest), true)?;
             found.extend(all.into_iter().map(|one| (one, why.clone())));
         }
         Ok(found)

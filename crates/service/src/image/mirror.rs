@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use longshore_image::registry::{self, Client, Destination, Forecast, Parcel, Route, Settings};
+use longshore_image::registry::{self, Client, Destination, Parcel, Route, Settings};
 use longshore_image::{Digest, Hold, Layout, Name};
 use longshore_model::pattern::matches;
 use longshore_model::{Code, Error, Result};
@@ -136,7 +136,7 @@ struct Mirror<'a> {
     hold: Hold,
     settings: &'a Settings,
     target: Client,
-    /// The repositories of the target that have a blob since.
+    /// The repositories of the target that have a blob since, or would have it.
     have: BTreeMap<Digest, BTreeSet<String>>,
     lines: Vec<MirrorLine>,
 }
@@ -184,7 +184,7 @@ impl Mirror<'_> {
         let tag = to.tag.as_deref().unwrap_or_default();
         let there = self.target.fetch_manifest(&to.repository, tag).await?;
         let there = there.map(|(described, _)| described.digest);
-        if there.is_some() && is_signature(tag) {
+        if is_signature(tag) && (there.is_some() || self.is_foretold(source, from, to).await?) {
             return Ok(None);
         }
         let (digest, sent, bytes) = match self.order.only_told {
@@ -234,8 +234,16 @@ impl Mirror<'_> {
         Ok((image.digest, pushed.sent, pushed.bytes))
     }
 
+    /// Whether a signature would come with its image.
+    async fn is_foretold(&self, source: &Client, from: &Name, to: &Name) -> Result<bool> {
+        let found = source.fetch_manifest(&from.repository, from.reference()).await?;
+        let have = found.and_then(|(described, _)| self.have.get(&described.digest));
+        Ok(self.order.only_told && have.is_some_and(|have| have.contains(&to.repository)))
+    }
+
+    /// Says what would be sent. What an image before brings is there for the next.
     async fn foretell(
-        &self,
+        &mut self,
         source: &Client,
         from: &Name,
         to: &Name,
@@ -243,8 +251,18 @@ impl Mirror<'_> {
         let parcel = registry::documents(source, from, &self.layout).await?;
         let destination = self.with_known(promoted(&parcel, from, to)?)?;
         let lines = registry::forecast(&self.target, &parcel, &destination).await?;
-        let sent: Vec<&Forecast> = lines.iter().filter(|line| line.route == Route::Sent).collect();
-        Ok((parcel.root.digest, sent.len(), sent.iter().map(|line| line.size).sum()))
+        let is_blob = |digest: &Digest| parcel.blobs.iter().any(|blob| blob.digest == *digest);
+        let (mut sent, mut bytes) = (0, 0);
+        for line in lines {
+            let have = self.have.entry(line.digest.clone()).or_default();
+            let is_known =
+                have.contains(&to.repository) || is_blob(&line.digest) && !have.is_empty();
+            if line.route == Route::Sent && !is_known {
+                (sent, bytes) = (sent + 1, bytes + line.size);
+            }
+            have.insert(to.repository.clone());
+        }
+        Ok((parcel.root.digest, sent, bytes))
     }
 
     /// A destination that knows where blobs came before.

@@ -8,6 +8,7 @@ mod usage;
 
 use std::path::PathBuf;
 
+use longshore_image::{Name, is_repository};
 use longshore_model::{Code, Error, Result};
 use longshore_registry::Store;
 use serde::Serialize;
@@ -40,12 +41,12 @@ fn place(text: &str) -> Result<(String, Option<String>)> {
         Some((host, prefix)) => (host, Some(prefix.to_string())),
         None => (text, None),
     };
-    let sound = format!("{host}/{}", prefix.as_deref().unwrap_or("x")).parse();
-    match sound {
-        Ok(longshore_image::Name { host: found, .. }) if found == host => {
-            Ok((host.to_string(), prefix))
-        }
-        _ => Err(Error::new(Code::ImageName, "this is no registry")
+    // The host is looked at as a part of some name.
+    let name = format!("{host}/x").parse();
+    let is_host = matches!(name, Ok(Name { host: found, .. }) if found == host);
+    match is_host && prefix.as_deref().is_none_or(is_repository) {
+        true => Ok((host.to_string(), prefix)),
+        false => Err(Error::new(Code::ImageName, "this is no registry")
             .with("registry", text)
             .hint("Write HOST, HOST:PORT or HOST/PREFIX, such as registry.example.com/copies.")),
     }
