@@ -194,15 +194,33 @@ fn basic(header: &str) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use bcrypt::HashParts;
 
-    use super::{NOBODY, basic};
+    use super::{Access, NOBODY, Right, basic};
 
     #[test]
     fn proving_nobody_takes_as_long_as_proving_somebody() {
         let parts: HashParts = NOBODY.parse().expect("a hash");
         assert_eq!(parts.get_cost(), 10);
         assert!(!bcrypt::verify("", NOBODY).expect("an answer"));
+    }
+
+    #[test]
+    fn a_private_registry_is_for_whoever_has_its_password() {
+        let (access, user, password) = Access::private().expect("rules");
+        let access = Arc::new(access);
+        let header =
+            |password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        let repository = "team/shop".parse().expect("a name");
+        let visitor = access.visitor(Some(&header(&password))).expect("somebody");
+        assert!(visitor.may(&repository, Right::Push) && visitor.may(&repository, Right::Delete));
+        assert!(access.visitor(Some(&header("guessed"))).is_err());
+        assert!(!access.visitor(None).expect("anybody").may(&repository, Right::Pull));
+        assert_ne!(password, Access::private().expect("rules").2);
     }
 
     #[test]

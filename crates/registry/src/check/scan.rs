@@ -8,7 +8,7 @@ use longshore_image::document::Descriptor;
 use super::graph::{Graph, Parent};
 use super::{Bytes, Harm};
 use crate::fault::Result;
-use crate::store::{Named, Repository, Store, names, read};
+use crate::store::{Named, Need, Repository, Store, names, read};
 
 /// A repository that is looked through.
 struct Scan<'a> {
@@ -65,32 +65,8 @@ impl Scan<'_> {
         }
         let Ok(named) = Named::of(&bytes) else { return Ok(()) };
         for need in named.needs {
-            let parent = Parent {
-                repository: at.clone(),
-                digest: digest.clone(),
-                size: need.size,
-                is_manifest: need.is_manifest,
-            };
-            self.graph.names(parent, &need.digest);
             needed.insert(need.digest.clone());
-            let is_there = self.store.blob(&need.digest).exists();
-            if need.is_foreign && !is_there {
-                continue;
-            }
-            if !is_there {
-                self.harms.push(Harm::Missing(need.digest.clone()));
-            }
-            let is_linked = self.store.link(at, &need.digest).exists();
-            let is_known = self.store.manifest(at, &need.digest).exists();
-            match need.is_manifest {
-                true if !(is_known || is_linked) => {
-                    self.harms.push(Harm::Unknown(at.clone(), need.digest));
-                }
-                false if !is_linked && !need.is_foreign => {
-                    self.harms.push(Harm::Unlinked(at.clone(), need.digest));
-                }
-                _ => {}
-            }
+            self.need(digest, need);
         }
         if let Some(subject) = named.subject
             && !self.store.speaking(at, &subject, digest).exists()
@@ -98,6 +74,36 @@ impl Scan<'_> {
             self.harms.push(Harm::Unlisted(at.clone(), subject, digest.clone()));
         }
         Ok(())
+    }
+
+    /// What a manifest of the repository names.
+    fn need(&mut self, digest: &Digest, need: Need) {
+        let (at, store) = (self.repository, self.store);
+        let parent = Parent {
+            repository: at.clone(),
+            digest: digest.clone(),
+            size: need.size,
+            is_manifest: need.is_manifest,
+        };
+        self.graph.names(parent, &need.digest);
+        let is_there = store.blob(&need.digest).exists();
+        if need.is_foreign && !is_there {
+            return;
+        }
+        if !is_there {
+            self.harms.push(Harm::Missing(need.digest.clone()));
+        }
+        let is_linked = store.link(at, &need.digest).exists();
+        let is_known = store.manifest(at, &need.digest).exists();
+        match need.is_manifest {
+            true if !(is_known || is_linked) => {
+                self.harms.push(Harm::Unknown(at.clone(), need.digest));
+            }
+            false if !is_linked && !need.is_foreign => {
+                self.harms.push(Harm::Unlinked(at.clone(), need.digest));
+            }
+            _ => {}
+        }
     }
 
     fn links(&mut self, needed: &HashSet<Digest>) -> Result<()> {

@@ -44,7 +44,7 @@ pub(crate) use disk::{names, read, remove, write};
 pub use holds::{Held, Hold};
 pub use lists::Page;
 pub use manifests::Kept;
-pub(crate) use manifests::Named;
+pub(crate) use manifests::{Named, Need};
 pub(crate) use protect::subject_of;
 pub use repository::Repository;
 pub use uploads::Upload;

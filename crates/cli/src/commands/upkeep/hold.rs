@@ -31,18 +31,7 @@ pub(crate) fn hold(args: &HoldArgs, context: &Context) -> Result<u8> {
         find(&store, args.release, repository, reference)?;
     }
     for (repository, reference) in &images {
-        let failed = |fault| failed(fault, repository, reference);
-        let (digest, fate) = match (args.dry_run, args.release) {
-            (true, release) => {
-                let digest = find(&store, release, repository, reference)?;
-                (digest, if release { "would be let go" } else { "would be held" })
-            }
-            (false, false) => (store.hold(repository, reference, &hold).map_err(failed)?, "held"),
-            (false, true) => {
-                let (digest, was_held) = store.release(repository, reference).map_err(failed)?;
-                (digest, if was_held { "let go" } else { "was not held" })
-            }
-        };
+        let (digest, fate) = change(&store, args, &hold, repository, reference)?;
         match context.json {
             true => {
                 let line = json!({
@@ -55,6 +44,28 @@ pub(crate) fn hold(args: &HoldArgs, context: &Context) -> Result<u8> {
         }
     }
     Ok(DONE)
+}
+
+/// Holds an image, or lets it go, or says that it would. Returns what became of it.
+fn change(
+    store: &Store,
+    args: &HoldArgs,
+    hold: &Hold,
+    repository: &Repository,
+    reference: &str,
+) -> Result<(Digest, &'static str)> {
+    let failed = |fault| failed(fault, repository, reference);
+    Ok(match (args.dry_run, args.release) {
+        (true, release) => {
+            let digest = find(store, release, repository, reference)?;
+            (digest, if release { "would be let go" } else { "would be held" })
+        }
+        (false, false) => (store.hold(repository, reference, hold).map_err(failed)?, "held"),
+        (false, true) => {
+            let (digest, was_held) = store.release(repository, reference).map_err(failed)?;
+            (digest, if was_held { "let go" } else { "was not held" })
+        }
+    })
 }
 
 /// What a tag or digest names. What is let go need not be there any more.

@@ -24,7 +24,7 @@ pub(crate) async fn mirror(args: &MirrorArgs, context: &Context) -> Result<u8> {
         None => None,
     };
     let (target, to) = match (&args.root, &args.to) {
-        (Some(root), _) => (Some(Inner::of(Store::open(root)?, context).await?), None),
+        (Some(root), _) => (Some(Inner::of(target_at(root, args, context)?, context).await?), None),
         (None, to) => (None, to.as_deref()),
     };
     let (host, prefix) = match (&target, to) {
@@ -51,6 +51,15 @@ pub(crate) async fn mirror(args: &MirrorArgs, context: &Context) -> Result<u8> {
     show(&lines, args.dry_run, context);
     let has_failed = lines.iter().any(|line| line.fate == MirrorFate::Failed);
     Ok(if has_failed { DIFFERENCE } else { DONE })
+}
+
+/// The registry in a folder, which is made where nothing is. A dry run makes none there: it compares with an empty
+/// one of its own.
+fn target_at(root: &Path, args: &MirrorArgs, context: &Context) -> Result<Store> {
+    match args.dry_run && !root.exists() {
+        true => Store::open(&context.state.join("mirror-of-nothing")),
+        false => Store::open(root),
+    }
 }
 
 /// A registry that this process serves to itself.

@@ -180,6 +180,7 @@ fn repositories_are_copied_in_and_out_with_all_that_is_said_of_them() {
     let would = mirror(&[&all, "--root", "copy", "--dry-run"]).out;
     assert!(would.contains("the tag is new there: would be copied"), "{would}");
     assert!(would.contains("3 tags: 3 would be copied, 0 there, 0 failed"), "{would}");
+    assert!(!other.join("copy").exists(), "a dry run makes nothing");
     let first = told(&mirror(&[&all, "--root", "copy", "--json"]));
     assert_eq!((&first["copied"], &first["failed"]), (&Value::from(3), &Value::from(0)), "{first}");
     let check = other.done(&["registry", "check", "--root", "copy"]).out;
