@@ -62,19 +62,19 @@ fn retain_in(
     only_told: bool,
 ) -> Result<Vec<Judged>> {
     let _change = store.change(repository)?;
-    let tags = tags(store, repository)?;
+    let (tags, holds) = (tags(store, repository)?, store.holds_of(repository)?);
     let (about, own): (Vec<Tag>, Vec<Tag>) =
         tags.into_iter().partition(|tag| subject_of(&tag.name).is_some());
     let kept_by_rules = by_rules(&own, rules, SystemTime::now());
     let mut judged = Vec::new();
     for tag in own {
-        let stays = store.why_tag_stays(repository, &tag.name, &tag.digest)?;
+        let stays = store.why_tag_stays(repository, &tag.name, &tag.digest, &holds);
         let rule = stays.or_else(|| kept_by_rules.get(&tag.name).cloned());
         judged.push(tag.judged(repository, rule, "no rule keeps it"));
     }
     let stay = staying(store, repository, &judged)?;
     for tag in about {
-        let stays = store.why_tag_stays(repository, &tag.name, &tag.digest)?;
+        let stays = store.why_tag_stays(repository, &tag.name, &tag.digest, &holds);
         let is_needed = subject_of(&tag.name).is_some_and(|subject| stay.contains(&subject));
         let rule = stays.or(is_needed.then(|| "the image that it speaks of stays".to_string()));
         judged.push(tag.judged(repository, rule, "the image that it speaks of does not stay"));

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use longshore_image::Digest;
 
-use super::{Repository, Store, disk};
+use super::{Held, Repository, Store, disk};
 use crate::Fault;
 use crate::fault::Result;
 
@@ -32,28 +32,29 @@ impl Store {
     /// Refuses to remove a tag that is immutable, or names what is held.
     pub(super) fn demand_untaggable(&self, repository: &Repository, tag: &str) -> Result<()> {
         let Some(digest) = self.resolve(repository, tag)? else { return Ok(()) };
-        match self.why_tag_stays(repository, tag, &digest)? {
+        let holds = self.holds_of(repository)?;
+        match self.why_tag_stays(repository, tag, &digest, &holds) {
             Some(why) => Err(Fault::Kept(format!("the tag {tag} of {repository} stays: {why}"))),
             None => Ok(()),
         }
     }
 
-    /// Why a tag may not be removed.
+    /// Why a tag may not be removed, by the policy and by what is held in the repository.
     pub(crate) fn why_tag_stays(
         &self,
         repository: &Repository,
         tag: &str,
         digest: &Digest,
-    ) -> Result<Option<String>> {
-        let holds = self.holds_of(repository)?;
+        holds: &[Held],
+    ) -> Option<String> {
         let about = subject_of(tag);
         let is_its = |one: &Digest| one == digest || Some(one) == about.as_ref();
         let held = holds.iter().find(|held| is_its(&held.digest) && !held.hold.is_over());
         if let Some(held) = held {
-            return Ok(Some(held.hold.said()));
+            return Some(held.hold.said());
         }
-        let policy = self.policies.immutable(repository, tag);
-        Ok(policy.map(|policy| format!("it is immutable by the policy for {policy}")))
+        let policy = self.policies.immutable(repository, tag)?;
+        Some(format!("it is immutable by the policy for {policy}"))
     }
 
     /// Refuses to remove a manifest or blob that something immutable or held needs.
