@@ -3,6 +3,7 @@
 mod deploy;
 mod images;
 mod registry;
+mod upkeep;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ pub(crate) use registry::{
     FetchArgs, GcArgs, PromoteArgs, PullArgs, PushArgs, RegistryArgs, RegistryVerb, ServeArgs,
     TagsArgs,
 };
+pub(crate) use upkeep::{CheckArgs, DuArgs, HoldArgs, MirrorArgs, RetentionArgs};
 
 /// Moves data between systems and proves that it arrived.
 #[derive(Debug, Parser)]

@@ -26,4 +26,10 @@ impl Hold {
     pub fn alone(&self) -> bool {
         flock(&self.0, FlockOperation::NonBlockingLockExclusive).is_ok()
     }
+
+    /// Lets others hold it again beside this one.
+    pub fn together(&self) -> Result<()> {
+        flock(&self.0, FlockOperation::LockShared)
+            .map_err(|error| Error::io("hold the images", "in-use", error.into()))
+    }
 }

@@ -10,6 +10,7 @@ use bcrypt::HashParts;
 use longshore_image::Digest;
 use longshore_model::pattern::matches;
 use longshore_model::{Code, Error};
+use ring::rand::{SecureRandom, SystemRandom};
 use serde::Deserialize;
 
 use crate::fault::{Fault, Result};
@@ -19,6 +20,9 @@ use crate::store::Repository;
 const ANYBODY: &str = "*";
 /// A hash that no password has, for users that are not there: so that the time tells nothing.
 const NOBODY: &str = "$2b$10$AAAAAAAAAAAAAAAAAAAAAOqvkTn3JYyYdZ5XgWvZJ8b1lCzrcP3mK";
+
+/// The least that a hash by bcrypt can cost.
+const CHEAP: u32 = 4;
 
 /// What somebody may do in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -69,6 +73,28 @@ impl Access {
     /// Everybody may do everything.
     pub fn open() -> Self {
         Self { is_open: true, ..Self::default() }
+    }
+
+    /// One user may do everything, whose password nobody else knows: for a registry that a process serves to
+    /// itself. Returns the name and the password too.
+    pub fn private() -> longshore_model::Result<(Self, String, String)> {
+        let failed = |why: &str| Error::new(Code::Internal, why);
+        let mut random = [0_u8; 24];
+        SystemRandom::new()
+            .fill(&mut random)
+            .map_err(|_| failed("the operating system gives no random numbers"))?;
+        let password = STANDARD.encode(random);
+        // Nobody guesses it, however fast a guess is.
+        let hash = bcrypt::hash(&password, CHEAP)
+            .map_err(|error| failed("a password cannot be hashed").because(error))?;
+        let name = "longshore".to_string();
+        let rule = Rule {
+            repositories: vec!["*".to_string()],
+            users: vec![name.clone()],
+            may: vec![Right::Pull, Right::Push, Right::Delete],
+        };
+        let rules = Rules { users: BTreeMap::from([(name.clone(), hash)]), rights: vec![rule] };
+        Ok((Self { is_open: false, rules, proved: Mutex::default() }, name, password))
     }
 
     /// Reads rules from a file.
@@ -168,15 +194,33 @@ fn basic(header: &str) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use bcrypt::HashParts;
 
-    use super::{NOBODY, basic};
+    use super::{Access, NOBODY, Right, basic};
 
     #[test]
     fn proving_nobody_takes_as_long_as_proving_somebody() {
         let parts: HashParts = NOBODY.parse().expect("a hash");
         assert_eq!(parts.get_cost(), 10);
         assert!(!bcrypt::verify("", NOBODY).expect("an answer"));
+    }
+
+    #[test]
+    fn a_private_registry_is_for_whoever_has_its_password() {
+        let (access, user, password) = Access::private().expect("rules");
+        let access = Arc::new(access);
+        let header =
+            |password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        let repository = "team/shop".parse().expect("a name");
+        let visitor = access.visitor(Some(&header(&password))).expect("somebody");
+        assert!(visitor.may(&repository, Right::Push) && visitor.may(&repository, Right::Delete));
+        assert!(access.visitor(Some(&header("guessed"))).is_err());
+        assert!(!access.visitor(None).expect("anybody").may(&repository, Right::Pull));
+        assert_ne!(password, Access::private().expect("rules").2);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use longshore_image::Digest;
+use longshore_model::{Code, Error};
 
 /// Why a request is not done.
 #[derive(Debug)]
@@ -16,6 +17,10 @@ pub enum Fault {
     WhoAreYou,
     /// Somebody may not do this.
     Denied,
+    /// The policy of the registry, or a hold, keeps things as they are.
+    Kept(String),
+    /// The repository would hold more than it may.
+    OverQuota(String),
     /// The name of a repository cannot be one.
     NameInvalid,
     /// There is no such repository.
@@ -69,6 +74,18 @@ impl Fault {
         move |error| match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
             _ => Self::Disk(format!("could not {doing} ({path}): {error}")),
+        }
+    }
+
+    /// The error of a verb that works in the folder of a registry.
+    pub(crate) fn into_error(self, doing: &str, root: &Path) -> Error {
+        let error = |code, why: String| {
+            Error::new(code, doing).with("path", root.display().to_string()).because(why)
+        };
+        match self {
+            Self::Disk(why) => error(Code::Io, why),
+            Self::Full => error(Code::StorageFull, "the disk is full".to_string()),
+            other => error(Code::Io, format!("{other:?}")),
         }
     }
 }

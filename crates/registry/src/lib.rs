@@ -4,13 +4,20 @@
 //! the environment.
 
 mod access;
+mod check;
 mod collect;
 mod fault;
 mod http;
+mod policy;
+mod retention;
 mod store;
+mod usage;
 
 pub use access::{Access, Right, Visitor};
+pub use check::{Checked, Problem, Source, State, check, repair};
 pub use collect::{Collected, Fate, Item, Order, collect};
 pub use fault::Fault;
 pub use http::{Identity, Serving, serve};
-pub use store::{Kept, Page, Repository, Store, Upload};
+pub use retention::{Judged, retain};
+pub use store::{Held, Hold, Kept, Page, Repository, Store, Upload};
+pub use usage::{Share, Usage, usage};

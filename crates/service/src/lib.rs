@@ -29,7 +29,8 @@ pub use deploy::{
 pub use folder::event_line;
 pub use image::{
     BuildOrder, Difference, EngineDifference, Evidence, ImageLine, Images, Inspection, LayerLine,
-    PackageDifference, Place, Referrer, Removal, Unpacked, refuse_local, tags,
+    MirrorFate, MirrorLine, MirrorOrder, Origin, PackageDifference, Place, Referrer, Removal,
+    Unpacked, mirror, refuse_local, tags,
 };
 pub use longshore_deploy::kubernetes::{Claim, Cluster};
 pub use longshore_deploy::local::{

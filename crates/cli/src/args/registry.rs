@@ -8,6 +8,8 @@ use clap::{Args, Subcommand};
 use longshore_image::Name;
 use longshore_service::Place;
 
+use super::upkeep::{CheckArgs, DuArgs, HoldArgs, MirrorArgs, RetentionArgs};
+
 /// What the registry in the box does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegistryVerb {
@@ -21,6 +23,31 @@ pub(crate) enum RegistryVerb {
         after_help = "Examples:\n  longshore registry gc\n  longshore registry gc --root /srv/registry --dry-run\n\nWhat is not needed is marked first, and removed by a later collection that finds it as it was: run it\nregularly, such as once in a day. What somebody asked for meanwhile waits anew."
     )]
     Gc(GcArgs),
+    /// Removes the tags that no rule of the policy keeps, also while the registry serves.
+    #[command(
+        after_help = "Examples:\n  longshore registry retention --dry-run\n  longshore registry retention --root /srv/registry\n\nThe rules stand in policy.yaml in the folder of the images. Each tag is told with the rule that keeps it. What is held or immutable stays. Only names go: `longshore registry gc --untagged` frees what no tag leads to any more."
+    )]
+    Retention(RetentionArgs),
+    /// Keeps images from being removed by anybody, with the reason why; lets them go; lists them.
+    #[command(
+        after_help = "Examples:\n  longshore registry hold team/shop:1.4.0 --reason 'the audit of May' --until 2027-05-31\n  longshore registry hold --list\n  longshore registry hold team/shop:1.4.0 --release\n\nNeither retention, nor gc, nor a client removes what is held, what it needs, and what speaks of it. The hold is on the image, not on the tag: the tag may name another one later."
+    )]
+    Hold(HoldArgs),
+    /// Says how much the registry holds, and whose it is.
+    #[command(
+        after_help = "Examples:\n  longshore registry du\n  longshore registry du --root /srv/registry --json\n\nBYTES has each blob of a repository once, APART what its images would take each for itself. UNIQUE is what no other repository has. The sums are the length of the files on the disk."
+    )]
+    Du(DuArgs),
+    /// Reads all that the registry holds, and says what is damaged or missing and which images need it.
+    #[command(
+        after_help = "Examples:\n  longshore registry check --root /srv/registry\n  longshore registry check --repair registry.example.com --dry-run\n  longshore registry check --repair registry.example.com/copies\n\nIt ends with 3 when damage remains. What is fetched is proved by its digest and put in its place at once; the registry may serve meanwhile."
+    )]
+    Check(CheckArgs),
+    /// Copies whole repositories into the registry in the box, out of it, or between others.
+    #[command(
+        after_help = "Examples:\n  longshore registry mirror 'registry.example.com/team/*' --root /srv/registry\n  longshore registry mirror registry.example.com/team/shop --to backup.example.com/copies\n  longshore registry mirror 'team/*' --from-root /srv/registry --to registry.example.com --dry-run\n\nAll tags come with signatures and all that is said of their images. What is there is not sent again; tags that are only there stay. It ends with 3 when a tag could not be copied."
+    )]
+    Mirror(MirrorArgs),
 }
 
 #[derive(Debug, Args)]

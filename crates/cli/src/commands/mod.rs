@@ -15,6 +15,7 @@ mod report;
 mod run;
 mod sealed;
 mod serve;
+mod upkeep;
 mod verify;
 
 pub(crate) use build::build;
@@ -30,4 +31,5 @@ pub(crate) use registry::{promote, pull, push, tags};
 pub(crate) use report::report;
 pub(crate) use run::{copy, run};
 pub(crate) use serve::{gc, serve};
+pub(crate) use upkeep::{check, du, hold, mirror, retention};
 pub(crate) use verify::verify;

@@ -137,7 +137,7 @@ async fn fetch(
 
 /// Settings with progress. A part of an upload on its way is finished before it stops, because some
 /// registries lose an upload whose part was cut.
-fn stoppable(args: &RegistryArgs, progress: &Progress, cancel: &Cancel) -> Settings {
+pub(super) fn stoppable(args: &RegistryArgs, progress: &Progress, cancel: &Cancel) -> Settings {
     let cancel = cancel.clone();
     Settings {
         listener: progress.listener(),
@@ -146,7 +146,7 @@ fn stoppable(args: &RegistryArgs, progress: &Progress, cancel: &Cancel) -> Setti
     }
 }
 
-fn settings(args: &RegistryArgs) -> Settings {
+pub(super) fn settings(args: &RegistryArgs) -> Settings {
     let authority = || std::env::var_os(AUTHORITY).filter(|path| !path.is_empty());
     Settings {
         plain_http: args.plain_http,

@@ -71,6 +71,7 @@ pub(crate) fn gc(args: &GcArgs, context: &Context) -> Result<u8> {
             (Fate::Swept, true) => "would be freed",
             (Fate::Waits, _) => "waits",
             (Fate::Spared, _) => "was asked for meanwhile",
+            (Fate::Held, _) => "stays",
         };
         context.print(&format!("{path}  {}, {}: {fate}\n", size(item.bytes), item.why));
     }

@@ -90,6 +90,10 @@ fn follow(page: &str) -> usize {
     for (mark, block) in blocks(&text) {
         if let Some(file) = mark.strip_prefix(": ") {
             stage.write(file, &block);
+            // Other files than migrations are read by the commands after them.
+            if file.ends_with("policy.yaml") {
+                continue;
+            }
             let planned = stage.command(&["plan", file]).envs(servers.clone()).status();
             assert!(planned.expect("the binary runs").success(), "{page}: {file}");
             continue;

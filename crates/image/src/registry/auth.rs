@@ -40,6 +40,11 @@ impl Scope {
         Self { repository: repository.to_string(), writes: false, from: None }
     }
 
+    /// The list of repositories.
+    pub(super) fn catalog() -> Self {
+        Self::read("")
+    }
+
     pub(super) fn write(repository: &str) -> Self {
         Self { writes: true, ..Self::read(repository) }
     }
@@ -53,6 +58,9 @@ impl Scope {
     }
 
     fn texts(&self) -> Vec<String> {
+        if self.repository.is_empty() {
+            return vec!["registry:catalog:*".to_string()];
+        }
         let rights = if self.writes { "pull,push" } else { "pull" };
         let own = format!("repository:{}:{rights}", self.repository);
         let other = self.from.iter().map(|from| format!("repository:{from}:pull"));

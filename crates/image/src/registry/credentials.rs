@@ -43,6 +43,8 @@ pub enum Credential {
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
     files: Vec<CredentialFile>,
+    /// What is known without a file, by host.
+    known: Vec<(String, Credential)>,
 }
 
 /// A file in the form of Docker's `config.json`.
@@ -92,11 +94,20 @@ impl CredentialFile {
 impl Credentials {
     /// Credentials from files; the first that knows a registry decides.
     pub fn from_files(files: Vec<CredentialFile>) -> Self {
-        Self { files }
+        Self { files, known: Vec::new() }
+    }
+
+    /// The same, and what proves who we are to one host, whatever files say.
+    pub fn and(mut self, host: &str, credential: Credential) -> Self {
+        self.known.push((host.to_string(), credential));
+        self
     }
 
     /// What is known for a repository of a host. Blocks where a helper is asked.
     pub(super) fn find(&self, host: &str, repository: &str) -> Result<Option<Credential>> {
+        if let Some((_, known)) = self.known.iter().find(|(known, _)| known == host) {
+            return Ok(Some(known.clone()));
+        }
         for file in &self.files {
             if let Some(found) = find_in(file, host, repository)? {
                 return Ok(Some(found));

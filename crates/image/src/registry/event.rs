@@ -95,7 +95,7 @@ impl Stop {
     }
 
     /// An error when it was asked.
-    pub(super) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         match (self.0)() {
             true => Err(Error::new(Code::Cancelled, "stopped on request")),
             false => Ok(()),

@@ -147,7 +147,16 @@ impl Client {
         path: &str,
         take: &mut (dyn FnMut(&Ask, &Answer) -> Result<bool> + Send),
     ) -> Result<()> {
-        let mut ask = self.ask(doing, &Scope::read(repository), Method::GET, path).await?;
+        let ask = self.ask(doing, &Scope::read(repository), Method::GET, path).await?;
+        self.pages_of(ask, take).await
+    }
+
+    /// The same from a request for the first page.
+    pub(super) async fn pages_of(
+        &self,
+        mut ask: Ask,
+        take: &mut (dyn FnMut(&Ask, &Answer) -> Result<bool> + Send),
+    ) -> Result<()> {
         for _ in 0..PAGES {
             let answer = self.send(&ask, LIST).await?;
             if !take(&ask, &answer)? {

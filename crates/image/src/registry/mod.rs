@@ -19,6 +19,7 @@ mod pull;
 mod push;
 mod record;
 mod referrers;
+mod single;
 mod tls;
 mod transport;
 mod trust;

@@ -59,6 +59,11 @@ pub(super) fn mark(store: &Store, untagged: bool) -> Result<Marked> {
             for digest in store.led_to(&repository)? {
                 there.remove(&place(&manifests(&repository), &digest));
             }
+            for (digest, why) in store.kept_by_holds(&repository)? {
+                if let Some(found) = there.get_mut(&place(&manifests(&repository), &digest)) {
+                    found.held = Some(why);
+                }
+            }
         }
         needed.extend(own);
     }
@@ -128,7 +133,7 @@ fn note(store: &Store, path: &str, why: &'static str, there: &mut There) -> Resu
     match touched(&whole) {
         Ok(touched) => {
             let bytes = fs::metadata(data).map_or(0, |there| there.len());
-            there.insert(path.to_string(), Found { touched, bytes, why });
+            there.insert(path.to_string(), Found { touched, bytes, why, held: None });
             Ok(())
         }
         // It is gone meanwhile.

@@ -10,7 +10,6 @@ mod mark;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use longshore_model::{Code, Error};
@@ -41,8 +40,8 @@ pub struct Collected {
 pub struct Item {
     /// Its bytes.
     pub bytes: u64,
-    /// Why nobody needs it.
-    pub why: &'static str,
+    /// Why nobody needs it, or why it stays.
+    pub why: String,
     /// What becomes of it.
     pub fate: Fate,
 }
@@ -57,6 +56,8 @@ pub enum Fate {
     Waits,
     /// Somebody asked for it meanwhile.
     Spared,
+    /// It is held.
+    Held,
 }
 
 /// Something that was not needed, as it was found.
@@ -74,6 +75,8 @@ struct Found {
     touched: u128,
     bytes: u64,
     why: &'static str,
+    /// Why it stays all the same.
+    held: Option<String>,
 }
 
 /// What a collection is to do.
@@ -102,8 +105,13 @@ pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected
     for (path, found) in &marked.found {
         let known = before.get(path).filter(|mark| mark.touched == found.touched);
         let since = known.map_or_else(|| now.clone(), |mark| mark.since.clone());
-        let fate = if since.until(&now) >= order.grace { Fate::Swept } else { Fate::Waits };
-        let item = Item { bytes: found.bytes, why: found.why, fate };
+        let fate = match &found.held {
+            Some(_) => Fate::Held,
+            None if since.until(&now) >= order.grace => Fate::Swept,
+            None => Fate::Waits,
+        };
+        let why = found.held.clone().unwrap_or_else(|| found.why.to_string());
+        let item = Item { bytes: found.bytes, why, fate };
         collected.items.insert(path.clone(), item);
         match fate {
             Fate::Swept => due.push((path, found)),
@@ -160,12 +168,5 @@ fn marks(store: &Store) -> longshore_model::Result<BTreeMap<String, Mark>> {
 }
 
 fn failed(store: &Store, fault: Fault) -> Error {
-    let why = match fault {
-        Fault::Disk(why) => why,
-        Fault::Full => "the disk is full".to_string(),
-        other => format!("{other:?}"),
-    };
-    Error::new(Code::Io, "the garbage of the registry cannot be collected")
-        .with("path", Path::display(store.root()).to_string())
-        .because(why)
+    fault.into_error("the garbage of the registry cannot be collected", store.root())
 }

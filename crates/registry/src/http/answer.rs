@@ -97,6 +97,8 @@ fn described(fault: &Fault) -> (StatusCode, &'static str, String) {
         Fault::Denied => {
             said(StatusCode::FORBIDDEN, "DENIED", "the user may not do this in this repository")
         }
+        Fault::Kept(why) => (StatusCode::FORBIDDEN, "DENIED", why.clone()),
+        Fault::OverQuota(why) => (StatusCode::PAYLOAD_TOO_LARGE, "DENIED", why.clone()),
         Fault::NameInvalid => said(bad, "NAME_INVALID", "the name of a repository cannot be this"),
         Fault::NameUnknown => said(missing, "NAME_UNKNOWN", "there is no such repository"),
         Fault::TagInvalid => said(bad, "TAG_INVALID", "a tag cannot be this"),

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use longshore_image::Digest;
 
-use super::{Repository, Store, disk, under};
+use super::{Repository, Store, digests_in, disk, under};
 use crate::Fault;
 use crate::fault::Result;
 
 impl Store {
-    pub(super) fn link(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+    pub(crate) fn link(&self, repository: &Repository, digest: &Digest) -> PathBuf {
         under(&self.at(repository).join("_blobs"), digest)
     }
 
@@ -44,6 +44,11 @@ impl Store {
 
     /// Takes a blob from a repository. It stays on the disk until nobody needs it.
     pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<()> {
+        if !self.link(repository, digest).exists() {
+            return Err(Fault::BlobUnknown(digest.clone()));
+        }
+        let _change = self.change(repository)?;
+        self.demand_removable(repository, digest)?;
         match disk::remove(&self.link(repository, digest))? {
             true => Ok(()),
             false => Err(Fault::BlobUnknown(digest.clone())),
@@ -57,7 +62,21 @@ impl Store {
         if !is_there {
             return Ok(false);
         }
+        let path = self.blob(digest);
+        let size = fs::metadata(&path).map_err(Fault::disk("look at", &path))?.len();
+        let _change = self.change_for_room(to)?;
+        self.demand_room(to, digest, size)?;
         disk::write(&self.link(to, digest), b"")?;
         Ok(true)
+    }
+
+    /// The blobs on the disk, with the bytes of manifests.
+    pub(crate) fn all_blobs(&self) -> Result<Vec<Digest>> {
+        digests_in(&self.blobs())
+    }
+
+    /// The blobs that a repository has.
+    pub(crate) fn linked(&self, repository: &Repository) -> Result<Vec<Digest>> {
+        digests_in(&self.at(repository).join("_blobs"))
     }
 }

@@ -9,7 +9,7 @@ use longshore_image::document::{Annotations, Descriptor, LONGEST};
 use serde::{Deserialize, Serialize};
 
 use super::repository::tag;
-use super::{Repository, Store, disk, under};
+use super::{Repository, Store, digests_in, disk, under};
 use crate::Fault;
 use crate::fault::Result;
 
@@ -29,8 +29,8 @@ pub struct Kept {
 /// What a repository knows of a manifest beside its bytes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Link {
-    media_type: String,
+pub(super) struct Link {
+    pub(super) media_type: String,
 }
 
 /// What matters to a registry of manifests and lists, whoever wrote them.
@@ -58,8 +58,49 @@ struct Document {
 struct Part {
     media_type: Option<String>,
     digest: Digest,
+    size: Option<u64>,
     #[serde(default)]
     urls: Vec<String>,
+}
+
+/// Something that a manifest names.
+#[derive(Debug, Clone)]
+pub(crate) struct Need {
+    /// Its digest.
+    pub(crate) digest: Digest,
+    /// Its bytes, if they are told.
+    pub(crate) size: Option<u64>,
+    /// Whether it is a manifest.
+    pub(crate) is_manifest: bool,
+    /// Whether it may be elsewhere.
+    pub(crate) is_foreign: bool,
+}
+
+/// What the bytes of a manifest name, and what it speaks of.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    /// What it needs.
+    pub(crate) needs: Vec<Need>,
+    /// What it speaks of.
+    pub(crate) subject: Option<Digest>,
+}
+
+impl Named {
+    /// Reads a manifest.
+    pub(crate) fn of(bytes: &[u8]) -> serde_json::Result<Self> {
+        let document: Document = serde_json::from_slice(bytes)?;
+        let need = |part: Part, is_manifest| Need {
+            digest: part.digest,
+            size: part.size,
+            is_manifest,
+            is_foreign: !part.urls.is_empty(),
+        };
+        let blobs = document.config.into_iter().chain(document.layers).chain(document.blobs);
+        let blobs = blobs.map(|part| need(part, false));
+        let manifests = document.manifests.into_iter().map(|part| need(part, true));
+        let subject = document.subject.map(|subject| subject.digest);
+        Ok(Self { needs: blobs.chain(manifests).collect(), subject })
+    }
 }
 
 impl Store {
@@ -85,6 +126,10 @@ impl Store {
         let _rest = self.rest()?;
         let _change = self.change(repository)?;
         self.demand(repository, &document)?;
+        for one in tags {
+            self.demand_movable(repository, tag(one)?, &digest)?;
+        }
+        self.demand_room(repository, &digest, bytes.len() as u64)?;
         // Also where it is there: what was damaged since is mended.
         disk::write(&self.blob(&digest), &bytes)?;
         let link = json(&Link { media_type: media_type.clone() })?;
@@ -159,11 +204,13 @@ impl Store {
         let _change = self.change(repository)?;
         let unknown = || Fault::ManifestUnknown(reference.to_string());
         if !reference.contains(':') {
+            self.demand_untaggable(repository, tag(reference)?)?;
             let is_removed = disk::remove(&self.tag(repository, tag(reference)?))?;
             return if is_removed { Ok(()) } else { Err(unknown()) };
         }
         let kept = self.get_manifest(repository, reference)?;
-        for one in disk::names(&self.at(repository).join("_tags"))? {
+        self.demand_removable(repository, &kept.digest)?;
+        for one in self.all_tags(repository)? {
             if self.resolve(repository, &one)?.as_ref() == Some(&kept.digest) {
                 disk::remove(&self.tag(repository, &one))?;
             }
@@ -186,7 +233,7 @@ impl Store {
     pub(crate) fn led_to(&self, repository: &Repository) -> Result<HashSet<Digest>> {
         let mut found = HashSet::new();
         let mut next = Vec::new();
-        for tag in disk::names(&self.at(repository).join("_tags"))? {
+        for tag in self.all_tags(repository)? {
             next.extend(self.resolve(repository, &tag)?);
         }
         while let Some(digest) = next.pop() {
@@ -219,14 +266,28 @@ impl Store {
 
     /// The digests of the manifests of a repository.
     pub(crate) fn manifests(&self, repository: &Repository) -> Result<Vec<Digest>> {
-        let folder = self.at(repository).join("_manifests");
-        let mut found = Vec::new();
-        for algorithm in disk::names(&folder)? {
-            let hexes = disk::names(&folder.join(&algorithm))?;
-            let digests = hexes.iter().map(|hex| format!("{algorithm}:{hex}").parse::<Digest>());
-            found.extend(digests.filter_map(std::result::Result::ok));
-        }
-        Ok(found)
+        digests_in(&self.at(repository).join("_manifests"))
+    }
+
+    /// The type of a manifest of a repository; `None` where it is not understood.
+    pub(crate) fn media_type(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<String>> {
+        let link = disk::read(&self.manifest(repository, digest))?.unwrap_or_default();
+        Ok(serde_json::from_slice(&link).ok().map(|link: Link| link.media_type))
+    }
+
+    /// The digest of a manifest that is there, by a tag or itself.
+    pub(super) fn demand_manifest(
+        &self,
+        repository: &Repository,
+        reference: &str,
+    ) -> Result<Digest> {
+        let digest = self.resolve(repository, reference)?;
+        let is_there = |digest: &Digest| self.manifest(repository, digest).exists();
+        digest.filter(is_there).ok_or_else(|| Fault::ManifestUnknown(reference.to_string()))
     }
 
     /// All that a manifest names. One that is gone names nothing; one that cannot be read is an error.
@@ -241,21 +302,20 @@ impl Store {
         if !digest.is_of(&bytes) {
             return Err(damaged("is not what its digest says".to_string()));
         }
-        let document: Document = serde_json::from_slice(&bytes)
-            .map_err(|error| damaged(format!("is not understood: {error}")))?;
-        let blobs = document.config.into_iter().chain(document.layers).chain(document.blobs);
-        Ok(blobs.chain(document.manifests).map(|part| part.digest).collect())
+        let named =
+            Named::of(&bytes).map_err(|error| damaged(format!("is not understood: {error}")))?;
+        Ok(named.needs.into_iter().map(|need| need.digest).collect())
     }
 
-    pub(super) fn manifest(&self, repository: &Repository, digest: &Digest) -> std::path::PathBuf {
+    pub(crate) fn manifest(&self, repository: &Repository, digest: &Digest) -> std::path::PathBuf {
         under(&self.at(repository).join("_manifests"), digest)
     }
 
-    pub(super) fn tag(&self, repository: &Repository, tag: &str) -> std::path::PathBuf {
+    pub(crate) fn tag(&self, repository: &Repository, tag: &str) -> std::path::PathBuf {
         self.at(repository).join("_tags").join(tag)
     }
 
-    fn speaking(
+    pub(crate) fn speaking(
         &self,
         repository: &Repository,
         subject: &Digest,
@@ -281,6 +341,13 @@ fn told_type(document: &Document, told: Option<&str>) -> Result<String> {
     }
 }
 
+/// The bytes of a manifest as lists of what speaks of another show it.
+pub(super) fn described(bytes: &[u8], media_type: &str, digest: &Digest) -> Result<Descriptor> {
+    let document: Document = serde_json::from_slice(bytes)
+        .map_err(|error| Fault::ManifestInvalid(format!("it is not understood: {error}")))?;
+    Ok(descriptor(&document, media_type, digest, bytes.len() as u64))
+}
+
 /// A manifest as lists of what speaks of another show it.
 fn descriptor(document: &Document, media_type: &str, digest: &Digest, size: u64) -> Descriptor {
     let kind = document.config.as_ref().and_then(|config| config.media_type.clone());
@@ -291,6 +358,6 @@ fn descriptor(document: &Document, media_type: &str, digest: &Digest, size: u64)
     }
 }
 
-fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+pub(super) fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|error| Fault::Disk(format!("could not write JSON: {error}")))
 }

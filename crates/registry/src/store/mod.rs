@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! registry.json                           the version of this layout
+//! policy.yaml                             what its owner wants of repositories, if he wrote it
+//! collection.json                         what the last collection found that nothing needs
 //! blobs/ALGORITHM/HEX                     contents, each once for all repositories
 //! repositories/NAME/_blobs/ALGORITHM/HEX      the blobs that the repository has; empty files
 //! repositories/NAME/_manifests/ALGORITHM/HEX  its manifests: their media types, as JSON
 //! repositories/NAME/_referrers/ALGORITHM/HEX/ the descriptors of what speaks of a manifest
-//! repositories/NAME/_tags/TAG                 digests
+//! repositories/NAME/_tags/TAG                 digests; their times are those of the last push
+//! repositories/NAME/_holds/ALGORITHM/HEX      why and how long a manifest is held, as JSON
 //! uploads/ID/                             what is being uploaded
 //! ```
 //!
@@ -15,9 +18,13 @@
 
 mod blobs;
 mod disk;
+mod holds;
 mod lists;
 mod lock;
 mod manifests;
+mod mend;
+mod protect;
+mod quota;
 mod repository;
 mod uploads;
 
@@ -30,9 +37,15 @@ use std::sync::Mutex;
 use longshore_image::{Digest, Hasher};
 use longshore_model::{Code, Error};
 
+use crate::fault::Result;
+use crate::policy::{self, Policies};
+
 pub(crate) use disk::{names, read, remove, write};
+pub use holds::{Held, Hold};
 pub use lists::Page;
 pub use manifests::Kept;
+pub(crate) use manifests::{Named, Need};
+pub(crate) use protect::subject_of;
 pub use repository::Repository;
 pub use uploads::Upload;
 
@@ -45,6 +58,7 @@ pub struct Store {
     root: PathBuf,
     /// The digests of uploads so far, to spare reading them again.
     hashers: Mutex<HashMap<String, Hasher>>,
+    policies: Policies,
 }
 
 impl Store {
@@ -66,7 +80,10 @@ impl Store {
             }
         } else {
             // Files that were begun and have no name of their own are what a killed process left.
-            let is_named = |name: &OsString| !name.as_encoded_bytes().starts_with(b".");
+            // The policy may be written before the first start.
+            let is_named = |name: &OsString| {
+                !name.as_encoded_bytes().starts_with(b".") && name != policy::FILE
+            };
             let entries =
                 if root.is_dir() { Some(fs::read_dir(root).map_err(failed)?) } else { None };
             if entries.into_iter().flatten().flatten().any(|entry| is_named(&entry.file_name())) {
@@ -80,7 +97,8 @@ impl Store {
                 Error::new(Code::Io, format!("the registry cannot be made: {fault:?}"))
             })?;
         }
-        let store = Self { root: root.to_path_buf(), hashers: Mutex::default() };
+        let policies = Policies::read(root)?;
+        let store = Self { root: root.to_path_buf(), hashers: Mutex::default(), policies };
         for folder in [store.blobs(), store.repositories(), store.uploads()] {
             fs::create_dir_all(folder).map_err(failed)?;
         }
@@ -102,6 +120,11 @@ impl Store {
         &self.root
     }
 
+    /// What its owner wants of repositories.
+    pub(crate) fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
     fn blobs(&self) -> PathBuf {
         self.root.join("blobs")
     }
@@ -114,11 +137,11 @@ impl Store {
         self.root.join("uploads")
     }
 
-    fn blob(&self, digest: &Digest) -> PathBuf {
+    pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
         under(&self.blobs(), digest)
     }
 
-    fn at(&self, repository: &Repository) -> PathBuf {
+    pub(crate) fn at(&self, repository: &Repository) -> PathBuf {
         self.repositories().join(repository.as_str())
     }
 
@@ -131,4 +154,15 @@ impl Store {
 /// The file of a digest below a folder.
 fn under(folder: &Path, digest: &Digest) -> PathBuf {
     folder.join(digest.algorithm()).join(digest.hex())
+}
+
+/// The digests of the files `ALGORITHM/HEX` below a folder, sorted.
+fn digests_in(folder: &Path) -> Result<Vec<Digest>> {
+    let mut found = Vec::new();
+    for algorithm in names(folder)? {
+        let hexes = names(&folder.join(&algorithm))?;
+        let digests = hexes.iter().map(|hex| format!("{algorithm}:{hex}").parse::<Digest>());
+        found.extend(digests.filter_map(std::result::Result::ok));
+    }
+    Ok(found)
 }

@@ -8,9 +8,11 @@ use longshore_image::{Digest, Hasher};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::fs::{FlockOperation, flock};
 
+use super::quota::over;
 use super::{Repository, Store, disk};
 use crate::Fault;
 use crate::fault::Result;
+use crate::policy::Quota;
 
 const DATA: &str = "data";
 const OWNER: &str = "repository";
@@ -25,6 +27,8 @@ pub struct Upload {
     offset: u64,
     /// The digest so far, when it is known without reading.
     hasher: Option<Hasher>,
+    /// What the whole repository may hold.
+    most: Option<(Repository, Quota)>,
 }
 
 impl Store {
@@ -73,7 +77,8 @@ impl Store {
             Some(hasher) if hasher.size() == offset => Some(hasher),
             _ => (offset == 0).then(Hasher::default),
         };
-        Ok(Upload { id: id.to_string(), folder, file, offset, hasher })
+        let most = self.largest(repository).map(|quota| (repository.clone(), quota));
+        Ok(Upload { id: id.to_string(), folder, file, offset, hasher, most })
     }
 
     /// Ends a request that wrote a part.
@@ -96,6 +101,11 @@ impl Store {
         }
         upload.file.sync_all().map_err(Fault::disk("write an upload", &data))?;
         let _held = self.rest()?;
+        let _change = self.change_for_room(repository)?;
+        if let Err(fault) = self.demand_room(repository, digest, upload.offset) {
+            remove(&upload.folder)?;
+            return Err(fault);
+        }
         let path = self.blob(digest);
         // Also where it is there: what was damaged since is mended.
         disk::publish(&data, &path).map_err(Fault::disk("keep a blob", &path))?;
@@ -138,11 +148,19 @@ impl Upload {
             hasher.update(bytes);
         }
         self.offset += bytes.len() as u64;
+        if let Some((repository, quota)) = &self.most
+            && self.offset > quota.limit
+        {
+            // However much is there, it can never fit.
+            remove(&self.folder)?;
+            return Err(over(repository, quota, "one blob alone is larger"));
+        }
         self.file.write_all(bytes).map_err(Fault::disk("write an upload", &self.folder))
     }
 }
 
-fn hash(data: &std::path::Path, like: &Digest) -> io::Result<Digest> {
+/// The digest of a file, by the algorithm of another.
+pub(super) fn hash(data: &std::path::Path, like: &Digest) -> io::Result<Digest> {
     let (mut file, mut hasher) = (File::open(data)?, Hasher::like(like));
     let mut buffer = vec![0; BUFFER];
     loop {

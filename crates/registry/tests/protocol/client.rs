@@ -38,6 +38,25 @@ impl Registry {
         Self { port, folder }
     }
 
+    /// One whose owner wrote a policy before its first start.
+    pub(crate) async fn with_policy(text: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().join("registry");
+        std::fs::create_dir(&root).expect("a folder");
+        std::fs::write(root.join("policy.yaml"), text).expect("a policy");
+        let port = serve_folder(&folder).await;
+        Self { port, folder }
+    }
+
+    pub(crate) fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The same folder, as a verb opens it.
+    pub(crate) fn store(&self) -> Store {
+        Store::open(&self.root()).expect("a registry")
+    }
+
     /// The same folder, served anew.
     pub(crate) async fn again(self) -> Self {
         let port = serve_folder(&self.folder).await;

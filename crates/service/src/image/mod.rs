@@ -2,6 +2,7 @@
 
 mod diff;
 mod evidence;
+mod mirror;
 mod open;
 mod overview;
 mod place;
@@ -23,6 +24,7 @@ use crate::Service;
 
 pub use diff::{Difference, EngineDifference, PackageDifference};
 pub use evidence::Evidence;
+pub use mirror::{MirrorFate, MirrorLine, MirrorOrder, Origin, mirror};
 pub use overview::{ImageLine, Inspection, LayerLine, Referrer};
 pub use place::Place;
 pub use registry::{refuse_local, tags};

@@ -59,7 +59,7 @@ impl Images {
     ) -> Result<(Descriptor, Pushed)> {
         let source = Client::new(&from.host, settings)?;
         let target = Client::new(&to.host, settings)?;
-        let destination = |parcel: &Parcel| self.promoted(parcel, from, to);
+        let destination = |parcel: &Parcel| promoted(parcel, from, to);
         registry::promote((&source, from), &target, destination, &self.layout, key).await
     }
 
@@ -77,19 +77,9 @@ impl Images {
         if let Some(key) = key {
             registry::demand(&source, from, &parcel, &self.layout, key).await?;
         }
-        let destination = self.promoted(&parcel, from, to)?;
+        let destination = promoted(&parcel, from, to)?;
         let lines = registry::forecast(&target, &parcel, &destination).await?;
         Ok((parcel.root, lines))
-    }
-
-    fn promoted(&self, parcel: &Parcel, from: &Name, to: &Name) -> Result<Destination> {
-        let mut destination = Destination::new(to, &parcel.root)?;
-        if from.host == to.host && from.repository != to.repository {
-            for blob in &parcel.blobs {
-                destination.elsewhere.insert(blob.digest.clone(), vec![from.repository.clone()]);
-            }
-        }
-        Ok(destination)
     }
 
     fn destination(&self, image: &Descriptor, name: &Name) -> Result<Destination> {
@@ -119,6 +109,17 @@ impl Images {
         }
         Ok(found)
     }
+}
+
+/// Where a promotion leads, and that blobs may be taken from where they are in the same registry.
+pub(super) fn promoted(parcel: &Parcel, from: &Name, to: &Name) -> Result<Destination> {
+    let mut destination = Destination::new(to, &parcel.root)?;
+    if from.host == to.host && from.repository != to.repository {
+        for blob in &parcel.blobs {
+            destination.elsewhere.insert(blob.digest.clone(), vec![from.repository.clone()]);
+        }
+    }
+    Ok(destination)
 }
 
 /// The tags of a repository.

@@ -5,6 +5,7 @@ mod interrupted;
 mod ours;
 mod tampered;
 mod travel;
+mod upkeep;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -15,13 +15,13 @@ use crate::postgres::verified;
 use crate::stage::{Ran, Stage};
 
 /// A registry in the box, which is killed when the test ends.
-struct Served {
+pub(super) struct Served {
     child: Child,
-    host: String,
+    pub(super) host: String,
 }
 
 impl Served {
-    fn start(stage: &Stage, args: &[&str]) -> Self {
+    pub(super) fn start(stage: &Stage, args: &[&str]) -> Self {
         let all = [&["registry", "serve", "--listen", "127.0.0.1:0", "--json"], args].concat();
         let mut child = stage.start(&all);
         let mut line = String::new();
@@ -46,7 +46,7 @@ impl Drop for Served {
 }
 
 /// A command of skopeo that must succeed; what it printed.
-fn skopeo_done(folder: &Path, args: &[&str]) -> String {
+pub(super) fn skopeo_done(folder: &Path, args: &[&str]) -> String {
     let ran = skopeo(folder, None, args);
     assert!(ran.status.success(), "{args:?}: {}", String::from_utf8_lossy(&ran.stderr));
     String::from_utf8_lossy(&ran.stdout).into_owned()
