@@ -18,7 +18,7 @@ pub(crate) use images::{
     SignArgs, SigningArgs, TagArgs,
 };
 pub(crate) use registry::{
-    FetchArgs, GcArgs, PromoteArgs, PullArgs, PushArgs, RegistryArgs, RegistryVerb, ServeArgs,
+    FetchArgs, GcArgs, PatienceArgs, PromoteArgs, PullArgs, PushArgs, RegistryArgs, RegistryVerb, ServeArgs,
     TagsArgs,
 };
 

@@ -7,10 +7,12 @@ mod access;
 mod collect;
 mod fault;
 mod http;
+mod meter;
 mod store;
 
 pub use access::{Access, Right, Visitor};
 pub use collect::{Collected, Fate, Item, Order, collect};
 pub use fault::Fault;
-pub use http::{Identity, Serving, serve};
+pub use http::{Identity, Limits, Serving, serve, serve_metrics};
+pub use meter::Meter;
 pub use store::{Kept, Page, Repository, Store, Upload};

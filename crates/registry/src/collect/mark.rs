@@ -10,9 +10,10 @@ use longshore_image::Digest;
 
 use super::Found;
 use crate::fault::{Fault, Result};
-use crate::store::{Repository, Store, names};
+use crate::store::{Repository, Store, is_beside, names};
 
 const BLOBS: &str = "blobs";
+const UPLOADS: &str = "uploads";
 
 /// Things by their paths in the folder of the registry.
 type There = BTreeMap<String, Found>;
@@ -40,12 +41,10 @@ pub(super) fn mark(store: &Store, untagged: bool) -> Result<Marked> {
         }
     }
     list(store, BLOBS, "no manifest names it", &mut there)?;
-    for id in names(&store.root().join("uploads"))? {
-        note(store, &format!("uploads/{id}"), "an upload that was not ended", &mut there)?;
+    for id in names(&store.root().join(UPLOADS))? {
+        note(store, &format!("{UPLOADS}/{id}"), "an upload that was not ended", &mut there)?;
     }
-    for folder in [BLOBS, "repositories"] {
-        half_written(store, folder, &mut there)?;
-    }
+    half_written(store, "", &mut there)?;
     drop(store.alone()?);
     let mut needed = HashSet::new();
     // A repository that is new since has nothing that was listed but blobs.
@@ -104,7 +103,7 @@ fn list(store: &Store, folder: &str, why: &'static str, there: &mut There) -> Re
     Ok(())
 }
 
-/// Notes the files below a folder that were begun and never got their names.
+/// Notes the files below a folder that were begun and never got their names. Those of uploads go with these.
 fn half_written(store: &Store, folder: &str, there: &mut There) -> Result<()> {
     let whole = store.root().join(folder);
     let failed = |error| Fault::disk("list", &whole)(error);
@@ -112,10 +111,11 @@ fn half_written(store: &Store, folder: &str, there: &mut There) -> Result<()> {
         let entry = entry.map_err(failed)?;
         // Others are none of ours.
         let Ok(name) = entry.file_name().into_string() else { continue };
-        let path = format!("{folder}/{name}");
-        if entry.file_type().map_err(failed)?.is_dir() {
+        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        let is_folder = entry.file_type().map_err(failed)?.is_dir();
+        if is_folder && !name.starts_with('.') && path != UPLOADS {
             half_written(store, &path, there)?;
-        } else if name.starts_with('.') {
+        } else if !is_folder && is_beside(&name) {
             note(store, &path, "a process that wrote it was killed", there)?;
         }
     }

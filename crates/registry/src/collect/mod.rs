@@ -6,19 +6,20 @@
 //! that a clock that is set means nothing.
 
 mod clock;
+mod history;
 mod mark;
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use longshore_model::{Code, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
-use crate::store::{Store, read, remove, write};
+use crate::store::{Store, read, remove, remove_all, write};
 use clock::Moment;
+pub(crate) use history::History;
 
 /// What a collection remembers for the next.
 const MARKS: &str = "collection.json";
@@ -94,13 +95,16 @@ pub struct Order {
 /// A manifest that cannot be read: what it needs is not known, and so nothing is removed.
 pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected> {
     let failed = |fault| failed(store, fault);
+    let start = Instant::now();
     let before = marks(store)?;
     let now = Moment::now()?;
     let marked = mark::mark(store, order.untagged).map_err(failed)?;
     let mut collected = Collected { needed: marked.needed, ..Collected::default() };
     let (mut after, mut due) = (BTreeMap::new(), Vec::new());
     for (path, found) in &marked.found {
+        // A moment that is still to come was told by a clock that was wrong: the while begins anew.
         let known = before.get(path).filter(|mark| mark.touched == found.touched);
+        let known = known.filter(|mark| mark.since.is_before(&now));
         let since = known.map_or_else(|| now.clone(), |mark| mark.since.clone());
         let fate = if since.until(&now) >= order.grace { Fate::Swept } else { Fate::Waits };
         let item = Item { bytes: found.bytes, why: found.why, fate };
@@ -114,6 +118,10 @@ pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected
         for batch in due.chunks(BATCH) {
             sweep(store, batch, &mut collected).map_err(failed)?;
         }
+        let forgotten = due.iter().filter_map(|(path, _)| mark::manifest_at(path));
+        for repository in forgotten.map(|(repository, _)| repository).collect::<BTreeSet<_>>() {
+            store.settle_manifests(&repository).map_err(failed)?;
+        }
         let text = serde_json::to_vec(&after).map_err(|error| {
             Error::new(Code::Internal, "marks cannot be written").because(error)
         })?;
@@ -121,6 +129,9 @@ pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected
     }
     let swept = collected.items.values().filter(|item| item.fate == Fate::Swept);
     collected.freed = swept.map(|item| item.bytes).sum();
+    if !order.only_told {
+        History::add(store, &collected, start.elapsed()).map_err(failed)?;
+    }
     Ok(collected)
 }
 
@@ -145,7 +156,7 @@ fn sweep(
             continue;
         }
         match whole.is_dir() {
-            true => fs::remove_dir_all(&whole).map_err(Fault::disk("remove", &whole))?,
+            true => remove_all(&whole)?,
             false => drop(remove(&whole)?),
         }
     }

@@ -44,8 +44,9 @@ impl Store {
 
     /// Takes a blob from a repository. It stays on the disk until nobody needs it.
     pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<()> {
-        match disk::remove(&self.link(repository, digest))? {
-            true => Ok(()),
+        let link = self.link(repository, digest);
+        match disk::remove(&link)? {
+            true => link.parent().map_or(Ok(()), disk::settle),
             false => Err(Fault::BlobUnknown(digest.clone())),
         }
     }

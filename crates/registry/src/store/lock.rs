@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Repository, Store};
+use super::{Repository, Store, disk};
 use crate::Fault;
 use crate::fault::Result;
 
@@ -32,7 +32,7 @@ impl Store {
 
 fn lock(path: &Path, how: FlockOperation) -> Result<Held> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(Fault::disk("make", folder))?;
+        disk::make(folder).map_err(Fault::disk("make", folder))?;
     }
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
     let file = file.map_err(Fault::disk("open", path))?;

@@ -158,20 +158,33 @@ impl Store {
         }
         let _change = self.change(repository)?;
         let unknown = || Fault::ManifestUnknown(reference.to_string());
+        let tags = self.at(repository).join("_tags");
         if !reference.contains(':') {
             let is_removed = disk::remove(&self.tag(repository, tag(reference)?))?;
-            return if is_removed { Ok(()) } else { Err(unknown()) };
+            return if is_removed { disk::settle(&tags) } else { Err(unknown()) };
         }
         let kept = self.get_manifest(repository, reference)?;
-        for one in disk::names(&self.at(repository).join("_tags"))? {
+        for one in disk::names(&tags)? {
             if self.resolve(repository, &one)?.as_ref() == Some(&kept.digest) {
                 disk::remove(&self.tag(repository, &one))?;
             }
         }
-        self.forget(repository, &kept.digest)
+        // No tag may come back that leads to what is gone.
+        disk::settle(&tags)?;
+        self.forget(repository, &kept.digest)?;
+        self.settle_manifests(repository)
     }
 
-    /// Removes a manifest that has no tag.
+    /// Makes manifests that were forgotten stay so: before anything that they needed may go.
+    pub(crate) fn settle_manifests(&self, repository: &Repository) -> Result<()> {
+        let folder = self.at(repository).join("_manifests");
+        for algorithm in disk::names(&folder)? {
+            disk::settle(&folder.join(algorithm))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a manifest that has no tag; to be settled.
     pub(crate) fn forget(&self, repository: &Repository, digest: &Digest) -> Result<()> {
         let bytes = disk::read(&self.blob(digest))?.unwrap_or_default();
         // The list first: it must not name what is gone.

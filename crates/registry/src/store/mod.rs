@@ -30,7 +30,7 @@ use std::sync::Mutex;
 use longshore_image::{Digest, Hasher};
 use longshore_model::{Code, Error};
 
-pub(crate) use disk::{names, read, remove, write};
+pub(crate) use disk::{is_beside, names, read, remove, remove_all, write};
 pub use lists::Page;
 pub use manifests::Kept;
 pub use repository::Repository;
@@ -82,7 +82,7 @@ impl Store {
         }
         let store = Self { root: root.to_path_buf(), hashers: Mutex::default() };
         for folder in [store.blobs(), store.repositories(), store.uploads()] {
-            fs::create_dir_all(folder).map_err(failed)?;
+            disk::make(&folder).map_err(failed)?;
         }
         Ok(store)
     }

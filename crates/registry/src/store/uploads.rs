@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use longshore_image::{Digest, Hasher};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -15,6 +15,8 @@ use crate::fault::Result;
 const DATA: &str = "data";
 const OWNER: &str = "repository";
 const BUFFER: usize = 1 << 20;
+/// Digests of uploads so far that are kept at most.
+const HASHERS: usize = 1000;
 
 /// An upload that this request alone writes to.
 #[derive(Debug)]
@@ -37,10 +39,17 @@ impl Store {
         let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let folder = self.uploads().join(&id);
         fs::create_dir(&folder).map_err(Fault::disk("begin an upload", &folder))?;
-        disk::write(&folder.join(OWNER), repository.as_str().as_bytes())?;
         let data = folder.join(DATA);
-        File::create(&data).map_err(Fault::disk("begin an upload", &data))?;
-        Ok(id)
+        let begun = disk::write(&folder.join(OWNER), repository.as_str().as_bytes())
+            .and_then(|()| File::create(&data).map_err(Fault::disk("begin an upload", &data)));
+        match begun {
+            Ok(_) => Ok(id),
+            Err(fault) => {
+                // Nobody knows of it.
+                let _ = disk::remove_all(&folder);
+                Err(fault)
+            }
+        }
     }
 
     /// How many bytes of an upload are there.
@@ -79,8 +88,18 @@ impl Store {
     /// Ends a request that wrote a part.
     pub fn pause(&self, upload: Upload) {
         if let (Some(hasher), Ok(mut known)) = (upload.hasher, self.hashers.lock()) {
+            // Uploads that nobody goes on with are not told from others: what is forgotten is read again.
+            if known.len() >= HASHERS {
+                known.clear();
+            }
             known.insert(upload.id, hasher);
         }
+    }
+
+    /// Ends a request after which nobody can go on.
+    pub fn give_up(&self, upload: Upload) {
+        // What stays is collected.
+        let _ = disk::remove_all(&upload.folder);
     }
 
     /// Makes an upload a blob of a repository, if it is what a digest says.
@@ -91,23 +110,38 @@ impl Store {
             None => hash(&data, digest).map_err(Fault::disk("read an upload", &data))? == *digest,
         };
         if !is_it {
-            remove(&upload.folder)?;
+            disk::remove_all(&upload.folder)?;
             return Err(Fault::DigestInvalid("the bytes that arrived have another digest"));
         }
-        upload.file.sync_all().map_err(Fault::disk("write an upload", &data))?;
+        let kept = self.keep(repository, &upload.file, &data, digest);
+        // On a full disk nothing stays that is of no use.
+        if matches!(kept, Ok(()) | Err(Fault::Full)) {
+            disk::remove_all(&upload.folder)?;
+        }
+        kept
+    }
+
+    fn keep(
+        &self,
+        repository: &Repository,
+        file: &File,
+        data: &Path,
+        digest: &Digest,
+    ) -> Result<()> {
+        disk::sync(file).map_err(Fault::disk("write an upload", data))?;
         let _held = self.rest()?;
+        // The link first: without it, a blob would stay that its upload cannot give again.
+        disk::write(&self.link(repository, digest), b"")?;
         let path = self.blob(digest);
         // Also where it is there: what was damaged since is mended.
-        disk::publish(&data, &path).map_err(Fault::disk("keep a blob", &path))?;
-        disk::touch(&path)?;
-        disk::write(&self.link(repository, digest), b"")?;
-        remove(&upload.folder)
+        disk::publish(data, &path).map_err(Fault::disk("keep a blob", &path))?;
+        disk::touch(&path).map(drop)
     }
 
     /// Gives an upload up.
     pub fn cancel(&self, repository: &Repository, id: &str) -> Result<()> {
         let upload = self.resume(repository, id)?;
-        remove(&upload.folder)
+        disk::remove_all(&upload.folder)
     }
 
     fn upload(&self, repository: &Repository, id: &str) -> Result<PathBuf> {
@@ -138,11 +172,17 @@ impl Upload {
             hasher.update(bytes);
         }
         self.offset += bytes.len() as u64;
-        self.file.write_all(bytes).map_err(Fault::disk("write an upload", &self.folder))
+        let written = self.file.write_all(bytes);
+        written.map_err(Fault::disk("write an upload", &self.folder)).inspect_err(|fault| {
+            // What filled the disk makes room: its client is told, and begins anew.
+            if matches!(fault, Fault::Full) {
+                let _ = disk::remove_all(&self.folder);
+            }
+        })
     }
 }
 
-fn hash(data: &std::path::Path, like: &Digest) -> io::Result<Digest> {
+fn hash(data: &Path, like: &Digest) -> io::Result<Digest> {
     let (mut file, mut hasher) = (File::open(data)?, Hasher::like(like));
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -150,14 +190,5 @@ fn hash(data: &std::path::Path, like: &Digest) -> io::Result<Digest> {
             0 => return Ok(hasher.finish().0),
             count => hasher.update(&buffer[..count]),
         }
-    }
-}
-
-fn remove(folder: &std::path::Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Fault::disk("remove an upload", folder)(error))
-        }
-        _ => Ok(()),
     }
 }
