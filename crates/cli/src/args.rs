@@ -18,8 +18,8 @@ pub(crate) use images::{
     SignArgs, SigningArgs, TagArgs,
 };
 pub(crate) use registry::{
-    FetchArgs, GcArgs, PatienceArgs, PromoteArgs, PullArgs, PushArgs, RegistryArgs, RegistryVerb, ServeArgs,
-    TagsArgs,
+    FetchArgs, GcArgs, PatienceArgs, PromoteArgs, PullArgs, PushArgs, RegistryArgs, RegistryVerb,
+    ServeArgs, TagsArgs,
 };
 
 /// Moves data between systems and proves that it arrived.

@@ -171,12 +171,13 @@ fn marks(store: &Store) -> longshore_model::Result<BTreeMap<String, Mark>> {
 }
 
 fn failed(store: &Store, fault: Fault) -> Error {
-    let why = match fault {
-        Fault::Disk(why) => why,
-        Fault::Full => "the disk is full".to_string(),
-        other => format!("{other:?}"),
-    };
-    Error::new(Code::Io, "the garbage of the registry cannot be collected")
-        .with("path", Path::display(store.root()).to_string())
-        .because(why)
+    let error = Error::new(Code::Io, "the garbage of the registry cannot be collected")
+        .with("path", Path::display(store.root()).to_string());
+    match fault {
+        Fault::Disk(why) => error.because(why),
+        Fault::Full => error
+            .because("the disk is full")
+            .hint("Make a little room for what is marked, or remove at once with --grace 0s while nobody pushes."),
+        other => error.because(format!("{other:?}")),
+    }
 }

@@ -56,7 +56,10 @@ pub(super) fn broken() -> Response<Body> {
 }
 
 /// An answer that keeps something until all of it is sent, or the client is gone.
-pub(super) fn watched<T: Send + Unpin + 'static>(answer: Response<Body>, kept: T) -> Response<Body> {
+pub(super) fn watched<T: Send + Unpin + 'static>(
+    answer: Response<Body>,
+    kept: T,
+) -> Response<Body> {
     answer.map(|body| Watched { body, _kept: kept }.boxed_unsync())
 }
 

@@ -86,7 +86,8 @@ pub async fn serve(
             },
             () = &mut stop => break,
         };
-        let greeting = greet(stream, acceptor.clone(), serving.clone(), seat.clone(), graceful.watcher());
+        let greeting =
+            greet(stream, acceptor.clone(), serving.clone(), seat.clone(), graceful.watcher());
         tokio::spawn(async move {
             tokio::select! {
                 () = greeting => {}

@@ -8,8 +8,8 @@ use longshore_image::document::LONGEST;
 
 use super::answer::{Body, DIGEST, SUBJECT, TAG, empty, whole, with};
 use super::body::Inflow;
-use super::route::Asked;
 use super::off;
+use super::route::Asked;
 use crate::fault::{Fault, Result};
 use crate::store::{Repository, Store};
 

@@ -9,8 +9,8 @@ use longshore_image::Digest;
 
 use super::answer::{Body, DIGEST, UPLOAD, empty, so_far, with};
 use super::body::{self, Inflow};
-use super::route::Asked;
 use super::off;
+use super::route::Asked;
 use crate::fault::{Fault, Result};
 use crate::store::{Repository, Store, Upload};
 
