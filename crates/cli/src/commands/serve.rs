@@ -108,6 +108,7 @@ pub(crate) fn gc(args: &GcArgs, context: &Context) -> Result<u8> {
         context.print(&format!("{text}\n"));
         return Ok(DONE);
     }
+    let mut text = String::new();
     for (path, item) in &collected.items {
         let fate = match (item.fate, args.dry_run) {
             (Fate::Swept, false) => "freed",
@@ -115,11 +116,11 @@ pub(crate) fn gc(args: &GcArgs, context: &Context) -> Result<u8> {
             (Fate::Waits, _) => "waits",
             (Fate::Spared, _) => "was asked for meanwhile",
         };
-        context.print(&format!("{path}  {}, {}: {fate}\n", size(item.bytes), item.why));
+        text.push_str(&format!("{path}  {}, {}: {fate}\n", size(item.bytes), item.why));
     }
     let freed = if args.dry_run { "would be freed" } else { "freed" };
     let needed = counted(collected.needed as u64, "blob");
-    context.print(&format!("{} {freed}; needed: {needed}\n", size(collected.freed)));
+    context.print(&format!("{text}{} {freed}; needed: {needed}\n", size(collected.freed)));
     Ok(DONE)
 }
 

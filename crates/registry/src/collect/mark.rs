@@ -42,7 +42,9 @@ pub(super) fn mark(store: &Store, untagged: bool) -> Result<Marked> {
     }
     list(store, BLOBS, "no manifest names it", &mut there)?;
     for id in names(&store.root().join(UPLOADS))? {
-        note(store, &format!("{UPLOADS}/{id}"), "an upload that was not ended", &mut there)?;
+        let path = format!("{UPLOADS}/{id}");
+        let whole = store.root().join(&path);
+        note(look(&whole), &whole, path, "an upload that was not ended", &mut there)?;
     }
     half_written(store, "", &mut there)?;
     drop(store.alone()?);
@@ -96,8 +98,15 @@ fn needs(store: &Store, repository: &Repository) -> Result<HashSet<Digest>> {
 /// Notes the files `ALGORITHM/HEX` below a folder.
 fn list(store: &Store, folder: &str, why: &'static str, there: &mut There) -> Result<()> {
     for algorithm in names(&store.root().join(folder))? {
-        for hex in names(&store.root().join(folder).join(&algorithm))? {
-            note(store, &format!("{folder}/{algorithm}/{hex}"), why, there)?;
+        let whole = store.root().join(folder).join(&algorithm);
+        let failed = |error| Fault::disk("list", &whole)(error);
+        for entry in fs::read_dir(&whole).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Ok(hex) = entry.file_name().into_string() else { continue };
+            if !hex.starts_with('.') {
+                let seen = entry.metadata().map(|there| Seen::of(&there));
+                note(seen, &whole, format!("{folder}/{algorithm}/{hex}"), why, there)?;
+            }
         }
     }
     Ok(())
@@ -116,31 +125,53 @@ fn half_written(store: &Store, folder: &str, there: &mut There) -> Result<()> {
         if is_folder && !name.starts_with('.') && path != UPLOADS {
             half_written(store, &path, there)?;
         } else if !is_folder && is_beside(&name) {
-            note(store, &path, "a process that wrote it was killed", there)?;
+            let seen = entry.metadata().map(|there| Seen::of(&there));
+            note(seen, &whole, path, "a process that wrote it was killed", there)?;
         }
     }
     Ok(())
 }
 
-fn note(store: &Store, path: &str, why: &'static str, there: &mut There) -> Result<()> {
-    let whole = store.root().join(path);
-    let data = if whole.is_dir() { whole.join("data") } else { whole.clone() };
-    match touched(&whole) {
-        Ok(touched) => {
-            let bytes = fs::metadata(data).map_or(0, |there| there.len());
-            there.insert(path.to_string(), Found { touched, bytes, why });
+fn note(
+    seen: io::Result<Seen>,
+    whole: &Path,
+    path: String,
+    why: &'static str,
+    there: &mut There,
+) -> Result<()> {
+    match seen {
+        Ok(Seen { touched, bytes, .. }) => {
+            there.insert(path, Found { touched, bytes, why });
             Ok(())
         }
         // It is gone meanwhile.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Fault::disk("look at", &whole)(error)),
+        Err(error) => Err(Fault::disk("look at", whole)(error)),
     }
 }
 
-/// When something was last touched; an upload when its bytes were.
-pub(super) fn touched(path: &Path) -> io::Result<u128> {
-    let data = path.join("data");
-    let there = if data.is_file() { fs::metadata(data)? } else { fs::metadata(path)? };
-    let modified = there.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Ok(modified.as_nanos())
+/// Something as it is now.
+pub(super) struct Seen {
+    /// When it was last touched, in nanoseconds since 1970; an upload when its bytes were.
+    pub(super) touched: u128,
+    pub(super) bytes: u64,
+    pub(super) is_folder: bool,
+}
+
+impl Seen {
+    fn of(there: &fs::Metadata) -> Self {
+        let modified = there.modified().map(|time| time.duration_since(SystemTime::UNIX_EPOCH));
+        let touched = modified.map_or(0, |since| since.unwrap_or_default().as_nanos());
+        Self { touched, bytes: there.len(), is_folder: there.is_dir() }
+    }
+}
+
+/// Looks at something again.
+pub(super) fn look(path: &Path) -> io::Result<Seen> {
+    let seen = Seen::of(&fs::metadata(path)?);
+    if !seen.is_folder {
+        return Ok(seen);
+    }
+    let data = fs::metadata(path.join("data")).map(|there| Seen::of(&there));
+    Ok(data.map_or(seen, |data| Seen { is_folder: true, ..data }))
 }

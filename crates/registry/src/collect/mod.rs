@@ -11,6 +11,7 @@ mod mark;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use longshore_model::{Code, Error};
@@ -23,8 +24,9 @@ pub(crate) use history::History;
 
 /// What a collection remembers for the next.
 const MARKS: &str = "collection.json";
-/// Things that are removed while requests wait.
-const BATCH: usize = 100;
+/// How long requests wait while things are removed, before it is their turn.
+const TURN: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What a collection found, and did.
 #[derive(Debug, Default, Serialize)]
@@ -115,8 +117,11 @@ pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected
         }
     }
     if !order.only_told {
-        for batch in due.chunks(BATCH) {
-            sweep(store, batch, &mut collected).map_err(failed)?;
+        let mut rest = due.as_slice();
+        while !rest.is_empty() {
+            rest = sweep(store, rest, &mut collected).map_err(failed)?;
+            // Whoever waits has to wake up before it is asked for again.
+            sleep(PAUSE);
         }
         let forgotten = due.iter().filter_map(|(path, _)| mark::manifest_at(path));
         for repository in forgotten.map(|(repository, _)| repository).collect::<BTreeSet<_>>() {
@@ -135,32 +140,41 @@ pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected
     Ok(collected)
 }
 
-/// Removes what is still as it was found.
-fn sweep(
+/// Removes what is still as it was found, for a while in which requests wait. Returns what is left to do.
+fn sweep<'a>(
     store: &Store,
-    batch: &[(&String, &Found)],
+    due: &'a [(&'a String, &'a Found)],
     collected: &mut Collected,
-) -> crate::fault::Result<()> {
+) -> crate::fault::Result<&'a [(&'a String, &'a Found)]> {
     let _alone = store.alone()?;
-    for (path, found) in batch {
+    let start = Instant::now();
+    let mut rest = due;
+    while let Some(((path, found), more)) = rest.split_first()
+        && start.elapsed() < TURN
+    {
+        rest = more;
         let whole = store.root().join(path);
-        let is_as_it_was = mark::touched(&whole).is_ok_and(|touched| touched == found.touched);
-        if !is_as_it_was {
-            if let Some(item) = collected.items.get_mut(*path) {
-                item.fate = Fate::Spared;
+        match mark::look(&whole) {
+            Ok(seen) if seen.touched == found.touched => remove_one(store, path, &seen)?,
+            _ => {
+                if let Some(item) = collected.items.get_mut(*path) {
+                    item.fate = Fate::Spared;
+                }
             }
-            continue;
-        }
-        if let Some((repository, digest)) = mark::manifest_at(path) {
-            store.forget(&repository, &digest)?;
-            continue;
-        }
-        match whole.is_dir() {
-            true => remove_all(&whole)?,
-            false => drop(remove(&whole)?),
         }
     }
-    Ok(())
+    Ok(rest)
+}
+
+fn remove_one(store: &Store, path: &str, seen: &mark::Seen) -> crate::fault::Result<()> {
+    if let Some((repository, digest)) = mark::manifest_at(path) {
+        return store.forget(&repository, &digest);
+    }
+    let whole = store.root().join(path);
+    match seen.is_folder {
+        true => remove_all(&whole),
+        false => remove(&whole).map(drop),
+    }
 }
 
 fn marks(store: &Store) -> longshore_model::Result<BTreeMap<String, Mark>> {

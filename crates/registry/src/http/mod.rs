@@ -71,9 +71,19 @@ impl Serving {
         let access = self.access.clone();
         let header = header.map(|header| header.to_str().map(str::to_string));
         let header = header.transpose().map_err(|_| Fault::WhoAreYou)?;
-        match header {
-            Some(header) => off(move || access.visitor(Some(&header))).await,
-            None => access.visitor(None),
+        match (access.known(header.as_deref()), header) {
+            (Some(visitor), _) => Ok(visitor),
+            (None, None) => Err(Fault::WhoAreYou),
+            (None, Some(header)) => {
+                // Held until the proof ends, also when the client does not wait for it.
+                let turn = access.turn().await;
+                off(move || {
+                    let proved = access.prove(&header);
+                    drop(turn);
+                    proved
+                })
+                .await
+            }
         }
     }
 

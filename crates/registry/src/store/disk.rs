@@ -157,20 +157,24 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 
 /// The names in a folder that begin like no hidden file, sorted by their bytes; none if it is not there.
 pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Fault::disk("list", folder)(error)),
-    };
     let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(Fault::disk("list", folder))?;
-        if let Ok(name) = entry.file_name().into_string()
-            && !name.starts_with('.')
-        {
-            names.push(name);
-        }
-    }
+    each_name(folder, |name| names.push(name.to_string()))?;
     names.sort_unstable();
     Ok(names)
+}
+
+/// Shows the names in a folder that begin like no hidden file, in any order.
+pub(super) fn each_name(folder: &Path, mut show: impl FnMut(&str)) -> Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Fault::disk("list", folder)(error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(Fault::disk("list", folder))?;
+        if let Some(name) = entry.file_name().to_str().filter(|name| !name.starts_with('.')) {
+            show(name);
+        }
+    }
+    Ok(())
 }

@@ -19,6 +19,7 @@ mod lists;
 mod lock;
 mod manifests;
 mod repository;
+mod tags;
 mod uploads;
 
 use std::collections::HashMap;
@@ -45,6 +46,7 @@ pub struct Store {
     root: PathBuf,
     /// The digests of uploads so far, to spare reading them again.
     hashers: Mutex<HashMap<String, Hasher>>,
+    tags: tags::Tags,
 }
 
 impl Store {
@@ -80,7 +82,11 @@ impl Store {
                 Error::new(Code::Io, format!("the registry cannot be made: {fault:?}"))
             })?;
         }
-        let store = Self { root: root.to_path_buf(), hashers: Mutex::default() };
+        let store = Self {
+            root: root.to_path_buf(),
+            hashers: Mutex::default(),
+            tags: tags::Tags::default(),
+        };
         for folder in [store.blobs(), store.repositories(), store.uploads()] {
             disk::make(&folder).map_err(failed)?;
         }

@@ -6,6 +6,7 @@ mod crash;
 mod disk;
 mod hostile;
 mod numbers;
+mod scale;
 mod shelf;
 mod storm;
 
