@@ -44,7 +44,6 @@ pub(super) async fn run(folder: &Path, context: &Context) -> Result<Report> {
     let digest = describe(folder, &image, context)?;
     tell("pushed", &child::verb(folder, &["push", &image, "--json"])?, context);
 
-    let elsewhere = |args: &[&str]| [&["--state", ELSEWHERE], args].concat();
     tell("pulled", &child::verb(folder, &elsewhere(&["pull", &image, "--json"]))?, context);
     let trust = [image.as_str(), "--require-signature", &public];
     let args = elsewhere(&[&["run"], &trust[..]].concat());
@@ -61,6 +60,11 @@ pub(super) async fn run(folder: &Path, context: &Context) -> Result<Report> {
     say(context, "  where it was built, the evidence came back under the image's digest:");
     evidence.lines().for_each(|line| say(context, &format!("  {line}")));
     Ok(report)
+}
+
+/// Arguments for those who know the image from the registry alone.
+fn elsewhere<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    [&["--state", ELSEWHERE], args].concat()
 }
 
 /// A registry of its own for the demo, until this process ends.

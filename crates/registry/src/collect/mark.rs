@@ -47,7 +47,7 @@ pub(super) fn mark(store: &Store, untagged: bool) -> Result<Marked> {
         note(look(&whole), &whole, path, "an upload that was not ended", &mut there)?;
     }
     half_written(store, "", &mut there)?;
-    drop(store.alone()?);
+    store.others_ended()?;
     let mut needed = HashSet::new();
     // A repository that is new since has nothing that was listed but blobs.
     for repository in store.all_repositories()? {

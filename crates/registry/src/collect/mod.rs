@@ -11,22 +11,20 @@ mod mark;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use longshore_model::{Code, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
-use crate::store::{Store, read, remove, remove_all, write};
+use crate::store::{PARTS, Store, part_of, read, remove, remove_all, write};
 use clock::Moment;
 pub(crate) use history::History;
 
 /// What a collection remembers for the next.
 const MARKS: &str = "collection.json";
-/// How long requests wait while things are removed, before it is their turn.
+/// How long requests that rest in a part wait while things are removed there, before it is their turn.
 const TURN: Duration = Duration::from_millis(100);
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// What a collection found, and did.
 #[derive(Debug, Default, Serialize)]
@@ -117,12 +115,7 @@ pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected
         }
     }
     if !order.only_told {
-        let mut rest = due.as_slice();
-        while !rest.is_empty() {
-            rest = sweep(store, rest, &mut collected).map_err(failed)?;
-            // Whoever waits has to wake up before it is asked for again.
-            sleep(PAUSE);
-        }
+        sweep(store, &due, &mut collected).map_err(failed)?;
         let forgotten = due.iter().filter_map(|(path, _)| mark::manifest_at(path));
         for repository in forgotten.map(|(repository, _)| repository).collect::<BTreeSet<_>>() {
             store.settle_manifests(&repository).map_err(failed)?;
@@ -140,30 +133,32 @@ pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected
     Ok(collected)
 }
 
-/// Removes what is still as it was found, for a while in which requests wait. Returns what is left to do.
-fn sweep<'a>(
+/// Removes what is still as it was found, part by part, while nobody rests in it.
+fn sweep(
     store: &Store,
-    due: &'a [(&'a String, &'a Found)],
+    due: &[(&String, &Found)],
     collected: &mut Collected,
-) -> crate::fault::Result<&'a [(&'a String, &'a Found)]> {
-    let _alone = store.alone()?;
-    let start = Instant::now();
-    let mut rest = due;
-    while let Some(((path, found), more)) = rest.split_first()
-        && start.elapsed() < TURN
-    {
-        rest = more;
-        let whole = store.root().join(path);
-        match mark::look(&whole) {
-            Ok(seen) if seen.touched == found.touched => remove_one(store, path, &seen)?,
-            _ => {
-                if let Some(item) = collected.items.get_mut(*path) {
-                    item.fate = Fate::Spared;
+) -> crate::fault::Result<()> {
+    let mut parts = vec![Vec::new(); PARTS];
+    for (path, found) in due {
+        parts[part_of(path.rsplit('/').next().unwrap_or_default())].push((path, found));
+    }
+    let those = (0..PARTS).filter(|part| !parts[*part].is_empty()).collect();
+    store.alone_in(those, |part| {
+        let start = Instant::now();
+        while start.elapsed() < TURN {
+            let Some((path, found)) = parts[part].pop() else { return Ok(true) };
+            match mark::look(&store.root().join(path)) {
+                Ok(seen) if seen.touched == found.touched => remove_one(store, path, &seen)?,
+                _ => {
+                    if let Some(item) = collected.items.get_mut(*path) {
+                        item.fate = Fate::Spared;
+                    }
                 }
             }
         }
-    }
-    Ok(rest)
+        Ok(parts[part].is_empty())
+    })
 }
 
 fn remove_one(store: &Store, path: &str, seen: &mark::Seen) -> crate::fault::Result<()> {

@@ -53,6 +53,14 @@ struct Document {
     fs_layers: Vec<serde_json::Value>,
 }
 
+impl Document {
+    /// All that it names but what it speaks of.
+    fn digests(&self) -> impl Iterator<Item = &Digest> {
+        let blobs = self.config.iter().chain(&self.layers).chain(&self.blobs);
+        blobs.chain(&self.manifests).map(|part| &part.digest)
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Part {
@@ -82,7 +90,7 @@ impl Store {
         let document: Document = serde_json::from_slice(&bytes)
             .map_err(|error| Fault::ManifestInvalid(format!("it is not understood: {error}")))?;
         let media_type = told_type(&document, media_type)?;
-        let _rest = self.rest()?;
+        let _rest = self.rest(document.digests().chain([&digest]))?;
         let _change = self.change(repository)?;
         self.demand(repository, &document)?;
         // Also where it is there: what was damaged since is mended.
@@ -129,7 +137,7 @@ impl Store {
         let digest = self.resolve(repository, reference)?.ok_or_else(unknown)?;
         // Who asks for a digest may be about to name it in a list.
         if reference.contains(':') {
-            let _held = self.rest()?;
+            let _held = self.rest([&digest])?;
             disk::touch(&self.manifest(repository, &digest))?;
         }
         let link = disk::read(&self.manifest(repository, &digest))?.ok_or_else(unknown)?;
@@ -256,8 +264,7 @@ impl Store {
         }
         let document: Document = serde_json::from_slice(&bytes)
             .map_err(|error| damaged(format!("is not understood: {error}")))?;
-        let blobs = document.config.into_iter().chain(document.layers).chain(document.blobs);
-        Ok(blobs.chain(document.manifests).map(|part| part.digest).collect())
+        Ok(document.digests().cloned().collect())
     }
 
     pub(super) fn manifest(&self, repository: &Repository, digest: &Digest) -> std::path::PathBuf {

@@ -8,6 +8,7 @@
 //! repositories/NAME/_referrers/ALGORITHM/HEX/ the descriptors of what speaks of a manifest
 //! repositories/NAME/_tags/TAG                 digests
 //! uploads/ID/                             what is being uploaded
+//! sweep/                                  locks between requests and collections
 //! ```
 //!
 //! Everything is written beside and renamed. The time of a blob and of a link is when it was last asked for by
@@ -33,6 +34,7 @@ use longshore_model::{Code, Error};
 
 pub(crate) use disk::{is_beside, names, read, remove, remove_all, write};
 pub use lists::Page;
+pub(crate) use lock::{PARTS, part_of};
 pub use manifests::Kept;
 pub use repository::Repository;
 pub use uploads::Upload;

@@ -129,7 +129,7 @@ impl Store {
         digest: &Digest,
     ) -> Result<()> {
         disk::sync(file).map_err(Fault::disk("write an upload", data))?;
-        let _held = self.rest()?;
+        let _held = self.rest([digest])?;
         // The link first: without it, a blob would stay that its upload cannot give again.
         disk::write(&self.link(repository, digest), b"")?;
         let path = self.blob(digest);

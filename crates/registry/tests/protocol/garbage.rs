@@ -138,8 +138,8 @@ async fn times_of_files_and_clocks_that_jump_mean_nothing() {
     let registry = Registry::start().await;
     let needed = registry.push_manifest("a", "one", json!({})).await;
     let loose = registry.push("a", b"loose").await;
-    let set = |digest: &Digest, years: u64| {
-        let time = SystemTime::UNIX_EPOCH + years * 365 * 24 * HOUR;
+    let set = |digest: &Digest, years: u32| {
+        let time = SystemTime::UNIX_EPOCH + HOUR * 24 * 365 * years;
         for folder in ["blobs", "repositories/a/_blobs"] {
             let path = registry.root().join(folder).join("sha256").join(digest.hex());
             if let Ok(file) = std::fs::File::options().append(true).open(path) {
