@@ -11,6 +11,7 @@ mod mark;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use longshore_model::{Code, Error};
@@ -23,6 +24,8 @@ pub(crate) use history::History;
 
 /// What a collection remembers for the next.
 const MARKS: &str = "collection.json";
+/// How many sweep at once.
+const BROOMS: usize = 4;
 /// How long requests that rest in a part wait while things are removed there, before it is their turn.
 const TURN: Duration = Duration::from_millis(100);
 
@@ -115,7 +118,11 @@ pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected
         }
     }
     if !order.only_told {
-        sweep(store, &due, &mut collected).map_err(failed)?;
+        for path in sweep(store, &due).map_err(failed)? {
+            if let Some(item) = collected.items.get_mut(&path) {
+                item.fate = Fate::Spared;
+            }
+        }
         let forgotten = due.iter().filter_map(|(path, _)| mark::manifest_at(path));
         for repository in forgotten.map(|(repository, _)| repository).collect::<BTreeSet<_>>() {
             store.settle_manifests(&repository).map_err(failed)?;
@@ -133,32 +140,50 @@ pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected
     Ok(collected)
 }
 
-/// Removes what is still as it was found, part by part, while nobody rests in it.
-fn sweep(
-    store: &Store,
-    due: &[(&String, &Found)],
-    collected: &mut Collected,
-) -> crate::fault::Result<()> {
+/// Removes what is still as it was found, part by part, while nobody rests in it. Several at once: a disk or a
+/// network may take its time for each.
+fn sweep(store: &Store, due: &[(&String, &Found)]) -> crate::fault::Result<Vec<String>> {
     let mut parts = vec![Vec::new(); PARTS];
-    for (path, found) in due {
-        parts[part_of(path.rsplit('/').next().unwrap_or_default())].push((path, found));
+    for due in due {
+        parts[part_of(due.0.rsplit('/').next().unwrap_or_default())].push(*due);
     }
-    let those = (0..PARTS).filter(|part| !parts[*part].is_empty()).collect();
+    let sweeping =
+        |own: &mut [Vec<(&String, &Found)>], first: usize| sweep_parts(store, own, first);
+    thread::scope(|scope| {
+        let shares = parts.chunks_mut(PARTS / BROOMS).enumerate();
+        let brooms: Vec<_> = shares
+            .map(|(number, own)| scope.spawn(move || sweeping(own, number * PARTS / BROOMS)))
+            .collect();
+        let mut spared = Vec::new();
+        for broom in brooms {
+            let swept = broom.join().map_err(|_| Fault::Disk("a sweep failed".to_string()))?;
+            spared.append(&mut swept?);
+        }
+        Ok(spared)
+    })
+}
+
+/// Sweeps some parts, the first of which has a number. Returns what was spared.
+fn sweep_parts(
+    store: &Store,
+    parts: &mut [Vec<(&String, &Found)>],
+    first: usize,
+) -> crate::fault::Result<Vec<String>> {
+    let mut spared = Vec::new();
+    let those = (0..parts.len()).filter(|part| !parts[*part].is_empty());
+    let those = those.map(|part| first + part).collect();
     store.alone_in(those, |part| {
-        let start = Instant::now();
+        let (start, due) = (Instant::now(), &mut parts[part - first]);
         while start.elapsed() < TURN {
-            let Some((path, found)) = parts[part].pop() else { return Ok(true) };
+            let Some((path, found)) = due.pop() else { return Ok(true) };
             match mark::look(&store.root().join(path)) {
                 Ok(seen) if seen.touched == found.touched => remove_one(store, path, &seen)?,
-                _ => {
-                    if let Some(item) = collected.items.get_mut(*path) {
-                        item.fate = Fate::Spared;
-                    }
-                }
+                _ => spared.push(path.clone()),
             }
         }
-        Ok(parts[part].is_empty())
-    })
+        Ok(due.is_empty())
+    })?;
+    Ok(spared)
 }
 
 fn remove_one(store: &Store, path: &str, seen: &mark::Seen) -> crate::fault::Result<()> {

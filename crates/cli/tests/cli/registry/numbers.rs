@@ -42,8 +42,12 @@ fn the_numbers_say_what_was_done() {
     stage.done(&["registry", "gc", "--root", "images", "--grace", "0s"]);
     std::thread::sleep(Duration::from_millis(300));
     let begun = server.client.connect().expect("a connection");
-    let head = "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx";
+    let head = format!(
+        "POST /v2/a/blobs/uploads/?digest=sha256:{} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx",
+        "0".repeat(64)
+    );
     std::io::Write::write_all(&mut &begun, head.as_bytes()).expect("sent");
+    std::thread::sleep(Duration::from_millis(300));
     let busy = page(&numbers);
     for (name, expected) in [
         ("requests_total{method=\"POST\",route=\"upload\",status=\"201\"}", 2.0),
@@ -62,6 +66,7 @@ fn the_numbers_say_what_was_done() {
     ] {
         assert_eq!(busy.get(name), Some(&expected), "{name} in {busy:#?}");
     }
+    assert_eq!((busy["requests_in_flight"], busy["uploads_in_flight"]), (1.0, 1.0));
     assert!(busy["bytes_total{direction=\"in\"}"] > 5000.0);
     assert!(busy["bytes_total{direction=\"out\"}"] > 500.0);
     assert!(busy["request_seconds_sum{route=\"manifest\"}"] > 0.0);
