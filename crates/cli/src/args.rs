@@ -23,8 +23,8 @@ pub(crate) use images::{
     SignArgs, SigningArgs, TagArgs,
 };
 pub(crate) use registry::{
-    FetchArgs, GcArgs, PromoteArgs, PullArgs, PushArgs, RegistryArgs, RegistryVerb, ServeArgs,
-    TagsArgs,
+    FetchArgs, GcArgs, PatienceArgs, PromoteArgs, PullArgs, PushArgs, RegistryArgs, RegistryVerb,
+    ServeArgs, TagsArgs,
 };
 pub(crate) use upkeep::{CheckArgs, DuArgs, HoldArgs, MirrorArgs, RetentionArgs};
 

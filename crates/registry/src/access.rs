@@ -12,6 +12,7 @@ use longshore_model::pattern::matches;
 use longshore_model::{Code, Error};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::fault::{Fault, Result};
 use crate::store::Repository;
@@ -23,6 +24,8 @@ const NOBODY: &str = "$2b$10$AAAAAAAAAAAAAAAAAAAAAOqvkTn3JYyYdZ5XgWvZJ8b1lCzrcP3
 
 /// The least that a hash by bcrypt can cost.
 const CHEAP: u32 = 4;
+/// Passwords that are proved at once.
+const PROVED: usize = 2;
 
 /// What somebody may do in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -37,13 +40,14 @@ pub enum Right {
 }
 
 /// Who may do what in which repositories.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Access {
     /// Nobody is asked who he is.
     is_open: bool,
     rules: Rules,
     /// Digests of the names with passwords that were found right.
     proved: Mutex<HashSet<Digest>>,
+    proving: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,7 +76,11 @@ pub struct Visitor {
 impl Access {
     /// Everybody may do everything.
     pub fn open() -> Self {
-        Self { is_open: true, ..Self::default() }
+        Self::of(true, Rules::default())
+    }
+
+    fn of(is_open: bool, rules: Rules) -> Self {
+        Self { is_open, rules, proved: Mutex::default(), proving: Arc::new(Semaphore::new(PROVED)) }
     }
 
     /// One user may do everything, whose password nobody else knows: for a registry that a process serves to
@@ -94,7 +102,7 @@ impl Access {
             may: vec![Right::Pull, Right::Push, Right::Delete],
         };
         let rules = Rules { users: BTreeMap::from([(name.clone(), hash)]), rights: vec![rule] };
-        Ok((Self { is_open: false, rules, proved: Mutex::default() }, name, password))
+        Ok((Self::of(false, rules), name, password))
     }
 
     /// Reads rules from a file.
@@ -125,29 +133,43 @@ impl Access {
                 return Err(wrong(format!("there is no user {name}")));
             }
         }
-        Ok(Self { is_open: false, rules, proved: Mutex::default() })
+        Ok(Self::of(false, rules))
     }
 
-    /// Who comes with an `Authorization` header. It may take as long as a password takes to prove.
-    pub fn visitor(self: &Arc<Self>, header: Option<&str>) -> Result<Visitor> {
-        let visitor = |name| Visitor { access: self.clone(), name };
-        let Some(header) = header.filter(|_| !self.is_open) else { return Ok(visitor(None)) };
+    /// Who comes with an `Authorization` header, if it needs no proof, or was proved before.
+    pub(crate) fn known(self: &Arc<Self>, header: Option<&str>) -> Option<Visitor> {
+        let Some(header) = header.filter(|_| !self.is_open) else {
+            return Some(Visitor { access: self.clone(), name: None });
+        };
+        let (name, password) = basic(header)?;
+        let is_proved = self.proved.lock().is_ok_and(|all| all.contains(&proof(&name, &password)));
+        is_proved.then(|| Visitor { access: self.clone(), name: Some(name) })
+    }
+
+    /// Who comes with an `Authorization` header. It takes as long as a password takes to prove.
+    pub(crate) fn prove(self: &Arc<Self>, header: &str) -> Result<Visitor> {
         let (name, password) = basic(header).ok_or(Fault::WhoAreYou)?;
-        let digest = Digest::of(format!("{name}\0{password}").as_bytes());
-        let is_proved = |proved: &HashSet<Digest>| proved.contains(&digest);
-        if self.proved.lock().is_ok_and(|proved| is_proved(&proved)) {
-            return Ok(visitor(Some(name)));
-        }
         let hash = self.rules.users.get(&name);
         let is_right = bcrypt::verify(&password, hash.map_or(NOBODY, String::as_str));
         if hash.is_none() || !is_right.unwrap_or(false) {
             return Err(Fault::WhoAreYou);
         }
         if let Ok(mut proved) = self.proved.lock() {
-            proved.insert(digest);
+            proved.insert(proof(&name, &password));
         }
-        Ok(visitor(Some(name)))
+        Ok(Visitor { access: self.clone(), name: Some(name) })
     }
+
+    /// Waits for the right to prove a password: few are proved at once, so that those who guess take no time from
+    /// others.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.proving.clone().acquire_owned().await.ok()
+    }
+}
+
+/// What is kept of a name and a password that were found right.
+fn proof(name: &str, password: &str) -> Digest {
+    Digest::of(format!("{name}\0{password}").as_bytes())
 }
 
 impl Visitor {

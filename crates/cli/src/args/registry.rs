@@ -91,6 +91,27 @@ pub(crate) struct ServeArgs {
     /// Speak HTTP without TLS to other machines too, such as a proxy that has the certificate.
     #[arg(long, conflicts_with = "certificate")]
     pub(crate) plain_http: bool,
+    /// Serve the numbers of the registry at this address, at /metrics in the form of Prometheus, over HTTP to
+    /// whoever reaches it.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) patience: PatienceArgs,
+}
+
+/// How long a registry waits for clients, and for how many.
+#[derive(Debug, Args)]
+pub(crate) struct PatienceArgs {
+    /// The longest that a client may take for the head of a request, to agree on TLS, or between two requests.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub(crate) head_timeout: Duration,
+    /// The longest that a client is waited for while a body moves: 16 KiB must move in each such while. Who is slow
+    /// and moves is not cut.
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
+    pub(crate) stall_timeout: Duration,
+    /// Connections at once. When there are more, the one that has waited longest for a request makes room.
+    #[arg(long, value_name = "NUMBER", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_connections: u32,
 }
 
 /// How a registry is reached.

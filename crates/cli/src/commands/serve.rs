@@ -1,17 +1,25 @@
 //! The registry in the box.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use longshore_model::{Code, Error, Result};
-use longshore_registry::{Access, Fate, Identity, Order, Serving, Store, collect};
+use longshore_registry::{
+    Access, Fate, Identity, Limits, Order, Serving, Store, collect, serve_metrics,
+};
 use longshore_service::number::{counted, size};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::args::{GcArgs, ServeArgs};
+use crate::args::{GcArgs, PatienceArgs, ServeArgs};
 use crate::context::Context;
 use crate::failure::DONE;
 use crate::interrupt;
+
+/// Files that a connection has at most, with those that its request opens; and those of the process itself.
+const FILES: usize = 4;
+const OWN_FILES: usize = 100;
 
 pub(crate) async fn serve(args: &ServeArgs, context: &Context) -> Result<u8> {
     refuse_carelessness(args)?;
@@ -25,24 +33,32 @@ pub(crate) async fn serve(args: &ServeArgs, context: &Context) -> Result<u8> {
     };
     let root = args.root.clone().unwrap_or_else(|| context.state.join("registry"));
     let store = Store::open(&root)?;
-    let failed = |error| Error::io("listen", args.listen, error);
-    let listener = TcpListener::bind(args.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
+    let (listener, address) = bind(args.listen).await?;
+    let metrics = match args.metrics_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let scheme = if identity.is_some() { "https" } else { "http" };
     if context.json {
+        let metrics = metrics.as_ref().map(|(_, address)| address.to_string());
         let line = json!({
             "event": "serving", "address": address.to_string(), "scheme": scheme,
-            "root": root.display().to_string(),
+            "root": root.display().to_string(), "metrics": metrics,
         });
         context.print(&format!("{line}\n"));
     } else {
         context.print(&format!("{scheme}://{address} serves {}\n", root.display()));
+        if let Some((_, address)) = &metrics {
+            context.print(&format!("http://{address}/metrics has its numbers\n"));
+        }
     }
     let output = context.output.clone();
     let serving = Serving {
         store: Arc::new(store),
         access: Arc::new(access),
         log: Arc::new(move |why| output.note(&format!("{why}\n"))),
+        limits: limits(&args.patience),
+        meter: Arc::default(),
     };
     let stop = async {
         // Without signals it serves until it is killed.
@@ -50,8 +66,35 @@ pub(crate) async fn serve(args: &ServeArgs, context: &Context) -> Result<u8> {
             std::future::pending::<()>().await;
         }
     };
+    if let Some((listener, _)) = metrics {
+        tokio::spawn(serve_metrics(listener, serving.clone()));
+    }
     longshore_registry::serve(listener, identity, serving, stop).await;
     Ok(DONE)
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    let failed = |error| Error::io("listen", address, error);
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// What is asked for, as far as this process may have so many files.
+fn limits(args: &PatienceArgs) -> Limits {
+    let most = open_files().saturating_sub(OWN_FILES) / FILES;
+    let connections = (args.max_connections as usize).min(most);
+    Limits { head: args.head_timeout, stall: args.stall_timeout, connections }
+}
+
+/// How many files this process may have, after it asked for as many as it gets.
+fn open_files() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    let given = Rlimit { current: limit.maximum, ..limit };
+    if setrlimit(Resource::Nofile, given).is_ok() {
+        limit = given;
+    }
+    limit.current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX)
 }
 
 pub(crate) fn gc(args: &GcArgs, context: &Context) -> Result<u8> {
@@ -65,6 +108,7 @@ pub(crate) fn gc(args: &GcArgs, context: &Context) -> Result<u8> {
         context.print(&format!("{text}\n"));
         return Ok(DONE);
     }
+    let mut text = String::new();
     for (path, item) in &collected.items {
         let fate = match (item.fate, args.dry_run) {
             (Fate::Swept, false) => "freed",
@@ -73,11 +117,11 @@ pub(crate) fn gc(args: &GcArgs, context: &Context) -> Result<u8> {
             (Fate::Spared, _) => "was asked for meanwhile",
             (Fate::Held, _) => "stays",
         };
-        context.print(&format!("{path}  {}, {}: {fate}\n", size(item.bytes), item.why));
+        text.push_str(&format!("{path}  {}, {}: {fate}\n", size(item.bytes), item.why));
     }
     let freed = if args.dry_run { "would be freed" } else { "freed" };
     let needed = counted(collected.needed as u64, "blob");
-    context.print(&format!("{} {freed}; needed: {needed}\n", size(collected.freed)));
+    context.print(&format!("{text}{} {freed}; needed: {needed}\n", size(collected.freed)));
     Ok(DONE)
 }
 

@@ -27,7 +27,7 @@ use longshore_service::number::{counted, grouped, seconds, size};
 const MARK: &str = ".longshore-demo";
 
 /// All that the demo makes in its folder.
-const OWN: [&str; 10] = [
+const OWN: [&str; 12] = [
     "shop.db",
     "parquet",
     "copy.db",
@@ -38,6 +38,8 @@ const OWN: [&str; 10] = [
     "demo.key",
     "demo.pub",
     ".longshore",
+    sealed::REGISTRY,
+    sealed::ELSEWHERE,
 ];
 /// The databases among it.
 const DATABASES: [&str; 3] = ["shop.db", "copy.db", "sealed.db"];
@@ -61,7 +63,7 @@ pub(crate) async fn demo(args: &DemoArgs, context: &Context) -> Result<u8> {
 
     step(context, "The run, killed half-way and started again");
     let reports = [killed_and_resumed(folder, context)?, back(folder, context)?];
-    sealed::run(folder, context)?;
+    sealed::run(folder, context).await?;
 
     step(context, "The proof that needs no trust in longshore");
     compare::compare(&shop, &folder.join("copy.db"))?;

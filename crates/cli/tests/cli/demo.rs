@@ -14,6 +14,9 @@ fn the_demo_proves_itself_and_can_be_repeated() {
             "killed with SIGKILL",
             "kept from the ledger",
             "hold the same in 18 tables",
+            "pushed to the registry in the box: ",
+            "pulled from it to another place: ",
+            "under the image's digest",
             "proved      run ",
             "report: ",
         ] {

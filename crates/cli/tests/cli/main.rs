@@ -16,6 +16,7 @@ mod names;
 mod postgres;
 mod reference;
 mod references;
+mod registry;
 mod rejects;
 mod restart;
 mod soak;

@@ -26,7 +26,7 @@ pub(super) fn scan(
     bytes: &mut Bytes,
     graph: &mut Graph,
 ) -> Result<Vec<Harm>> {
-    let _rest = store.rest()?;
+    let _rest = store.rest_everywhere()?;
     let _change = store.change(repository)?;
     let mut scan = Scan { store, repository, bytes, graph, harms: Vec::new() };
     let manifests = store.manifests(repository)?;

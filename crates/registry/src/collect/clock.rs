@@ -29,6 +29,14 @@ impl Moment {
         Ok(Self { boot: boot.trim().to_string(), running: millis, wall: wall.as_secs() })
     }
 
+    /// Whether it was before another, or is that one.
+    pub(super) fn is_before(&self, other: &Self) -> bool {
+        match self.boot == other.boot {
+            true => self.running <= other.running,
+            false => self.wall <= other.wall,
+        }
+    }
+
     /// How long it is to a later one. Over a restart of the machine only the wall's clock tells.
     pub(super) fn until(&self, later: &Self) -> Duration {
         match self.boot == later.boot {
@@ -52,6 +60,8 @@ mod tests {
         assert_eq!(one.until(&at("a", 9_000, 1)), Duration::from_secs(4));
         assert_eq!(one.until(&at("b", 9_000, 1_000_060)), Duration::from_secs(60));
         assert_eq!(one.until(&at("b", 9_000, 1)), Duration::ZERO);
+        assert!(one.is_before(&at("a", 5_000, 1)) && one.is_before(&at("b", 1, 1_000_000)));
+        assert!(!one.is_before(&at("a", 4_999, 2_000_000)) && !one.is_before(&at("b", 9_000, 1)));
         let now = Moment::now().expect("a moment");
         assert!(now.until(&Moment::now().expect("a moment")) < Duration::from_secs(60));
     }

@@ -10,9 +10,10 @@ use longshore_image::Digest;
 
 use super::Found;
 use crate::fault::{Fault, Result};
-use crate::store::{Repository, Store, names};
+use crate::store::{Repository, Store, is_beside, names};
 
 const BLOBS: &str = "blobs";
+const UPLOADS: &str = "uploads";
 
 /// Things by their paths in the folder of the registry.
 type There = BTreeMap<String, Found>;
@@ -40,13 +41,13 @@ pub(super) fn mark(store: &Store, untagged: bool) -> Result<Marked> {
         }
     }
     list(store, BLOBS, "no manifest names it", &mut there)?;
-    for id in names(&store.root().join("uploads"))? {
-        note(store, &format!("uploads/{id}"), "an upload that was not ended", &mut there)?;
+    for id in names(&store.root().join(UPLOADS))? {
+        let path = format!("{UPLOADS}/{id}");
+        let whole = store.root().join(&path);
+        note(look(&whole), &whole, path, "an upload that was not ended", &mut there)?;
     }
-    for folder in [BLOBS, "repositories"] {
-        half_written(store, folder, &mut there)?;
-    }
-    drop(store.alone()?);
+    half_written(store, "", &mut there)?;
+    store.others_ended()?;
     let mut needed = HashSet::new();
     // A repository that is new since has nothing that was listed but blobs.
     for repository in store.all_repositories()? {
@@ -102,14 +103,21 @@ fn needs(store: &Store, repository: &Repository) -> Result<HashSet<Digest>> {
 /// Notes the files `ALGORITHM/HEX` below a folder.
 fn list(store: &Store, folder: &str, why: &'static str, there: &mut There) -> Result<()> {
     for algorithm in names(&store.root().join(folder))? {
-        for hex in names(&store.root().join(folder).join(&algorithm))? {
-            note(store, &format!("{folder}/{algorithm}/{hex}"), why, there)?;
+        let whole = store.root().join(folder).join(&algorithm);
+        let failed = |error| Fault::disk("list", &whole)(error);
+        for entry in fs::read_dir(&whole).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Ok(hex) = entry.file_name().into_string() else { continue };
+            if !hex.starts_with('.') {
+                let seen = entry.metadata().map(|there| Seen::of(&there));
+                note(seen, &whole, format!("{folder}/{algorithm}/{hex}"), why, there)?;
+            }
         }
     }
     Ok(())
 }
 
-/// Notes the files below a folder that were begun and never got their names.
+/// Notes the files below a folder that were begun and never got their names. Those of uploads go with these.
 fn half_written(store: &Store, folder: &str, there: &mut There) -> Result<()> {
     let whole = store.root().join(folder);
     let failed = |error| Fault::disk("list", &whole)(error);
@@ -117,35 +125,58 @@ fn half_written(store: &Store, folder: &str, there: &mut There) -> Result<()> {
         let entry = entry.map_err(failed)?;
         // Others are none of ours.
         let Ok(name) = entry.file_name().into_string() else { continue };
-        let path = format!("{folder}/{name}");
-        if entry.file_type().map_err(failed)?.is_dir() {
+        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        let is_folder = entry.file_type().map_err(failed)?.is_dir();
+        if is_folder && !name.starts_with('.') && path != UPLOADS {
             half_written(store, &path, there)?;
-        } else if name.starts_with('.') {
-            note(store, &path, "a process that wrote it was killed", there)?;
+        } else if !is_folder && is_beside(&name) {
+            let seen = entry.metadata().map(|there| Seen::of(&there));
+            note(seen, &whole, path, "a process that wrote it was killed", there)?;
         }
     }
     Ok(())
 }
 
-fn note(store: &Store, path: &str, why: &'static str, there: &mut There) -> Result<()> {
-    let whole = store.root().join(path);
-    let data = if whole.is_dir() { whole.join("data") } else { whole.clone() };
-    match touched(&whole) {
-        Ok(touched) => {
-            let bytes = fs::metadata(data).map_or(0, |there| there.len());
-            there.insert(path.to_string(), Found { touched, bytes, why, held: None });
+fn note(
+    seen: io::Result<Seen>,
+    whole: &Path,
+    path: String,
+    why: &'static str,
+    there: &mut There,
+) -> Result<()> {
+    match seen {
+        Ok(Seen { touched, bytes, .. }) => {
+            there.insert(path, Found { touched, bytes, why, held: None });
             Ok(())
         }
         // It is gone meanwhile.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Fault::disk("look at", &whole)(error)),
+        Err(error) => Err(Fault::disk("look at", whole)(error)),
     }
 }
 
-/// When something was last touched; an upload when its bytes were.
-pub(super) fn touched(path: &Path) -> io::Result<u128> {
-    let data = path.join("data");
-    let there = if data.is_file() { fs::metadata(data)? } else { fs::metadata(path)? };
-    let modified = there.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Ok(modified.as_nanos())
+/// Something as it is now.
+pub(super) struct Seen {
+    /// When it was last touched, in nanoseconds since 1970; an upload when its bytes were.
+    pub(super) touched: u128,
+    pub(super) bytes: u64,
+    pub(super) is_folder: bool,
+}
+
+impl Seen {
+    fn of(there: &fs::Metadata) -> Self {
+        let modified = there.modified().map(|time| time.duration_since(SystemTime::UNIX_EPOCH));
+        let touched = modified.map_or(0, |since| since.unwrap_or_default().as_nanos());
+        Self { touched, bytes: there.len(), is_folder: there.is_dir() }
+    }
+}
+
+/// Looks at something again.
+pub(super) fn look(path: &Path) -> io::Result<Seen> {
+    let seen = Seen::of(&fs::metadata(path)?);
+    if !seen.is_folder {
+        return Ok(seen);
+    }
+    let data = fs::metadata(path.join("data")).map(|there| Seen::of(&there));
+    Ok(data.map_or(seen, |data| Seen { is_folder: true, ..data }))
 }

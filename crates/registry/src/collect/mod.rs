@@ -6,23 +6,27 @@
 //! that a clock that is set means nothing.
 
 mod clock;
+mod history;
 mod mark;
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use longshore_model::{Code, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
-use crate::store::{Store, read, remove, write};
+use crate::store::{PARTS, Store, part_of, read, remove, remove_all, write};
 use clock::Moment;
+pub(crate) use history::History;
 
 /// What a collection remembers for the next.
 const MARKS: &str = "collection.json";
-/// Things that are removed while requests wait.
-const BATCH: usize = 100;
+/// How many sweep at once.
+const BROOMS: usize = 4;
+/// How long requests that rest in a part wait while things are removed there, before it is their turn.
+const TURN: Duration = Duration::from_millis(100);
 
 /// What a collection found, and did.
 #[derive(Debug, Default, Serialize)]
@@ -97,13 +101,16 @@ pub struct Order {
 /// A manifest that cannot be read: what it needs is not known, and so nothing is removed.
 pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected> {
     let failed = |fault| failed(store, fault);
+    let start = Instant::now();
     let before = marks(store)?;
     let now = Moment::now()?;
     let marked = mark::mark(store, order.untagged).map_err(failed)?;
     let mut collected = Collected { needed: marked.needed, ..Collected::default() };
     let (mut after, mut due) = (BTreeMap::new(), Vec::new());
     for (path, found) in &marked.found {
+        // A moment that is still to come was told by a clock that was wrong: the while begins anew.
         let known = before.get(path).filter(|mark| mark.touched == found.touched);
+        let known = known.filter(|mark| mark.since.is_before(&now));
         let since = known.map_or_else(|| now.clone(), |mark| mark.since.clone());
         let fate = match &found.held {
             Some(_) => Fate::Held,
@@ -119,8 +126,14 @@ pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected
         }
     }
     if !order.only_told {
-        for batch in due.chunks(BATCH) {
-            sweep(store, batch, &mut collected).map_err(failed)?;
+        for path in sweep(store, &due).map_err(failed)? {
+            if let Some(item) = collected.items.get_mut(&path) {
+                item.fate = Fate::Spared;
+            }
+        }
+        let forgotten = due.iter().filter_map(|(path, _)| mark::manifest_at(path));
+        for repository in forgotten.map(|(repository, _)| repository).collect::<BTreeSet<_>>() {
+            store.settle_manifests(&repository).map_err(failed)?;
         }
         let text = serde_json::to_vec(&after).map_err(|error| {
             Error::new(Code::Internal, "marks cannot be written").because(error)
@@ -129,35 +142,67 @@ pub fn collect(store: &Store, order: Order) -> longshore_model::Result<Collected
     }
     let swept = collected.items.values().filter(|item| item.fate == Fate::Swept);
     collected.freed = swept.map(|item| item.bytes).sum();
+    if !order.only_told {
+        History::add(store, &collected, start.elapsed()).map_err(failed)?;
+    }
     Ok(collected)
 }
 
-/// Removes what is still as it was found.
-fn sweep(
-    store: &Store,
-    batch: &[(&String, &Found)],
-    collected: &mut Collected,
-) -> crate::fault::Result<()> {
-    let _alone = store.alone()?;
-    for (path, found) in batch {
-        let whole = store.root().join(path);
-        let is_as_it_was = mark::touched(&whole).is_ok_and(|touched| touched == found.touched);
-        if !is_as_it_was {
-            if let Some(item) = collected.items.get_mut(*path) {
-                item.fate = Fate::Spared;
-            }
-            continue;
-        }
-        if let Some((repository, digest)) = mark::manifest_at(path) {
-            store.forget(&repository, &digest)?;
-            continue;
-        }
-        match whole.is_dir() {
-            true => fs::remove_dir_all(&whole).map_err(Fault::disk("remove", &whole))?,
-            false => drop(remove(&whole)?),
-        }
+/// Removes what is still as it was found, part by part, while nobody rests in it. Several at once: a disk or a
+/// network may take its time for each.
+fn sweep(store: &Store, due: &[(&String, &Found)]) -> crate::fault::Result<Vec<String>> {
+    let mut parts = vec![Vec::new(); PARTS];
+    for due in due {
+        parts[part_of(due.0.rsplit('/').next().unwrap_or_default())].push(*due);
     }
-    Ok(())
+    let sweeping =
+        |own: &mut [Vec<(&String, &Found)>], first: usize| sweep_parts(store, own, first);
+    thread::scope(|scope| {
+        let shares = parts.chunks_mut(PARTS / BROOMS).enumerate();
+        let brooms: Vec<_> = shares
+            .map(|(number, own)| scope.spawn(move || sweeping(own, number * PARTS / BROOMS)))
+            .collect();
+        let mut spared = Vec::new();
+        for broom in brooms {
+            let swept = broom.join().map_err(|_| Fault::Disk("a sweep failed".to_string()))?;
+            spared.append(&mut swept?);
+        }
+        Ok(spared)
+    })
+}
+
+/// Sweeps some parts, the first of which has a number. Returns what was spared.
+fn sweep_parts(
+    store: &Store,
+    parts: &mut [Vec<(&String, &Found)>],
+    first: usize,
+) -> crate::fault::Result<Vec<String>> {
+    let mut spared = Vec::new();
+    let those = (0..parts.len()).filter(|part| !parts[*part].is_empty());
+    let those = those.map(|part| first + part).collect();
+    store.alone_in(those, |part| {
+        let (start, due) = (Instant::now(), &mut parts[part - first]);
+        while start.elapsed() < TURN {
+            let Some((path, found)) = due.pop() else { return Ok(true) };
+            match mark::look(&store.root().join(path)) {
+                Ok(seen) if seen.touched == found.touched => remove_one(store, path, &seen)?,
+                _ => spared.push(path.clone()),
+            }
+        }
+        Ok(due.is_empty())
+    })?;
+    Ok(spared)
+}
+
+fn remove_one(store: &Store, path: &str, seen: &mark::Seen) -> crate::fault::Result<()> {
+    if let Some((repository, digest)) = mark::manifest_at(path) {
+        return store.forget(&repository, &digest);
+    }
+    let whole = store.root().join(path);
+    match seen.is_folder {
+        true => remove_all(&whole),
+        false => remove(&whole).map(drop),
+    }
 }
 
 fn marks(store: &Store) -> longshore_model::Result<BTreeMap<String, Mark>> {

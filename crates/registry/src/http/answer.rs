@@ -1,10 +1,13 @@
 //! Answers.
 
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use hyper::body::{Frame, SizeHint};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::response::Builder;
 use hyper::{Response, StatusCode};
@@ -50,6 +53,39 @@ pub(super) fn broken() -> Response<Body> {
     let mut answer = Response::new(body);
     *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     answer
+}
+
+/// An answer that keeps something until all of it is sent, or the client is gone.
+pub(super) fn watched<T: Send + Unpin + 'static>(
+    answer: Response<Body>,
+    kept: T,
+) -> Response<Body> {
+    answer.map(|body| Watched { body, _kept: kept }.boxed_unsync())
+}
+
+struct Watched<T> {
+    body: Body,
+    _kept: T,
+}
+
+impl<T: Send + Unpin + 'static> hyper::body::Body for Watched<T> {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// The answer to what is not done.

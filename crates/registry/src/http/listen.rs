@@ -20,13 +20,16 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::Serving;
+use super::crowd::{Crowd, Seat};
+use super::patience::Patience;
+use super::stream::Stream;
 
-/// The longest that a client may take for the head of a request, or to agree on TLS.
-const HEAD: Duration = Duration::from_secs(30);
+/// The longest that the head of a request may be, in bytes.
+const LONGEST_HEAD: usize = 64 << 10;
 /// The longest that requests may take to end when the registry is to stop.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long to wait when no connection can be taken.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// The certificate that a registry shows, and its key.
 #[derive(Clone)]
@@ -65,11 +68,16 @@ pub async fn serve(
 ) {
     let graceful = GracefulShutdown::new();
     let acceptor = identity.map(|identity| TlsAcceptor::from(identity.0));
+    let crowd = Crowd::new(serving.limits.connections, serving.meter.clone());
     let mut stop = std::pin::pin!(stop);
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+        let next = async {
+            let seat = crowd.enter().await;
+            (seat, listener.accept().await)
+        };
+        let (seat, stream) = tokio::select! {
+            (seat, accepted) = next => match accepted {
+                Ok((stream, _)) => (seat, stream),
                 Err(error) => {
                     (serving.log)(&format!("no connection can be taken: {error}"));
                     tokio::time::sleep(PAUSE).await;
@@ -78,37 +86,54 @@ pub async fn serve(
             },
             () = &mut stop => break,
         };
-        tokio::spawn(greet(stream, acceptor.clone(), serving.clone(), graceful.watcher()));
+        let greeting =
+            greet(stream, acceptor.clone(), serving.clone(), seat.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = greeting => {}
+                () = seat.is_needed() => {}
+            }
+        });
     }
     drop(listener);
     let _ended = timeout(GRACE, graceful.shutdown()).await;
 }
 
-async fn greet(stream: TcpStream, tls: Option<TlsAcceptor>, serving: Serving, watcher: Watcher) {
+async fn greet(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    serving: Serving,
+    seat: Arc<Seat>,
+    watcher: Watcher,
+) {
     // What it costs when it is not set is only speed.
     let _ = stream.set_nodelay(true);
+    let head = serving.limits.head;
+    let stream = Stream::new(stream, serving.meter.clone(), Patience::new(serving.limits));
     match tls {
-        None => talk(stream, serving, watcher).await,
+        None => talk(stream, serving, seat, watcher).await,
         // A client that does not agree on TLS hears so by TLS itself.
         Some(tls) => {
-            if let Ok(Ok(stream)) = timeout(HEAD, tls.accept(stream)).await {
-                talk(stream, serving, watcher).await;
+            if let Ok(Ok(stream)) = timeout(head, tls.accept(stream)).await {
+                talk(stream, serving, seat, watcher).await;
             }
         }
     }
 }
 
-async fn talk<S>(stream: S, serving: Serving, watcher: Watcher)
+async fn talk<S>(stream: S, serving: Serving, seat: Arc<Seat>, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let head = serving.limits.head;
     let service = service_fn(move |request| {
-        let serving = serving.clone();
-        async move { Ok::<_, Infallible>(serving.answer(request).await) }
+        let (serving, busy) = (serving.clone(), seat.begin());
+        async move { Ok::<_, Infallible>(serving.answer(request, busy).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(head)
+        .max_buf_size(LONGEST_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     // A client that goes away is no failure.
     let _ = watcher.watch(connection).await;

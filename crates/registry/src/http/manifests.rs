@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap};
 use hyper::{Response, StatusCode};
 use longshore_image::document::LONGEST;
 
 use super::answer::{Body, DIGEST, SUBJECT, TAG, empty, whole, with};
+use super::body::Inflow;
+use super::off;
 use super::route::Asked;
-use super::{body, off};
 use crate::fault::{Fault, Result};
 use crate::store::{Repository, Store};
 
@@ -32,7 +32,7 @@ pub(super) async fn put(
     (repository, reference): (Repository, String),
     asked: &Asked,
     headers: &HeaderMap,
-    body: Incoming,
+    body: Inflow,
 ) -> Result<Response<Body>> {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let media_type = media_type.and_then(|kind| kind.split(';').next()).map(str::trim);
@@ -45,7 +45,7 @@ pub(super) async fn put(
             None
         }
     };
-    let bytes = body::small(body, LONGEST).await?;
+    let bytes = body.small(LONGEST).await?;
     let (at, named) = (repository.clone(), tags.clone());
     let kept =
         off(move || store.put_manifest(&at, digest, &named, media_type.as_deref(), bytes)).await?;

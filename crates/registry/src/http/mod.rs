@@ -3,10 +3,15 @@
 mod answer;
 mod blobs;
 mod body;
+mod crowd;
 mod listen;
 mod lists;
 mod manifests;
+mod numbers;
+mod patience;
+mod queue;
 mod route;
+mod stream;
 mod uploads;
 
 use std::io;
@@ -18,11 +23,17 @@ use hyper::{Method, Request, Response};
 
 use crate::access::{Access, Right, Visitor};
 use crate::fault::{Fault, Result};
+use crate::meter::{Meter, Watch};
 use crate::store::Store;
-use answer::{Body, refusal};
+use answer::{Body, refusal, watched};
+use body::Inflow;
+use crowd::Busy;
+use patience::Patience;
 use route::{Asked, Route};
 
 pub use listen::{Identity, serve};
+pub use numbers::serve_metrics;
+pub use patience::Limits;
 
 /// A registry that is spoken to.
 #[derive(Clone)]
@@ -33,12 +44,17 @@ pub struct Serving {
     pub access: Arc<Access>,
     /// Takes what went wrong here, in words for whoever runs the registry.
     pub log: Arc<dyn Fn(&str) + Send + Sync>,
+    /// How long clients are waited for.
+    pub limits: Limits,
+    /// Counts what is done.
+    pub meter: Arc<Meter>,
 }
 
 impl Serving {
     /// Answers a request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        match self.perform(request).await {
+    async fn answer(&self, request: Request<Incoming>, busy: Busy) -> Response<Body> {
+        let mut watch = self.meter.begin(request.method());
+        let response = match self.perform(request, &mut watch).await {
             Ok(response) => response,
             Err(fault) => {
                 if let Fault::Disk(why) = &fault {
@@ -46,22 +62,40 @@ impl Serving {
                 }
                 refusal(&fault)
             }
-        }
+        };
+        watch.answered(response.status());
+        watched(response, (watch, busy))
     }
 
     async fn visitor(&self, header: Option<&HeaderValue>) -> Result<Visitor> {
         let access = self.access.clone();
         let header = header.map(|header| header.to_str().map(str::to_string));
         let header = header.transpose().map_err(|_| Fault::WhoAreYou)?;
-        match header {
-            Some(header) => off(move || access.visitor(Some(&header))).await,
-            None => access.visitor(None),
+        match (access.known(header.as_deref()), header) {
+            (Some(visitor), _) => Ok(visitor),
+            (None, None) => Err(Fault::WhoAreYou),
+            (None, Some(header)) => {
+                // Held until the proof ends, also when the client does not wait for it.
+                let turn = access.turn().await;
+                off(move || {
+                    let proved = access.prove(&header);
+                    drop(turn);
+                    proved
+                })
+                .await
+            }
         }
     }
 
-    async fn perform(&self, request: Request<Incoming>) -> Result<Response<Body>> {
+    async fn perform(
+        &self,
+        request: Request<Incoming>,
+        watch: &mut Watch,
+    ) -> Result<Response<Body>> {
         let (head, body) = request.into_parts();
+        let body = Inflow::new(body, Patience::new(self.limits));
         let asked = Asked::of(&head)?;
+        watch.leads_to(asked.route.name(), asked.route.takes_blobs(&head.method));
         let store = self.store.clone();
         let visitor = self.visitor(head.headers.get(AUTHORIZATION)).await?;
         admit(&visitor, &asked, &head.method)?;

@@ -1,11 +1,15 @@
 //! What a request asks for.
 
+use hyper::Method;
 use hyper::http::request::Parts;
 use longshore_image::Digest;
 use percent_encoding::percent_decode_str;
 
 use crate::fault::{Fault, Result};
 use crate::store::Repository;
+
+/// Parameters of a request at most; a manifest may be given so many tags.
+const PARAMETERS: usize = 100;
 
 /// The places of a registry.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +37,10 @@ impl Asked {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             Some((decoded(key)?, decoded(value)?))
         });
-        let parameters = parameters.filter(|(key, _)| !key.is_empty()).collect();
+        let parameters: Vec<_> = parameters.filter(|(key, _)| !key.is_empty()).collect();
+        if parameters.len() > PARAMETERS {
+            return Err(Fault::Unreadable("a query of so many parameters"));
+        }
         let path = percent_decode_str(head.uri.path()).decode_utf8();
         Ok(Self { route: Route::of(&path.map_err(|_| Fault::NoSuchPath)?)?, parameters })
     }
@@ -79,6 +86,25 @@ impl Route {
             [at @ .., "tags", "list"] => Ok(Self::Tags(name(at)?)),
             _ => Err(Fault::NoSuchPath),
         }
+    }
+
+    /// What places of its kind are called where requests are counted.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Catalog => "catalog",
+            Self::Tags(_) => "tags",
+            Self::Referrers(..) => "referrers",
+            Self::Manifest(..) => "manifest",
+            Self::Blob(..) => "blob",
+            Self::Uploads(_) | Self::Upload(..) => "upload",
+        }
+    }
+
+    /// Whether bytes of blobs come with a method.
+    pub(super) fn takes_blobs(&self, method: &Method) -> bool {
+        let is_upload = matches!(self, Self::Uploads(_) | Self::Upload(..));
+        is_upload && matches!(*method, Method::POST | Method::PATCH | Method::PUT)
     }
 
     /// The methods that a place has.

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap};
 use hyper::http::response::Builder;
 use hyper::{Response, StatusCode};
 use longshore_image::Digest;
 
 use super::answer::{Body, DIGEST, UPLOAD, empty, so_far, with};
+use super::body::{self, Inflow};
+use super::off;
 use super::route::Asked;
-use super::{body, off};
 use crate::fault::{Fault, Result};
 use crate::store::{Repository, Store, Upload};
 
@@ -21,7 +21,7 @@ pub(super) async fn begin(
     store: Arc<Store>,
     repository: Repository,
     asked: &Asked,
-    body: Incoming,
+    body: Inflow,
 ) -> Result<Response<Body>> {
     if let Some(digest) = asked.digest("mount")? {
         let from = asked.parameter("from").map(str::parse::<Repository>).transpose()?;
@@ -39,7 +39,9 @@ pub(super) async fn begin(
             let id = shelf.begin(&to)?;
             shelf.resume(&to, &id)
         });
-        return complete(store, repository, upload.await?, digest, body).await;
+        // Nobody knows its name: what was cut cannot go on.
+        let if_cut = Store::give_up;
+        return complete((store, repository), upload.await?, digest, body, if_cut).await;
     }
     let to = repository.clone();
     let id = off(move || store.begin(&to)).await?;
@@ -63,16 +65,16 @@ pub(super) async fn append(
     store: Arc<Store>,
     (repository, id): Place,
     headers: &HeaderMap,
-    body: Incoming,
+    body: Inflow,
 ) -> Result<Response<Body>> {
     let upload = match open(&store, &repository, &id, headers).await {
         Ok(upload) => upload,
         Err(fault) => {
-            body::drain(body).await;
+            body.drain().await;
             return Err(fault);
         }
     };
-    let (arrived, written) = body::receive(body, upload).await;
+    let (arrived, written) = body.receive(upload).await;
     let upload = written?;
     let offset = upload.offset();
     store.pause(upload);
@@ -87,30 +89,34 @@ pub(super) async fn finish(
     (repository, id): Place,
     asked: &Asked,
     headers: &HeaderMap,
-    body: Incoming,
+    body: Inflow,
 ) -> Result<Response<Body>> {
     let digest = asked.digest("digest")?.ok_or(Fault::DigestInvalid("none is told"))?;
     let upload = match open(&store, &repository, &id, headers).await {
         Ok(upload) => upload,
         Err(fault) => {
-            body::drain(body).await;
+            body.drain().await;
             return Err(fault);
         }
     };
-    complete(store, repository, upload, digest, body).await
+    complete((store, repository), upload, digest, body, Store::pause).await
 }
 
 async fn complete(
-    store: Arc<Store>,
-    repository: Repository,
+    (store, repository): (Arc<Store>, Repository),
     upload: Upload,
     digest: Digest,
-    body: Incoming,
+    body: Inflow,
+    if_cut: fn(&Store, Upload),
 ) -> Result<Response<Body>> {
-    let (arrived, written) = body::receive(body, upload).await;
+    let (arrived, written) = body.receive(upload).await;
     let upload = written?;
     if let Err(fault) = arrived {
-        store.pause(upload);
+        off(move || {
+            if_cut(&store, upload);
+            Ok(())
+        })
+        .await?;
         return Err(fault);
     }
     let (to, wanted) = (repository.clone(), digest.clone());

@@ -17,7 +17,7 @@ impl Store {
 
     /// The size of a blob that a repository has. Who asks may rest on it, so it is not swept for a while.
     pub fn stat_blob(&self, repository: &Repository, digest: &Digest) -> Result<u64> {
-        let _held = self.rest()?;
+        let _held = self.rest([digest])?;
         let unknown = || Fault::BlobUnknown(digest.clone());
         let path = self.blob(digest);
         let is_there = disk::touch(&self.link(repository, digest))? && disk::touch(&path)?;
@@ -44,20 +44,21 @@ impl Store {
 
     /// Takes a blob from a repository. It stays on the disk until nobody needs it.
     pub fn delete_blob(&self, repository: &Repository, digest: &Digest) -> Result<()> {
-        if !self.link(repository, digest).exists() {
+        let link = self.link(repository, digest);
+        if !link.exists() {
             return Err(Fault::BlobUnknown(digest.clone()));
         }
         let _change = self.change(repository)?;
         self.demand_removable(repository, digest)?;
-        match disk::remove(&self.link(repository, digest))? {
-            true => Ok(()),
+        match disk::remove(&link)? {
+            true => link.parent().map_or(Ok(()), disk::settle),
             false => Err(Fault::BlobUnknown(digest.clone())),
         }
     }
 
     /// Gives a repository a blob that another has. Says whether it could.
     pub fn mount(&self, to: &Repository, from: &Repository, digest: &Digest) -> Result<bool> {
-        let _held = self.rest()?;
+        let _held = self.rest([digest])?;
         let is_there = disk::touch(&self.link(from, digest))? && disk::touch(&self.blob(digest))?;
         if !is_there {
             return Ok(false);

@@ -57,7 +57,7 @@ impl Store {
     /// Holds the manifest that a tag or a digest names, with all that it needs and all that speaks of it. A hold
     /// that is there is replaced.
     pub fn hold(&self, repository: &Repository, reference: &str, hold: &Hold) -> Result<Digest> {
-        let _rest = self.rest()?;
+        let _rest = self.rest_everywhere()?;
         let _change = self.change_of(repository)?;
         let digest = self.demand_manifest(repository, reference)?;
         // What a collection has marked before is as it was no longer.

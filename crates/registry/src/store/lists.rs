@@ -21,7 +21,7 @@ impl Store {
         if !self.has(repository) {
             return Err(Fault::NameUnknown);
         }
-        Ok(page(disk::names(&self.at(repository).join("_tags"))?, last, at_most))
+        self.tags.page(&self.at(repository).join("_tags"), last, at_most)
     }
 
     /// The repositories after one that are wanted, at most so many.

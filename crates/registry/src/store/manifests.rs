@@ -53,6 +53,14 @@ struct Document {
     fs_layers: Vec<serde_json::Value>,
 }
 
+impl Document {
+    /// All that it names but what it speaks of.
+    fn digests(&self) -> impl Iterator<Item = &Digest> {
+        let blobs = self.config.iter().chain(&self.layers).chain(&self.blobs);
+        blobs.chain(&self.manifests).map(|part| &part.digest)
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Part {
@@ -123,7 +131,7 @@ impl Store {
         let document: Document = serde_json::from_slice(&bytes)
             .map_err(|error| Fault::ManifestInvalid(format!("it is not understood: {error}")))?;
         let media_type = told_type(&document, media_type)?;
-        let _rest = self.rest()?;
+        let _rest = self.rest(document.digests().chain([&digest]))?;
         let _change = self.change(repository)?;
         self.demand(repository, &document)?;
         for one in tags {
@@ -174,7 +182,7 @@ impl Store {
         let digest = self.resolve(repository, reference)?.ok_or_else(unknown)?;
         // Who asks for a digest may be about to name it in a list.
         if reference.contains(':') {
-            let _held = self.rest()?;
+            let _held = self.rest([&digest])?;
             disk::touch(&self.manifest(repository, &digest))?;
         }
         let link = disk::read(&self.manifest(repository, &digest))?.ok_or_else(unknown)?;
@@ -203,22 +211,35 @@ impl Store {
         }
         let _change = self.change(repository)?;
         let unknown = || Fault::ManifestUnknown(reference.to_string());
+        let tags = self.at(repository).join("_tags");
         if !reference.contains(':') {
             self.demand_untaggable(repository, tag(reference)?)?;
             let is_removed = disk::remove(&self.tag(repository, tag(reference)?))?;
-            return if is_removed { Ok(()) } else { Err(unknown()) };
+            return if is_removed { disk::settle(&tags) } else { Err(unknown()) };
         }
         let kept = self.get_manifest(repository, reference)?;
         self.demand_removable(repository, &kept.digest)?;
-        for one in self.all_tags(repository)? {
+        for one in disk::names(&tags)? {
             if self.resolve(repository, &one)?.as_ref() == Some(&kept.digest) {
                 disk::remove(&self.tag(repository, &one))?;
             }
         }
-        self.forget(repository, &kept.digest)
+        // No tag may come back that leads to what is gone.
+        disk::settle(&tags)?;
+        self.forget(repository, &kept.digest)?;
+        self.settle_manifests(repository)
     }
 
-    /// Removes a manifest that has no tag.
+    /// Makes manifests that were forgotten stay so: before anything that they needed may go.
+    pub(crate) fn settle_manifests(&self, repository: &Repository) -> Result<()> {
+        let folder = self.at(repository).join("_manifests");
+        for algorithm in disk::names(&folder)? {
+            disk::settle(&folder.join(algorithm))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a manifest that has no tag; to be settled.
     pub(crate) fn forget(&self, repository: &Repository, digest: &Digest) -> Result<()> {
         let bytes = disk::read(&self.blob(digest))?.unwrap_or_default();
         // The list first: it must not name what is gone.

@@ -13,13 +13,13 @@ use crate::fault::Result;
 impl Store {
     /// Puts bytes back that were proved to have a digest.
     pub(crate) fn put_back(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        let _rest = self.rest()?;
+        let _rest = self.rest([digest])?;
         disk::write(&self.blob(digest), bytes)
     }
 
     /// Puts a file back that was proved to have a digest, is on the disk, and lies in the same file system.
     pub(crate) fn put_back_file(&self, digest: &Digest, from: &Path) -> Result<()> {
-        let _rest = self.rest()?;
+        let _rest = self.rest([digest])?;
         let path = self.blob(digest);
         disk::publish(from, &path).map_err(Fault::disk("keep a blob", &path))?;
         disk::touch(&path).map(drop)
@@ -27,7 +27,7 @@ impl Store {
 
     /// Gives a repository the link to a blob that is there.
     pub(crate) fn link_again(&self, repository: &Repository, digest: &Digest) -> Result<()> {
-        let _rest = self.rest()?;
+        let _rest = self.rest([digest])?;
         let _change = self.change(repository)?;
         disk::touch(&self.blob(digest))?;
         disk::write(&self.link(repository, digest), b"")
@@ -35,22 +35,22 @@ impl Store {
 
     /// Takes a link to a blob that is not there, unless it came meanwhile.
     pub(crate) fn unlink_dangling(&self, repository: &Repository, digest: &Digest) -> Result<()> {
-        let _alone = self.alone()?;
-        match self.blob(digest).exists() {
+        self.alone_with(digest, || match self.blob(digest).exists() {
             true => Ok(()),
             false => disk::remove(&self.link(repository, digest)).map(drop),
-        }
+        })
     }
 
     /// Removes bytes that are damaged and that no manifest names.
     pub(crate) fn remove_damaged(&self, digest: &Digest) -> Result<()> {
-        let _alone = self.alone()?;
         let path = self.blob(digest);
-        // A push may have mended it since; one that cannot be read is none.
-        match uploads::hash(&path, digest).is_ok_and(|found| found == *digest) {
-            true => Ok(()),
-            false => disk::remove(&path).map(drop),
-        }
+        self.alone_with(digest, || {
+            // A push may have mended it since; one that cannot be read is none.
+            match uploads::hash(&path, digest).is_ok_and(|found| found == *digest) {
+                true => Ok(()),
+                false => disk::remove(&path).map(drop),
+            }
+        })
     }
 
     /// Gives a repository a manifest whose bytes are there.
@@ -60,7 +60,7 @@ impl Store {
         digest: &Digest,
         media_type: &str,
     ) -> Result<()> {
-        let _rest = self.rest()?;
+        let _rest = self.rest([digest])?;
         let _change = self.change(repository)?;
         disk::touch(&self.blob(digest))?;
         let link = manifests::json(&Link { media_type: media_type.to_string() })?;
@@ -85,7 +85,7 @@ impl Store {
         subject: &Digest,
         digest: &Digest,
     ) -> Result<()> {
-        let _rest = self.rest()?;
+        let _rest = self.rest([subject, digest])?;
         let _change = self.change(repository)?;
         let (Some(media_type), Some(bytes)) =
             (self.media_type(repository, digest)?, disk::read(&self.blob(digest))?)

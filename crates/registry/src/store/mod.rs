@@ -11,6 +11,7 @@
 //! repositories/NAME/_tags/TAG                 digests; their times are those of the last push
 //! repositories/NAME/_holds/ALGORITHM/HEX      why and how long a manifest is held, as JSON
 //! uploads/ID/                             what is being uploaded
+//! sweep/                                  locks between requests and collections
 //! ```
 //!
 //! Everything is written beside and renamed. The time of a blob and of a link is when it was last asked for by
@@ -26,6 +27,7 @@ mod mend;
 mod protect;
 mod quota;
 mod repository;
+mod tags;
 mod uploads;
 
 use std::collections::HashMap;
@@ -40,9 +42,10 @@ use longshore_model::{Code, Error};
 use crate::fault::Result;
 use crate::policy::{self, Policies};
 
-pub(crate) use disk::{names, read, remove, write};
+pub(crate) use disk::{is_beside, names, read, remove, remove_all, write};
 pub use holds::{Held, Hold};
 pub use lists::Page;
+pub(crate) use lock::{PARTS, part_of};
 pub use manifests::Kept;
 pub(crate) use manifests::{Named, Need};
 pub(crate) use protect::subject_of;
@@ -59,6 +62,7 @@ pub struct Store {
     /// The digests of uploads so far, to spare reading them again.
     hashers: Mutex<HashMap<String, Hasher>>,
     policies: Policies,
+    tags: tags::Tags,
 }
 
 impl Store {
@@ -97,10 +101,14 @@ impl Store {
                 Error::new(Code::Io, format!("the registry cannot be made: {fault:?}"))
             })?;
         }
-        let policies = Policies::read(root)?;
-        let store = Self { root: root.to_path_buf(), hashers: Mutex::default(), policies };
+        let store = Self {
+            root: root.to_path_buf(),
+            hashers: Mutex::default(),
+            policies: Policies::read(root)?,
+            tags: tags::Tags::default(),
+        };
         for folder in [store.blobs(), store.repositories(), store.uploads()] {
-            fs::create_dir_all(folder).map_err(failed)?;
+            disk::make(&folder).map_err(failed)?;
         }
         Ok(store)
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use longshore_image::{Digest, Hasher};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -17,6 +17,8 @@ use crate::policy::Quota;
 const DATA: &str = "data";
 const OWNER: &str = "repository";
 const BUFFER: usize = 1 << 20;
+/// Digests of uploads so far that are kept at most.
+const HASHERS: usize = 1000;
 
 /// An upload that this request alone writes to.
 #[derive(Debug)]
@@ -41,10 +43,17 @@ impl Store {
         let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let folder = self.uploads().join(&id);
         fs::create_dir(&folder).map_err(Fault::disk("begin an upload", &folder))?;
-        disk::write(&folder.join(OWNER), repository.as_str().as_bytes())?;
         let data = folder.join(DATA);
-        File::create(&data).map_err(Fault::disk("begin an upload", &data))?;
-        Ok(id)
+        let begun = disk::write(&folder.join(OWNER), repository.as_str().as_bytes())
+            .and_then(|()| File::create(&data).map_err(Fault::disk("begin an upload", &data)));
+        match begun {
+            Ok(_) => Ok(id),
+            Err(fault) => {
+                // Nobody knows of it.
+                let _ = disk::remove_all(&folder);
+                Err(fault)
+            }
+        }
     }
 
     /// How many bytes of an upload are there.
@@ -84,40 +93,67 @@ impl Store {
     /// Ends a request that wrote a part.
     pub fn pause(&self, upload: Upload) {
         if let (Some(hasher), Ok(mut known)) = (upload.hasher, self.hashers.lock()) {
+            // Uploads that nobody goes on with are not told from others: what is forgotten is read again.
+            if known.len() >= HASHERS {
+                known.clear();
+            }
             known.insert(upload.id, hasher);
         }
     }
 
+    /// Ends a request after which nobody can go on.
+    pub fn give_up(&self, upload: Upload) {
+        // What stays is collected.
+        let _ = disk::remove_all(&upload.folder);
+    }
+
     /// Makes an upload a blob of a repository, if it is what a digest says.
-    pub fn finish(&self, repository: &Repository, upload: Upload, digest: &Digest) -> Result<()> {
+    pub fn finish(
+        &self,
+        repository: &Repository,
+        mut upload: Upload,
+        digest: &Digest,
+    ) -> Result<()> {
         let data = upload.folder.join(DATA);
-        let is_it = match upload.hasher.filter(|hasher| hasher.is_like(digest)) {
+        let is_it = match upload.hasher.take().filter(|hasher| hasher.is_like(digest)) {
             Some(hasher) => hasher.finish().0 == *digest,
             None => hash(&data, digest).map_err(Fault::disk("read an upload", &data))? == *digest,
         };
         if !is_it {
-            remove(&upload.folder)?;
+            disk::remove_all(&upload.folder)?;
             return Err(Fault::DigestInvalid("the bytes that arrived have another digest"));
         }
-        upload.file.sync_all().map_err(Fault::disk("write an upload", &data))?;
-        let _held = self.rest()?;
-        let _change = self.change_for_room(repository)?;
-        if let Err(fault) = self.demand_room(repository, digest, upload.offset) {
-            remove(&upload.folder)?;
-            return Err(fault);
+        let kept = self.keep(repository, &upload, &data, digest);
+        // Where there is no room nothing stays that is of no use.
+        if matches!(kept, Ok(()) | Err(Fault::Full | Fault::OverQuota(_))) {
+            disk::remove_all(&upload.folder)?;
         }
+        kept
+    }
+
+    fn keep(
+        &self,
+        repository: &Repository,
+        upload: &Upload,
+        data: &Path,
+        digest: &Digest,
+    ) -> Result<()> {
+        disk::sync(&upload.file).map_err(Fault::disk("write an upload", data))?;
+        let _held = self.rest([digest])?;
+        let _change = self.change_for_room(repository)?;
+        self.demand_room(repository, digest, upload.offset)?;
+        // The link first: without it, a blob would stay that its upload cannot give again.
+        disk::write(&self.link(repository, digest), b"")?;
         let path = self.blob(digest);
         // Also where it is there: what was damaged since is mended.
-        disk::publish(&data, &path).map_err(Fault::disk("keep a blob", &path))?;
-        disk::touch(&path)?;
-        disk::write(&self.link(repository, digest), b"")?;
-        remove(&upload.folder)
+        disk::publish(data, &path).map_err(Fault::disk("keep a blob", &path))?;
+        disk::touch(&path).map(drop)
     }
 
     /// Gives an upload up.
     pub fn cancel(&self, repository: &Repository, id: &str) -> Result<()> {
         let upload = self.resume(repository, id)?;
-        remove(&upload.folder)
+        disk::remove_all(&upload.folder)
     }
 
     fn upload(&self, repository: &Repository, id: &str) -> Result<PathBuf> {
@@ -152,15 +188,21 @@ impl Upload {
             && self.offset > quota.limit
         {
             // However much is there, it can never fit.
-            remove(&self.folder)?;
+            disk::remove_all(&self.folder)?;
             return Err(over(repository, quota, "one blob alone is larger"));
         }
-        self.file.write_all(bytes).map_err(Fault::disk("write an upload", &self.folder))
+        let written = self.file.write_all(bytes);
+        written.map_err(Fault::disk("write an upload", &self.folder)).inspect_err(|fault| {
+            // What filled the disk makes room: its client is told, and begins anew.
+            if matches!(fault, Fault::Full) {
+                let _ = disk::remove_all(&self.folder);
+            }
+        })
     }
 }
 
 /// The digest of a file, by the algorithm of another.
-pub(super) fn hash(data: &std::path::Path, like: &Digest) -> io::Result<Digest> {
+pub(super) fn hash(data: &Path, like: &Digest) -> io::Result<Digest> {
     let (mut file, mut hasher) = (File::open(data)?, Hasher::like(like));
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -168,14 +210,5 @@ pub(super) fn hash(data: &std::path::Path, like: &Digest) -> io::Result<Digest> 
             0 => return Ok(hasher.finish().0),
             count => hasher.update(&buffer[..count]),
         }
-    }
-}
-
-fn remove(folder: &std::path::Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Fault::disk("remove an upload", folder)(error))
-        }
-        _ => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! The collection of garbage, beside requests.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use longshore_image::Digest;
 use longshore_registry::{Collected, Fate, Order, Store, collect};
@@ -130,6 +130,46 @@ async fn a_manifest_that_cannot_be_read_ends_it() {
         assert!(format!("{error:?}").contains(manifest.as_str()), "{error:?}");
         assert_eq!(registry.get(&format!("/v2/a/blobs/{loose}")).await.status, 200);
     }
+}
+
+/// Clocks that were wrong when a file was written, or are wrong now.
+#[tokio::test(flavor = "multi_thread")]
+async fn times_of_files_and_clocks_that_jump_mean_nothing() {
+    let registry = Registry::start().await;
+    let needed = registry.push_manifest("a", "one", json!({})).await;
+    let loose = registry.push("a", b"loose").await;
+    let set = |digest: &Digest, years: u32| {
+        let time = SystemTime::UNIX_EPOCH + HOUR * 24 * 365 * years;
+        for folder in ["blobs", "repositories/a/_blobs"] {
+            let path = registry.root().join(folder).join("sha256").join(digest.hex());
+            if let Ok(file) = std::fs::File::options().append(true).open(path) {
+                file.set_modified(time).expect("a time");
+            }
+        }
+    };
+    for years in [0, 1, 130] {
+        set(&loose, years);
+        set(&needed, years);
+        let found = collected(&registry, HOUR);
+        assert_eq!((of(&found, Fate::Waits), of(&found, Fate::Swept)), (2, 0), "{years} years");
+    }
+    // Who asks for it makes it wait anew, though its time was in the future.
+    assert_eq!(registry.call("HEAD", &format!("/v2/a/blobs/{loose}"), &[], "").await.status, 200);
+    assert_eq!(of(&collected(&registry, HOUR), Fate::Waits), 2);
+    // What was marked before the machine was started again, by a clock that was years ahead.
+    let marks = registry.root().join("collection.json");
+    let text = std::fs::read_to_string(&marks).expect("marks");
+    let mut changed: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    for mark in changed.as_object_mut().expect("marks").values_mut() {
+        mark["since"]["boot"] = json!("another");
+        mark["since"]["wall"] = json!(9_000_000_000_u64);
+    }
+    std::fs::write(&marks, changed.to_string()).expect("marks");
+    let (short, found) = (Duration::from_millis(100), collected(&registry, HOUR));
+    assert_eq!(of(&found, Fate::Waits), 2);
+    std::thread::sleep(2 * short);
+    assert_eq!(of(&collected(&registry, short), Fate::Swept), 2);
+    assert_eq!(registry.get(&format!("/v2/a/manifests/{needed}")).await.status, 200);
 }
 
 /// Many push, delete and collect at once: whatever has a manifest has all that it needs.
