@@ -33,6 +33,14 @@ pub(crate) fn is_broken(error: &object_store::Error) -> bool {
     false
 }
 
+/// Whether the server has too much to do, or has failed in its own way.
+pub(crate) fn is_busy(error: &object_store::Error) -> bool {
+    let said = said(error);
+    let words = ["SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout"];
+    said.status.is_some_and(|status| matches!(status, 408 | 429) || status >= 500)
+        || (said.status.is_none() && words.iter().any(|word| said.text.contains(word)))
+}
+
 /// Whether all of an object came where a part of it was asked for.
 pub(crate) fn is_undivided(error: &object_store::Error) -> bool {
     said(error).text.contains("non-partial response")

@@ -7,9 +7,10 @@ use longshore_model::object::{Object, ObjectKind, escape};
 use longshore_model::{Code, Error, Result};
 use object_store::{Attribute, AttributeValue, Attributes};
 
+use super::Hash;
 use super::attributes::{self, Entries};
 use super::entry::PERMISSIONS;
-use crate::store::{Described, Provider};
+use crate::store::{Described, Provider, TAG};
 
 /// The modes of what has none in a store.
 const FILE_MODE: u32 = 0o644;
@@ -124,6 +125,15 @@ pub(super) fn write(object: &Object, wanted: impl Fn(&str) -> bool) -> Result<At
     Ok(attributes)
 }
 
+/// The hash of this kind that is recorded with an object.
+pub(super) fn hash(attributes: &Attributes, hash: Hash) -> Option<String> {
+    let name = hash.word();
+    let hex = told(attributes, name).filter(|hex| {
+        hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    });
+    hex.map(|hex| format!("{name}:{hex}"))
+}
+
 /// The hash of its bytes that an object tells of.
 pub(super) fn is_hash(attributes: &Attributes, hash: &str) -> bool {
     hash.split_once(':').is_some_and(|(name, hex)| told(attributes, name) == Some(hex))
@@ -170,6 +180,7 @@ fn rest(had: &Attributes) -> Result<Option<String>> {
     for (attribute, value) in had.iter() {
         let value = value.as_ref();
         let name = match attribute {
+            Attribute::Metadata(name) if name.starts_with(TAG) => Some(name.to_string()),
             Attribute::Metadata(name) => {
                 let is_told = attributes::is_told_elsewhere(name, value);
                 (!is_told).then(|| format!("{}{name}", attributes::METADATA))
@@ -192,6 +203,7 @@ fn put_rest(text: &str, put: &mut Attributes) -> Result<()> {
     let (extended, kept) = attributes::split(attributes::parse(Some(text))?)?;
     for (name, value) in kept {
         let attribute = match name.strip_prefix(attributes::METADATA) {
+            None if name.starts_with(TAG) => Attribute::Metadata(name.clone().into()),
             Some(name) => Attribute::Metadata(name.to_string().into()),
             None => {
                 let known = headers().into_iter().find(|(known, _)| *known == name);
@@ -218,7 +230,7 @@ pub(super) fn must_fit(provider: Provider, name: &str, put: &Attributes) -> Resu
         Provider::Gcs | Provider::Azure => 8 << 10,
     };
     let size = |(attribute, value): (&Attribute, &AttributeValue)| match attribute {
-        Attribute::Metadata(name) => name.len() + value.as_ref().len(),
+        Attribute::Metadata(name) if !name.starts_with(TAG) => name.len() + value.as_ref().len(),
         _ => 0,
     };
     let size: usize = put.iter().map(size).sum();

@@ -38,6 +38,14 @@ pub(super) struct Facts {
 }
 
 impl Place {
+    /// The same, of whose objects tags are told too.
+    pub(super) fn with_tags(&self) -> Self {
+        match self {
+            Self::Folder(forest) => Self::Folder(forest.clone()),
+            Self::Store(shelf) => Self::Store(shelf.with_tags()),
+        }
+    }
+
     /// A walk through the entries whose keys are after `first`, up to `last`.
     pub(super) fn walk(&self, first: Option<&[u8]>, last: Option<Vec<u8>>) -> Result<Entries> {
         Ok(match self {

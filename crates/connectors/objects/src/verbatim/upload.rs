@@ -3,6 +3,8 @@
 //! What was uploaded of a large object is recorded beside the ledger, so that a later process goes on
 //! with it. A part counts only when the bytes that are read again are the ones that were uploaded.
 
+mod copy;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -81,6 +83,8 @@ impl StoreWriter {
             Answer::Got(got) => read_record(&store.shown(&order.record), &got.bytes)?,
             Answer::Changed | Answer::Gone | Answer::Undivided => BTreeMap::new(),
         };
+        let tags = order.span.tags && order.wants("attributes");
+        let store = if tags { Arc::new(Store::clone(&store).with_tags()) } else { store };
         let units = (memory / UNIT).max(1);
         // A chunk that is written again is written whatever the store tells of what it holds.
         let compares =
@@ -105,6 +109,9 @@ impl StoreWriter {
     async fn piece(&mut self, piece: Piece) -> Result<()> {
         if piece.offset == 0 {
             self.give_up();
+        }
+        if let (Some(object), Some(original)) = (&piece.end, &piece.original) {
+            return self.copy(object, original.clone()).await;
         }
         match (&piece.end, piece.offset) {
             (Some(object), 0) => return self.whole(object, piece.bytes.clone()).await,

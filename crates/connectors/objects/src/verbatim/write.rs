@@ -173,6 +173,9 @@ impl Writing {
         if piece.offset == 0 {
             self.give_up();
         }
+        if piece.original.is_some() {
+            return Err(Error::new(Code::Internal, "a folder cannot have a store copy objects"));
+        }
         let path = self.order.claim.path(&piece.name)?;
         let known = piece.end.as_ref().or(piece.begin.as_ref());
         match (&piece.end, piece.offset) {
