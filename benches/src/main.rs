@@ -85,10 +85,10 @@ const FIGURES: &[Figure] = &[
     figure("large objects from S3 / rclone", "serve-down-large", &["serve-down-large-rclone"], 1.0),
     figure("small objects to S3 / rclone", "serve-up-small", &["serve-up-small-rclone"], 1.0),
     figure("small objects from S3 / rclone", "serve-down-small", &["serve-down-small-rclone"], 1.0),
-    figure("large objects to s3s / rclone", "s3s-up-large", &["s3s-up-large-rclone"], 1.0),
-    figure("large objects from s3s / rclone", "s3s-down-large", &["s3s-down-large-rclone"], 1.0),
-    figure("small objects to s3s / rclone", "s3s-up-small", &["s3s-up-small-rclone"], 1.0),
-    figure("small objects from s3s / rclone", "s3s-down-small", &["s3s-down-small-rclone"], 1.0),
+    figure("large objects to moto / rclone", "moto-up-large", &["moto-up-large-rclone"], 1.0),
+    figure("large objects from moto / rclone", "moto-down-large", &["moto-down-large-rclone"], 1.0),
+    figure("small objects to moto / rclone", "moto-up-small", &["moto-up-small-rclone"], 1.0),
+    figure("small objects from moto / rclone", "moto-down-small", &["moto-down-small-rclone"], 1.0),
     figure("MySQL → MySQL with keys / myloader", "mysql-mysql", &["mysql-myloader"], 1.0),
 ];
 

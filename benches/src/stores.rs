@@ -26,14 +26,14 @@ pub(crate) const NAMES: &[&str] = &[
     "serve-up-small",
     "serve-down-small-rclone",
     "serve-down-small",
-    "s3s-up-large-rclone",
-    "s3s-up-large",
-    "s3s-down-large-rclone",
-    "s3s-down-large",
-    "s3s-up-small-rclone",
-    "s3s-up-small",
-    "s3s-down-small-rclone",
-    "s3s-down-small",
+    "moto-up-large-rclone",
+    "moto-up-large",
+    "moto-down-large-rclone",
+    "moto-down-large",
+    "moto-up-small-rclone",
+    "moto-up-small",
+    "moto-down-small-rclone",
+    "moto-down-small",
 ];
 
 /// Whether a step runs the tool of others.
@@ -59,7 +59,7 @@ impl Servers {
     /// Starts what the steps need, and uploads what is downloaded in them.
     pub(crate) fn for_steps(steps: &[&str], dir: &Path, scale: f64) -> Result<Self, Failure> {
         let mut running = Vec::new();
-        for (word, kind) in [("serve", StoreKind::Rclone), ("s3s", StoreKind::S3s)] {
+        for (word, kind) in [("serve", StoreKind::Rclone), ("moto", StoreKind::Moto)] {
             let is_of = |step: &&str| NAMES.contains(step) && step.split('-').next() == Some(word);
             if !steps.iter().any(is_of) {
                 continue;

@@ -62,6 +62,19 @@ impl Place {
         }
     }
 
+    /// How many attributes of a found entry stay behind because the user may not read them.
+    pub(super) fn denied(&self, found: &Found) -> Result<u64> {
+        let Self::Folder(forest) = self else { return Ok(0) };
+        if !matches!(found.kind, EntryKind::File | EntryKind::Folder) {
+            return Ok(0);
+        }
+        let path = forest.path(&found.path);
+        let failed = |error: rustix::io::Errno| {
+            Error::io("read extended attributes", path.display(), error.into())
+        };
+        Node::At(&path).denied().map_err(failed)
+    }
+
     /// What a listing tells of a found entry: an object, two where a file has the name of a folder, or
     /// none where it is gone or moves nowhere.
     pub(super) fn listed(&self, found: &Found) -> Result<Vec<Object>> {

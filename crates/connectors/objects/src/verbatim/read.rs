@@ -40,6 +40,8 @@ impl TreeReader {
         let wants = |column: &str| columns.iter().any(|(name, _)| name == column);
         let is_tagged = tags && wants("attributes");
         let place = if is_tagged { place.with_tags() } else { place.clone() };
+        // Of a target that is read to be verified nothing is taken for true.
+        let stays = reading.copies.is_some() && span.copies == reading.copies;
         let look = Look {
             hash: wants("hash").then_some(hash),
             attributes: wants("attributes"),
@@ -61,7 +63,7 @@ impl TreeReader {
         tokio::task::spawn_blocking(move || {
             let done = match lists {
                 true => gathering.list(&place, &span),
-                false => gathering.read(&place, &span, look),
+                false => gathering.read(&place, &span, look, stays),
             };
             let last = done.map(|()| None);
             // Nobody listens to a reader that was dropped.
@@ -108,7 +110,7 @@ struct Gathering {
 }
 
 impl Gathering {
-    fn read(&mut self, place: &Place, span: &Span, look: Look) -> Result<()> {
+    fn read(&mut self, place: &Place, span: &Span, look: Look, stays: bool) -> Result<()> {
         let [after, to] = span.ends()?;
         match place {
             Place::Folder(forest) => {
@@ -127,7 +129,7 @@ impl Gathering {
                 let wanted = Wanted {
                     hash: look.hash,
                     // Who wants rows alone wants to know what the bytes are.
-                    stays: span.copies.is_some() && self.pieces.is_some(),
+                    stays: stays && self.pieces.is_some(),
                     memory: self.bound as u64 * AHEAD,
                 };
                 fetch::read(shelf.store(), walk, wanted, self)?;

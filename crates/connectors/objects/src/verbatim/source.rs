@@ -169,10 +169,10 @@ impl Source for TreeSource {
             copies: reading.copies.clone(),
             ..Span::default()
         };
-        let (chunks, mut notes) =
-            blocking(move || place.in_order(|| chunks(&place, &span, chunk_bytes))).await?;
-        let hashes = request.columns.iter().any(|column| column == "hash");
-        notes.extend(self.notes(hashes));
+        let wants = |column: &str| request.columns.iter().any(|one| one == column);
+        let cut = Cut { all: span, chunk_bytes, attributes: wants("attributes") };
+        let (chunks, mut notes) = blocking(move || place.in_order(|| chunks(&place, &cut))).await?;
+        notes.extend(self.notes(wants("hash")));
         Ok(Study { types, chunks, wires: vec![WIRE.to_string()], notes })
     }
 
@@ -184,47 +184,75 @@ impl Source for TreeSource {
     }
 }
 
-/// Cuts a tree into chunks of about so many bytes, and says what people should know of it.
-fn chunks(place: &Place, all: &Span, chunk_bytes: u64) -> Result<(Vec<Chunk>, Vec<String>)> {
+/// How a tree is cut into chunks.
+struct Cut {
+    /// What all chunks have in common.
+    all: Span,
+    /// About how large they are.
+    chunk_bytes: u64,
+    /// Whether attributes move.
+    attributes: bool,
+}
+
+/// What was come by that people should know of.
+#[derive(Default)]
+struct Noticed {
+    others: u64,
+    shared: u64,
+    denied: u64,
+}
+
+/// Cuts a tree into chunks, and says what people should know of it.
+fn chunks(place: &Place, cut: &Cut) -> Result<(Vec<Chunk>, Vec<String>)> {
     let mut chunks = Vec::new();
-    let (mut span, mut rows, mut bytes) = (all.clone(), 0, 0);
-    let (mut others, mut shared) = (0u64, 0u64);
+    let (mut span, mut rows, mut bytes) = (cut.all.clone(), 0, 0);
+    let mut noticed = Noticed::default();
     let mut walk = place.walk(None, None)?;
     while let Some(found) = walk.next()? {
         refuse_partial(&found)?;
         if found.kind == EntryKind::Other {
-            others += 1;
+            noticed.others += 1;
             continue;
         }
         // What is gone, the position tells.
         let Some(facts) = place.examine(&found)? else { continue };
-        shared += u64::from(facts.shared);
+        noticed.shared += u64::from(facts.shared);
+        noticed.denied += if cut.attributes { place.denied(&found)? } else { 0 };
         (rows, bytes) = (rows + 1, bytes + facts.size + ENTRY_BYTES);
-        if bytes >= chunk_bytes || rows >= CHUNK_ENTRIES {
+        if bytes >= cut.chunk_bytes || rows >= CHUNK_ENTRIES {
             let key = escape(&place.key(&found)?);
-            let next = Span { after: Some(key.clone()), ..all.clone() };
+            let next = Span { after: Some(key.clone()), ..cut.all.clone() };
             let range = Span { to: Some(key), ..std::mem::replace(&mut span, next) }.json();
             chunks.push(Chunk { range, rows, bytes });
             (rows, bytes) = (0, 0);
         }
     }
     chunks.push(Chunk { range: span.json(), rows, bytes });
-    let mut notes = Vec::new();
-    if place.has_own() {
-        notes.push(format!("{FOLDER}, a folder of longshore's own, stays behind"));
+    Ok((chunks, noticed.notes(place.has_own(), walk.excluded())))
+}
+
+impl Noticed {
+    fn notes(&self, has_own: bool, excluded: Option<u64>) -> Vec<String> {
+        let mut notes = Vec::new();
+        if has_own {
+            notes.push(format!("{FOLDER}, a folder of longshore's own, stays behind"));
+        }
+        if let Some(excluded) = excluded {
+            notes.push(format!(
+                "{excluded} entries stay behind by exclude, with what is below them"
+            ));
+        }
+        for (count, what) in [
+            (self.others, "sockets, pipes or devices stay behind"),
+            (self.shared, "names share their bytes with others and get bytes of their own"),
+            (self.denied, "extended attributes that this user may not read stay behind"),
+        ] {
+            if count > 0 {
+                notes.push(format!("{count} {what}"));
+            }
+        }
+        notes
     }
-    if let Some(excluded) = walk.excluded() {
-        notes.push(format!("{excluded} entries stay behind by exclude, with what is below them"));
-    }
-    if others > 0 {
-        notes.push(format!("{others} sockets, pipes or devices stay behind"));
-    }
-    if shared > 0 {
-        notes.push(format!(
-            "{shared} names share their bytes with others and get bytes of their own"
-        ));
-    }
-    Ok((chunks, notes))
 }
 
 fn refuse_partial(found: &Found) -> Result<()> {
