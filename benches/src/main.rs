@@ -10,6 +10,7 @@ mod peers;
 mod postgres;
 mod servers;
 mod steps;
+mod stores;
 mod trees;
 
 use std::collections::BTreeMap;
@@ -80,6 +81,14 @@ const FIGURES: &[Figure] = &[
     figure("the same / rclone", "tree-large", &["rclone-large"], 1.0),
     figure("tree of small files / rclone", "tree-small", &["rclone-small"], 0.67),
     figure("the same / cp", "tree-small", &["cp-small"], 1.5),
+    figure("large objects to S3 / rclone", "serve-up-large", &["serve-up-large-rclone"], 1.0),
+    figure("large objects from S3 / rclone", "serve-down-large", &["serve-down-large-rclone"], 1.0),
+    figure("small objects to S3 / rclone", "serve-up-small", &["serve-up-small-rclone"], 1.0),
+    figure("small objects from S3 / rclone", "serve-down-small", &["serve-down-small-rclone"], 1.0),
+    figure("large objects to moto / rclone", "moto-up-large", &["moto-up-large-rclone"], 1.0),
+    figure("large objects from moto / rclone", "moto-down-large", &["moto-down-large-rclone"], 1.0),
+    figure("small objects to moto / rclone", "moto-up-small", &["moto-up-small-rclone"], 1.0),
+    figure("small objects from moto / rclone", "moto-down-small", &["moto-down-small-rclone"], 1.0),
     figure("MySQL → MySQL with keys / myloader", "mysql-mysql", &["mysql-myloader"], 1.0),
 ];
 
@@ -99,17 +108,21 @@ fn main() -> Result<(), Failure> {
     }
     let options = options(&arguments)?;
     std::fs::create_dir_all(&options.dir)?;
-    let data = steps::source(&options.dir);
-    if !data.exists() {
-        steps::generate(&data, options.scale)?;
-    }
-    let all = || steps::NAMES.iter().chain(postgres::NAMES).chain(mysql::NAMES).chain(trees::NAMES);
+    let all = || {
+        let rows = steps::NAMES.iter().chain(postgres::NAMES).chain(mysql::NAMES);
+        rows.chain(trees::NAMES).chain(stores::NAMES)
+    };
     if let Some(unknown) = options.steps.iter().find(|step| !all().any(|name| name == step)) {
         return Err(format!("there is no step {unknown}").into());
     }
     let wanted =
         |name: &&&str| options.steps.is_empty() || options.steps.iter().any(|s| s == **name);
     let steps: Vec<&str> = all().filter(wanted).copied().collect();
+    let has_rows = |step: &&str| !trees::NAMES.contains(step) && !stores::NAMES.contains(step);
+    let data = steps::source(&options.dir);
+    if steps.iter().any(has_rows) && !data.exists() {
+        steps::generate(&data, options.scale)?;
+    }
     let with_postgres = steps.iter().any(|step| postgres::NAMES.contains(step));
     let with_mariadb = steps.iter().any(|step| mysql::NAMES.contains(step));
     let servers = (with_postgres || with_mariadb).then(|| Servers::start(&options.dir));
@@ -121,6 +134,7 @@ fn main() -> Result<(), Failure> {
     if steps.iter().any(|step| trees::NAMES.contains(step)) {
         trees::plant(&options.dir, options.scale)?;
     }
+    let _stores = stores::Servers::for_steps(&steps, &options.dir, options.scale)?;
     let mut results: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     // A tool of others that fails must not hide the other figures.
     let mut failed: BTreeMap<String, String> = BTreeMap::new();
@@ -143,7 +157,8 @@ fn main() -> Result<(), Failure> {
 
 /// Whether a step runs a tool of others.
 fn is_peer(step: &str) -> bool {
-    [peers::NAMES, mysql::PEERS, trees::PEERS].iter().any(|names| names.contains(&step))
+    let of_others = [peers::NAMES, mysql::PEERS, trees::PEERS];
+    of_others.iter().any(|names| names.contains(&step)) || stores::is_peer(step)
 }
 
 fn in_process(step: &str, dir: &Path) -> Result<Value, Failure> {

@@ -115,6 +115,11 @@ pub(crate) fn installed(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.exists())
 }
 
+/// That of the machine, or the one that tests take for a server.
+pub(crate) fn rclone() -> PathBuf {
+    installed("rclone").unwrap_or_else(longshore_services::rclone)
+}
+
 /// A program of the Python environment.
 fn python(name: &str) -> Option<PathBuf> {
     let program = PathBuf::from(std::env::var_os(PYTHON)?).join("bin").join(name);

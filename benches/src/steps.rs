@@ -62,6 +62,9 @@ pub(crate) fn run(name: &str, dir: &Path) -> Result<Option<Value>, Failure> {
     if crate::trees::NAMES.contains(&name) {
         return runtime.block_on(crate::trees::run(name, dir));
     }
+    if crate::stores::NAMES.contains(&name) {
+        return runtime.block_on(crate::stores::run(name, dir));
+    }
     if crate::mysql::NAMES.contains(&name) {
         return runtime.block_on(crate::mysql::run(name, dir));
     }

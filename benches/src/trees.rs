@@ -9,7 +9,7 @@ use longshore_testkit::Random;
 use serde_json::Value;
 
 use crate::meter::Meter;
-use crate::peers::{installed, measured};
+use crate::peers::{measured, rclone};
 use crate::{Failure, steps};
 
 /// Every step, in the order of a turn.
@@ -19,38 +19,64 @@ pub(crate) const NAMES: &[&str] =
 /// The steps that run other tools.
 pub(crate) const PEERS: &[&str] = &["rclone-large", "rclone-small"];
 
+/// A tree of files of noise.
+#[derive(Clone, Copy)]
+pub(crate) struct Planted {
+    pub(crate) name: &'static str,
+    pub(crate) files: f64,
+    pub(crate) bytes: f64,
+    pub(crate) folders: u64,
+}
+
+impl Planted {
+    /// With as many files, larger or smaller by a factor.
+    pub(crate) fn of_size(self, scale: f64) -> Self {
+        Self { bytes: (self.bytes * scale).max(4096.0), ..self }
+    }
+
+    /// With more or fewer files by a factor.
+    pub(crate) fn of_number(self, scale: f64) -> Self {
+        Self { files: (self.files * scale).max(1.0), ..self }
+    }
+}
+
 /// At scale 1: two files of a gibibyte, and 50,000 of 4 KiB in 50 folders.
-const LARGE: f64 = 1_073_741_824.0;
-const SMALL: f64 = 50_000.0;
-const FOLDERS: u64 = 50;
+const LARGE: Planted =
+    Planted { name: "tree-large", files: 2.0, bytes: 1_073_741_824.0, folders: 1 };
+const SMALL: Planted = Planted { name: "tree-small", files: 50_000.0, bytes: 4096.0, folders: 50 };
 
 /// Makes the trees that are not there yet.
 pub(crate) fn plant(dir: &Path, scale: f64) -> Result<(), Failure> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a scale")]
-    let (bytes, files) = ((LARGE * scale) as u64, (SMALL * scale) as u64);
-    let (large, small) = (tree(dir, "large"), tree(dir, "small"));
-    if small.exists() && large.exists() {
+    plant_one(dir, &LARGE.of_size(scale))?;
+    plant_one(dir, &SMALL.of_number(scale))
+}
+
+/// Makes a tree that is not there yet.
+pub(crate) fn plant_one(dir: &Path, planted: &Planted) -> Result<(), Failure> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes")]
+    let (bytes, files) = (planted.bytes as usize, planted.files as u64);
+    let root = dir.join(planted.name);
+    if root.exists() {
         return Ok(());
     }
     let mut random = Random::new(1);
-    fs::create_dir_all(&large)?;
-    for name in ["one", "two"] {
-        let mut file = File::create(large.join(name))?;
-        for _ in 0..(bytes >> 20).max(1) {
-            file.write_all(&noise(&mut random, 1 << 20))?;
-        }
-    }
     for number in 0..files {
-        let folder = small.join((number % FOLDERS).to_string());
+        let folder = root.join((number % planted.folders).to_string());
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join(format!("{number}.dat")), noise(&mut random, 4096))?;
+        let mut file = File::create(folder.join(format!("{number}.dat")))?;
+        let mut left = bytes;
+        while left > 0 {
+            let part = left.min(1 << 20);
+            file.write_all(&noise(&mut random, part))?;
+            left -= part;
+        }
     }
     Command::new("sync").status()?;
     Ok(())
 }
 
 fn noise(random: &mut Random, bytes: usize) -> Vec<u8> {
-    (0..bytes / 8).flat_map(|_| random.bits().to_le_bytes()).collect()
+    (0..bytes.div_ceil(8)).flat_map(|_| random.bits().to_le_bytes()).take(bytes).collect()
 }
 
 fn tree(dir: &Path, name: &str) -> PathBuf {
@@ -72,8 +98,7 @@ pub(crate) async fn run(name: &str, dir: &Path) -> Result<Option<Value>, Failure
         }
         "cp" => synced(dir, Command::new("cp").arg("-a").arg(&from).arg(&to), &to),
         "rclone" => {
-            let Some(program) = installed("rclone") else { return Ok(None) };
-            let mut command = Command::new(program);
+            let mut command = Command::new(rclone());
             command.args(["copy", "--transfers", "16", "--checksum"]).arg(&from).arg(&to);
             synced(dir, &mut command, &to)
         }

@@ -49,6 +49,20 @@ pub struct Piece {
     pub begin: Option<Arc<Object>>,
     /// What the object is; on its last part.
     pub end: Option<Arc<Object>>,
+    /// Where the store of the target has all bytes of the object, of which none are here. On the one part
+    /// of an object that was planned to be copied by its store.
+    pub original: Option<Original>,
+}
+
+/// An object of a store, in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Original {
+    /// The bucket.
+    pub container: String,
+    /// The key in it.
+    pub key: String,
+    /// The tag that the store gives the state, where it does.
+    pub tag: Option<String>,
 }
 
 /// What is known of an object apart from its bytes.

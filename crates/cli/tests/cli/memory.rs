@@ -112,3 +112,28 @@ fn rows_of_mysql_and_mariadb_stay_within_the_memory_that_is_allowed() {
         }
     }
 }
+
+/// A folder's names must be sorted, and are held for it; nothing else is held of all objects.
+#[test]
+fn a_folder_of_many_objects_stays_within_the_memory_that_is_allowed() {
+    const OBJECTS: usize = 200_000;
+    // The objects take no bytes, and a file system in memory makes them in seconds.
+    let there = Path::new("/dev/shm");
+    let folder = if there.is_dir() { there.into() } else { std::env::temp_dir() };
+    let folder = tempfile::Builder::new().prefix("longshore-many-").tempdir_in(folder);
+    let folder = folder.expect("a folder");
+    let tree = |name: &str| folder.path().join(name);
+    std::fs::create_dir(tree("from")).expect("a folder");
+    for number in 0..OBJECTS {
+        std::fs::File::create(tree("from").join(format!("object-{number:07}"))).expect("a file");
+    }
+    let address = |name: &str| format!("file:{}?format=objects", tree(name).display());
+    let stage = Stage::empty();
+    let (from, to) = (address("from"), address("to"));
+    let most = resident(&stage, &["copy", &from, &to, "--quiet", "--memory", "64MiB"]);
+    assert!(most <= 64 + OVERHEAD, "{most} MiB resident");
+    let most = resident(&stage, &["verify", &from, &to, "--quiet"]);
+    assert!(most <= 64 + OVERHEAD, "{most} MiB resident");
+    let copied = std::fs::read_dir(tree("to")).expect("a folder").count();
+    assert_eq!(copied, OBJECTS + 1, "with the folder of the ledger");
+}

@@ -1,6 +1,7 @@
 //! Trees of files, moved as they are.
 
 pub(crate) mod attributes;
+mod file_systems;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -2,10 +2,12 @@
 
 mod attributes;
 mod breaks;
+mod copies;
 mod google;
 mod large;
 mod merge;
 mod tables;
+mod tags;
 
 use std::fs;
 use std::path::Path;

@@ -13,6 +13,7 @@ use object_store::multipart::MultipartStore;
 
 use super::client::{Connector, retries};
 use super::google::Identity;
+use super::signed::Signed;
 
 /// Who runs a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +141,8 @@ pub(super) struct Opened {
     pub(super) objects: Arc<dyn ObjectStore>,
     pub(super) uploads: Arc<dyn MultipartStore>,
     pub(super) pages: Arc<dyn PaginatedListStore>,
+    /// For what the client has no call for, where requests are signed.
+    pub(super) signed: Option<Signed>,
 }
 
 impl Opened {
@@ -148,7 +151,7 @@ impl Opened {
         T: ObjectStore + MultipartStore + PaginatedListStore,
     {
         let client = Arc::new(client);
-        Self { objects: client.clone(), uploads: client.clone(), pages: client }
+        Self { objects: client.clone(), uploads: client.clone(), pages: client, signed: None }
     }
 }
 
@@ -204,6 +207,7 @@ pub(super) fn open(provider: Provider, bucket: &str, endpoint: &Endpoint) -> Res
 }
 
 fn s3(bucket: &str, settings: &Settings, connector: Connector) -> object_store::Result<Opened> {
+    let client = connector.client().clone();
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)
         .with_http_connector(connector)
@@ -228,7 +232,12 @@ fn s3(bucket: &str, settings: &Settings, connector: Connector) -> object_store::
             builder = builder.with_config(key, value);
         }
     }
-    Ok(Opened::of(builder.with_skip_signature(settings.is_anonymous()).build()?))
+    let known = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint];
+    let server = known.iter().find_map(|key| builder.get_config_value(key));
+    let built = builder.with_skip_signature(settings.is_anonymous()).build()?;
+    let signer = Arc::new(built.clone());
+    let signed = (!settings.is_anonymous()).then(|| Signed::new(signer, client, server, bucket));
+    Ok(Opened { signed, ..Opened::of(built) })
 }
 
 fn gcs(

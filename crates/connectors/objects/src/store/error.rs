@@ -33,6 +33,19 @@ pub(crate) fn is_broken(error: &object_store::Error) -> bool {
     false
 }
 
+/// Whether the server has too much to do, or has failed in its own way.
+pub(crate) fn is_busy(error: &object_store::Error) -> bool {
+    let said = said(error);
+    let words = ["SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout"];
+    said.status.is_some_and(is_passing)
+        || (said.status.is_none() && words.iter().any(|word| said.text.contains(word)))
+}
+
+/// Whether a status may be another one later.
+fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 429) || (status >= 500 && status != 501)
+}
+
 /// Whether all of an object came where a part of it was asked for.
 pub(crate) fn is_undivided(error: &object_store::Error) -> bool {
     said(error).text.contains("non-partial response")
@@ -74,13 +87,13 @@ pub(crate) fn failed(doing: &str, place: &str, error: object_store::Error) -> Er
         _ if has("without LOCATION") || has("PermanentRedirect") => {
             (Code::UrlInvalid, "The bucket is in another region: name it with ?region=.")
         }
+        (_, Some(501)) => (Code::Unsupported, "The server does not know what it is asked for."),
         (_, Some(507)) => (Code::StorageFull, ""),
         _ if has("EntityTooLarge") || has("InvalidPart") => (Code::Store, ""),
         _ => (Code::Store, ""),
     };
     // What answers in these ways was asked several times already.
-    let temporary = code == Code::Store
-        && said.status.is_none_or(|status| matches!(status, 408 | 429) || status >= 500);
+    let temporary = code == Code::Store && said.status.is_none_or(is_passing);
     let made = Error::new(code, format!("could not {doing}"))
         .with("store", place.to_string())
         .because(said.text);

@@ -6,10 +6,14 @@
 
 mod address;
 mod client;
+mod copy;
 mod error;
 mod google;
 mod parts;
+mod signed;
+mod tags;
 mod token;
+mod uploads;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,18 +25,20 @@ use futures_util::stream::{self, BoxStream};
 use longshore_model::object::escape;
 use longshore_model::{Code, Endpoint, Error, Result};
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
-use object_store::multipart::{MultipartStore, PartId};
+use object_store::multipart::MultipartStore;
 use object_store::path::{Path, PathPart};
 use object_store::{
-    Attributes, GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
-    PutMultipartOptions, PutOptions, PutPayload,
+    Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutOptions,
+    PutPayload,
 };
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
 pub(crate) use address::Provider;
+pub(crate) use copy::Server;
 use error::{failed, is_broken, is_changed, is_gone, is_undivided};
 pub(crate) use parts::PartUpload;
+pub(crate) use tags::TAG;
 
 /// A bucket or container, from a path on.
 #[derive(Clone)]
@@ -45,9 +51,12 @@ pub(crate) struct Store {
     objects: Arc<dyn ObjectStore>,
     uploads: Arc<dyn MultipartStore>,
     pages: Arc<dyn PaginatedListStore>,
+    signed: Option<signed::Signed>,
     handle: Handle,
     /// Whether the server gives parts of objects, once that is known.
     divides: Arc<OnceCell<bool>>,
+    /// Whether tags are told among the attributes of objects, for a request more for each.
+    tells_tags: bool,
 }
 
 /// An object as a listing tells of it.
@@ -153,7 +162,7 @@ impl Store {
         let prefix = if path.is_empty() { path } else { format!("{path}/") };
         let opened = address::open(provider, &bucket, endpoint)?;
         let handle = Handle::current();
-        let address::Opened { objects, uploads, pages } = opened;
+        let address::Opened { objects, uploads, pages, signed } = opened;
         Ok(Self {
             provider,
             shown,
@@ -161,8 +170,10 @@ impl Store {
             objects,
             uploads,
             pages,
+            signed,
             handle,
             divides: Arc::default(),
+            tells_tags: false,
         })
     }
 
@@ -283,11 +294,12 @@ impl Store {
         let options = GetOptions { head: true, ..GetOptions::default() };
         let described = self.persist(|| self.objects.get_opts(&path, options.clone())).await;
         match described {
-            Ok(got) => Ok(Some(Described {
-                size: got.meta.size,
-                version: Version::of(&got.meta)?,
-                attributes: got.attributes.clone(),
-            })),
+            Ok(got) => {
+                let mut attributes = got.attributes.clone();
+                self.add_tags(key, &mut attributes).await?;
+                let (size, version) = (got.meta.size, Version::of(&got.meta)?);
+                Ok(Some(Described { size, version, attributes }))
+            }
             Err(error) if is_gone(&error) => Ok(None),
             Err(error) => Err(self.failed("look at an object", key, error)),
         }
@@ -319,6 +331,7 @@ impl Store {
     ) -> Result<Answer> {
         let path = self.path(key)?;
         let length = range.as_ref().map(|range| range.end - range.start);
+        let is_begin = range.as_ref().is_none_or(|range| range.start == 0);
         let options = GetOptions {
             range: range.map(GetRange::Bounded),
             if_match: wanted.and_then(|version| version.tag.clone()),
@@ -329,7 +342,7 @@ impl Store {
             let (meta, attributes) = (result.meta.clone(), result.attributes.clone());
             Ok((meta, attributes, result.bytes().await?))
         });
-        let (meta, attributes, bytes) = match got.await {
+        let (meta, mut attributes, bytes) = match got.await {
             Err(error) if is_changed(&error) => return Ok(Answer::Changed),
             Err(error) if is_undivided(&error) => return Ok(Answer::Undivided),
             Err(error) if is_gone(&error) => return Ok(Answer::Gone),
@@ -341,6 +354,9 @@ impl Store {
         }
         if bytes.len() as u64 != length.unwrap_or(size) {
             return Err(too_few(&self.shown(key)));
+        }
+        if is_begin {
+            self.add_tags(key, &mut attributes).await?;
         }
         Ok(Answer::Got(Got { bytes, size, version, attributes }))
     }
@@ -360,10 +376,12 @@ impl Store {
             Err(error) if is_gone(&error) => return Ok(None),
             result => result.map_err(|error| self.failed("read an object", key, error))?,
         };
+        let mut attributes = result.attributes.clone();
+        self.add_tags(key, &mut attributes).await?;
         Ok(Some(Flow {
             size: result.meta.size,
             version: Version::of(&result.meta)?,
-            attributes: result.attributes.clone(),
+            attributes,
             shown: self.shown(key),
             taken: 0,
             bytes: result.into_stream(),
@@ -372,7 +390,8 @@ impl Store {
 
     /// Writes an object; what was there under its key is replaced.
     pub(crate) async fn put(&self, key: &str, bytes: Bytes, attributes: Attributes) -> Result<()> {
-        let options = PutOptions { attributes, ..PutOptions::default() };
+        let (attributes, tags) = self.apart(attributes)?;
+        let options = PutOptions { attributes, tags, ..PutOptions::default() };
         let (path, bytes) = (self.path(key)?, PutPayload::from(bytes));
         let put = || self.objects.put_opts(&path, bytes.clone(), options.clone());
         let put = self.persist(put).await;
@@ -397,72 +416,6 @@ impl Store {
         }
         Ok(())
     }
-
-    /// Begins an upload in parts, and gives its id.
-    pub(crate) async fn begin_upload(&self, key: &str, attributes: Attributes) -> Result<String> {
-        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
-        let path = self.path(key)?;
-        let begin = || self.uploads.create_multipart_opts(&path, options.clone());
-        let begun = self.persist(begin).await;
-        begun.map_err(|error| self.failed("begin an upload", key, error))
-    }
-
-    /// Begins an upload that ends with this process.
-    pub(crate) async fn begin_bound_upload(
-        &self,
-        key: &str,
-        attributes: Attributes,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
-        let begun = self.objects.put_multipart_opts(&self.path(key)?, options).await;
-        begun.map_err(|error| self.failed("begin an upload", key, error))
-    }
-
-    /// Uploads a part, and gives what the store calls it. All parts but the last are of one size.
-    pub(crate) async fn put_part(
-        &self,
-        key: &str,
-        upload: &str,
-        number: usize,
-        bytes: Bytes,
-    ) -> Result<String> {
-        let (path, upload) = (self.path(key)?, upload.to_string());
-        let bytes = PutPayload::from(bytes);
-        let put = || self.uploads.put_part(&path, &upload, number, bytes.clone());
-        let put = self.persist(put).await;
-        put.map(|part| part.content_id)
-            .map_err(|error| self.failed("upload a part of an object", key, error))
-    }
-
-    /// Makes an object of so many bytes of the parts of an upload.
-    pub(crate) async fn end_upload(
-        &self,
-        key: &str,
-        upload: &str,
-        parts: Vec<String>,
-        size: u64,
-    ) -> Result<()> {
-        let parts: Vec<_> = parts.into_iter().map(|content_id| PartId { content_id }).collect();
-        let (path, upload) = (self.path(key)?, upload.to_string());
-        let end = || self.uploads.complete_multipart(&path, &upload, parts.clone());
-        match self.persist(end).await {
-            Ok(_) => Ok(()),
-            // It may have been ended with the answer lost, and then is not known any more.
-            Err(error) => match self.head(key).await? {
-                Some((found, _)) if found == size => Ok(()),
-                _ => Err(self.failed("end an upload", key, error)),
-            },
-        }
-    }
-
-    /// Gives an upload up. One that is not known any more is none.
-    pub(crate) async fn give_up_upload(&self, key: &str, upload: &str) -> Result<()> {
-        let (path, upload) = (self.path(key)?, upload.to_string());
-        match self.persist(|| self.uploads.abort_multipart(&path, &upload)).await {
-            Err(error) if !is_gone(&error) => Err(self.failed("give an upload up", key, error)),
-            _ => Ok(()),
-        }
-    }
 }
 
 fn too_few(shown: &str) -> Error {
@@ -481,7 +434,7 @@ impl Version {
     }
 
     /// Whether both are one state. Headers tell seconds where a listing may tell less.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (&self.tag, &other.tag) {
             (Some(one), Some(two)) => one.trim_matches('"') == two.trim_matches('"'),
             _ => self.modified / 1_000_000_000 == other.modified / 1_000_000_000,

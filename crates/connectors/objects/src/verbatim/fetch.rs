@@ -1,46 +1,53 @@
 //! Reading the objects of a store in their order, with the requests for those that follow under way.
 
-use std::collections::VecDeque;
-use std::ops::Range;
+mod ahead;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
-use longshore_model::object::{Object, ObjectKind, escape};
+use longshore_model::object::{Object, ObjectKind, Original, escape};
 use longshore_model::{Code, Error, Result, Retry};
-use tokio::task::JoinHandle;
 
 use super::Hash;
 use super::entry::{ATTEMPTS, Hasher, PIECE, Sink, always_changing};
 use super::metadata;
 use super::shelf::ShelfWalk;
-use super::walk::{EntryKind, Found};
+use super::walk::Found;
 use crate::store::{Answer, Got, Listing, Store};
-
-/// The part of a large object that is asked for at a time.
-const RANGE: u64 = 8 << 20;
-/// Requests under way, at most.
-const REQUESTS: usize = 32;
-/// What a request costs beside its bytes.
-const REQUEST_BYTES: u64 = 16 << 10;
+use ahead::{Ahead, Asked, Request};
 
 /// Takes what was read of an entry.
 pub(super) trait Taker: Sink {
     /// The entry whose parts follow.
     fn enter(&mut self, path: &[u8]) -> Result<()>;
 
+    /// Where the bytes of the object are, none of which came in its one part.
+    fn original(&mut self, original: Original);
+
     /// The object whose parts came, now that they are all there.
     fn end(&mut self, object: Object) -> Result<()>;
+}
+
+/// What is wanted of objects.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// How their bytes are hashed, if they are.
+    pub(super) hash: Option<Hash>,
+    /// Whether their bytes stay where they are, for the store to copy them.
+    pub(super) stays: bool,
+    /// The bytes that may be under way.
+    pub(super) memory: u64,
 }
 
 /// Reads all that a walk finds.
 pub(super) fn read(
     store: &Arc<Store>,
     mut walk: ShelfWalk,
-    hash: Option<Hash>,
-    memory: u64,
+    wanted: Wanted,
     taker: &mut impl Taker,
 ) -> Result<()> {
-    let mut ahead = Ahead::new(store.clone(), memory);
+    let Wanted { hash, stays, memory } = wanted;
+    let mut ahead = Ahead::new(store.clone(), memory, stays.then_some(hash));
     while let Some(first) = ahead.next(&mut walk)? {
         taker.enter(&first.found.path)?;
         match first.kind {
@@ -51,138 +58,13 @@ pub(super) fn read(
             Asked::Nothing => implied(&first.found, taker)?,
             Asked::Empty(filled) => empty(store, first, filled, hash, taker)?,
             Asked::Marker => marker(store, first, taker)?,
+            Asked::Known => known(store, first, hash, taker)?,
             Asked::Whole | Asked::Part(_) => {
                 object(store, first, &mut ahead, hash, &mut walk, taker)?
             }
         }
     }
     Ok(())
-}
-
-/// What was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Asked {
-    /// A folder that is there because something is in it, or an object of a server that gives no parts.
-    Nothing,
-    /// The object that stands for a folder.
-    Marker,
-    /// An object without bytes; whether something is in the folder that it may stand for.
-    Empty(bool),
-    Whole,
-    Part(Range<u64>),
-}
-
-/// A request under way.
-struct Request {
-    found: Arc<Found>,
-    kind: Asked,
-    cost: u64,
-    answer: Option<JoinHandle<Result<Answer>>>,
-}
-
-/// The requests under way, in the order of what they ask for.
-struct Ahead {
-    store: Arc<Store>,
-    memory: u64,
-    held: u64,
-    requests: VecDeque<Request>,
-    /// What is left of an object that is asked for in parts.
-    rest: Option<(Arc<Found>, Range<u64>)>,
-}
-
-impl Ahead {
-    fn new(store: Arc<Store>, memory: u64) -> Self {
-        Self { store, memory, held: 0, requests: VecDeque::new(), rest: None }
-    }
-
-    fn next(&mut self, walk: &mut ShelfWalk) -> Result<Option<Request>> {
-        while self.requests.is_empty()
-            || (self.requests.len() < REQUESTS && self.held < self.memory)
-        {
-            let Some((found, kind)) = self.wish(walk)? else { break };
-            self.ask(found, kind);
-        }
-        let next = self.requests.pop_front();
-        self.held -= next.as_ref().map_or(0, |request| request.cost);
-        Ok(next)
-    }
-
-    /// What is to be asked for next.
-    fn wish(&mut self, walk: &mut ShelfWalk) -> Result<Option<(Arc<Found>, Asked)>> {
-        if let Some((found, rest)) = self.rest.take() {
-            return Ok(Some(self.part(found, rest)));
-        }
-        let Some(found) = walk.next()? else { return Ok(None) };
-        let found = Arc::new(found);
-        let size = found.listed.as_ref().map(|listed| listed.size);
-        Ok(Some(match (found.kind, size) {
-            (EntryKind::Empty { filled }, _) => (found, Asked::Empty(filled)),
-            (EntryKind::Folder, Some(_)) => (found, Asked::Marker),
-            (_, None) => (found, Asked::Nothing),
-            (_, Some(size)) if size > RANGE => {
-                let key = String::from_utf8_lossy(&found.path).into_owned();
-                match self.store.handle().block_on(self.store.divides(&key))? {
-                    true => self.part(found, 0..size),
-                    false => (found, Asked::Nothing),
-                }
-            }
-            _ => (found, Asked::Whole),
-        }))
-    }
-
-    fn part(&mut self, found: Arc<Found>, rest: Range<u64>) -> (Arc<Found>, Asked) {
-        let end = rest.end.min(rest.start + RANGE);
-        self.rest = (end < rest.end).then(|| (found.clone(), end..rest.end));
-        (found, Asked::Part(rest.start..end))
-    }
-
-    fn ask(&mut self, found: Arc<Found>, kind: Asked) {
-        let listed = found.listed.as_ref();
-        let bytes = match &kind {
-            Asked::Part(range) => range.end - range.start,
-            _ => listed.map_or(0, |listed| listed.size),
-        };
-        let cost = bytes + REQUEST_BYTES;
-        let cost = if kind == Asked::Nothing { REQUEST_BYTES } else { cost };
-        self.held += cost;
-        let mut key = String::from_utf8_lossy(&found.path).into_owned();
-        if kind == Asked::Marker {
-            key.push('/');
-        }
-        let range = if let Asked::Part(range) = &kind { Some(range.clone()) } else { None };
-        let wanted = listed.map(|listed| listed.version.clone());
-        let store = self.store.clone();
-        let answer = (kind != Asked::Nothing).then(|| {
-            let handle = self.store.handle().clone();
-            handle.spawn(async move { store.get(&key, range, wanted.as_ref()).await })
-        });
-        self.requests.push_back(Request { found, kind, cost, answer });
-    }
-
-    /// Forgets what was asked of an object beyond what was taken.
-    fn drop_rest(&mut self, found: &Arc<Found>) {
-        self.rest.take_if(|(other, _)| Arc::ptr_eq(other, found));
-        while let Some(request) = self.requests.pop_front_if(|one| Arc::ptr_eq(&one.found, found)) {
-            self.held -= request.cost;
-        }
-    }
-}
-
-impl Request {
-    fn answer(&mut self, store: &Store) -> Result<Answer> {
-        let Some(answer) = self.answer.take() else { return Ok(Answer::Gone) };
-        store.handle().block_on(answer).map_err(|error| {
-            Error::new(Code::Internal, "a request to a store ended early").because(error)
-        })?
-    }
-}
-
-impl Drop for Request {
-    fn drop(&mut self) {
-        if let Some(answer) = &self.answer {
-            answer.abort();
-        }
-    }
 }
 
 fn implied(found: &Found, taker: &mut impl Taker) -> Result<()> {
@@ -207,6 +89,29 @@ fn marker(store: &Arc<Store>, mut request: Request, taker: &mut impl Taker) -> R
         // It is there as long as something is in it, and the position tells of the change.
         Answer::Changed | Answer::Gone | Answer::Undivided => implied(&request.found, taker),
     }
+}
+
+/// An object that its store copies. What has changed since it was listed, and a link, whose bytes are
+/// where it leads, are taken with their bytes.
+fn known(
+    store: &Arc<Store>,
+    mut request: Request,
+    hash: Option<Hash>,
+    taker: &mut impl Taker,
+) -> Result<()> {
+    let found = request.found.clone();
+    let got = match request.answer(store)? {
+        Answer::Got(got) if !metadata::is_link(&got.attributes) => got,
+        _ => return at_once(store, &found, hash, taker),
+    };
+    let (size, modified) = (got.size, got.version.modified);
+    let told = metadata::read(&found.path, ObjectKind::File, size, modified, &got.attributes)?;
+    let hash = hash.and_then(|hash| metadata::hash(&got.attributes, hash)).unwrap_or_default();
+    let key = String::from_utf8_lossy(&found.path);
+    taker.begin(told.clone());
+    taker.part(0, Bytes::new())?;
+    taker.original(store.original(&key, got.version.tag.as_deref()));
+    taker.end(Object { hash, ..told })
 }
 
 /// An object of which the listing told only that it has no bytes.

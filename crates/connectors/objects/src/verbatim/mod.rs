@@ -12,6 +12,7 @@ mod removal;
 mod shelf;
 mod source;
 mod stored_twin;
+mod survey;
 mod target;
 mod twin;
 mod types;
@@ -32,7 +33,7 @@ use longshore_model::{Code, Endpoint, Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::blocking;
-use crate::store::{Provider, Store};
+use crate::store::{Provider, Server, Store};
 
 /// Trees of files, moved as they are: in the file system, or in a store.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,8 +69,20 @@ const CONTENT_TYPE: (&str, &str) = (
     "guess: a source tells the types of files that have none by well-known endings of their names",
 );
 
+const COPY: (&str, &str) = (
+    "copy",
+    "server: the target, which must be in the same store, has the store copy the bytes; a source \
+     reads only those of objects that carry no hash",
+);
+
+const TAGS: (&str, &str) = (
+    "tags",
+    "true: a source tells the tags of its objects, for a request more for each, and the target keeps \
+     them, which must be S3 too",
+);
+
 /// Options that a target does not have.
-const OF_SOURCES: [&str; 4] = [HASH.0, EXCLUDE.0, OWNERS.0, CONTENT_TYPE.0];
+const OF_SOURCES: [&str; 6] = [HASH.0, EXCLUDE.0, OWNERS.0, CONTENT_TYPE.0, COPY.0, TAGS.0];
 
 const TARGET: TargetCapabilities = TargetCapabilities {
     writers: None,
@@ -127,6 +140,9 @@ fn in_store(provider: Provider) -> About {
         ),
     };
     let mut options = vec![FORMAT, HASH, EXCLUDE, OWNERS];
+    if provider == Provider::S3 {
+        options.extend([COPY, TAGS]);
+    }
     options.extend(provider.options());
     About {
         name,
@@ -161,6 +177,14 @@ enum Hash {
 }
 
 impl Hash {
+    /// What the text of such a hash begins with.
+    fn word(self) -> &'static str {
+        match self {
+            Hash::Blake3 => "blake3",
+            Hash::Sha256 => "sha256",
+        }
+    }
+
     fn of(endpoint: &Endpoint) -> Result<Self> {
         match endpoint.options().get("hash").map(String::as_str) {
             None | Some("blake3") => Ok(Hash::Blake3),
@@ -173,25 +197,48 @@ impl Hash {
 }
 
 /// How a source reads.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Reading {
     hash: Hash,
     /// Whether files that have no type of content get one by their names.
     guesses: bool,
+    /// Whether tags are told.
+    tags: bool,
+    /// The server that copies the bytes, where they do not come here.
+    copies: Option<Server>,
 }
 
 impl Reading {
     fn of(endpoint: &Endpoint) -> Result<Self> {
-        let guesses = match endpoint.options().get(CONTENT_TYPE.0).map(String::as_str) {
-            None => false,
-            Some("guess") => true,
-            Some(other) => {
-                return Err(Error::new(Code::UrlInvalid, "this way to tell types is not known")
-                    .with("content-type", other)
-                    .hint("It is guess, or left out."));
-            }
-        };
-        Ok(Self { hash: Hash::of(endpoint)?, guesses })
+        let guesses = chosen(endpoint, CONTENT_TYPE.0, "guess")?;
+        let tags = chosen(endpoint, TAGS.0, "true")?;
+        Ok(Self { hash: Hash::of(endpoint)?, guesses, tags, copies: None })
+    }
+
+    /// The same of a store.
+    fn of_store(endpoint: &Endpoint, store: &Store) -> Result<Self> {
+        let reading = Self::of(endpoint)?;
+        let copies = chosen(endpoint, COPY.0, "server")?.then(|| store.copies());
+        if copies == Some(None) || (reading.tags && !store.keeps_tags()) {
+            return Err(Error::new(
+                Code::UrlInvalid,
+                "copies within a store and tags need requests that are signed",
+            )
+            .with("address", endpoint.to_string())
+            .hint("Leave out anonymous=true, or copy=server and tags=true."));
+        }
+        Ok(Self { copies: copies.flatten(), ..reading })
+    }
+}
+
+/// Whether an option is set to the one word that it knows.
+fn chosen(endpoint: &Endpoint, option: &'static str, word: &str) -> Result<bool> {
+    match endpoint.options().get(option).map(String::as_str) {
+        None => Ok(false),
+        Some(told) if told == word => Ok(true),
+        Some(other) => Err(Error::new(Code::UrlInvalid, "an option has a value that is not known")
+            .with(option, other)
+            .hint(format!("It is {word}, or left out."))),
     }
 }
 
@@ -203,7 +250,6 @@ impl Connector for Trees {
 
     async fn open_source(&self, endpoint: &Endpoint) -> Result<Box<dyn Source>> {
         endpoint.allow_options(&self.known())?;
-        let reading = Reading::of(endpoint)?;
         let told = |option: &str| endpoint.options().get(option).map(String::as_str);
         let excluded = told("exclude").unwrap_or_default().split(',');
         let excluded = excluded.filter(|one| !one.is_empty()).map(str::to_string).collect();
@@ -211,11 +257,12 @@ impl Connector for Trees {
             Some(provider) => {
                 let store = Store::open(provider, endpoint)?;
                 store.must_be_there().await?;
+                let reading = Reading::of_store(endpoint, &store)?;
                 let owners = told("owners") == Some("true");
                 source::TreeSource::in_store(store, reading, excluded, owners)
             }
             None => {
-                let root = endpoint.path()?.into();
+                let (root, reading) = (endpoint.path()?.into(), Reading::of(endpoint)?);
                 blocking(move || source::TreeSource::in_folder(root, reading, excluded)).await?
             }
         }))

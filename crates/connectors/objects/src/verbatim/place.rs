@@ -38,6 +38,14 @@ pub(super) struct Facts {
 }
 
 impl Place {
+    /// The same, of whose objects tags are told too.
+    pub(super) fn with_tags(&self) -> Self {
+        match self {
+            Self::Folder(forest) => Self::Folder(forest.clone()),
+            Self::Store(shelf) => Self::Store(shelf.with_tags()),
+        }
+    }
+
     /// A walk through the entries whose keys are after `first`, up to `last`.
     pub(super) fn walk(&self, first: Option<&[u8]>, last: Option<Vec<u8>>) -> Result<Entries> {
         Ok(match self {
@@ -52,6 +60,19 @@ impl Place {
             Self::Folder(forest) => examine(forest, found),
             Self::Store(_) => Ok(Some(listed(found))),
         }
+    }
+
+    /// How many attributes of a found entry stay behind because the user may not read them.
+    pub(super) fn denied(&self, found: &Found) -> Result<u64> {
+        let Self::Folder(forest) = self else { return Ok(0) };
+        if !matches!(found.kind, EntryKind::File | EntryKind::Folder) {
+            return Ok(0);
+        }
+        let path = forest.path(&found.path);
+        let failed = |error: rustix::io::Errno| {
+            Error::io("read extended attributes", path.display(), error.into())
+        };
+        Node::At(&path).denied().map_err(failed)
     }
 
     /// What a listing tells of a found entry: an object, two where a file has the name of a folder, or

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use longshore_model::connector::{ReadRequest, Reader};
-use longshore_model::object::{LISTING, Object, ObjectBatch, Piece, WIRE, escape};
+use longshore_model::object::{LISTING, Object, ObjectBatch, Original, Piece, WIRE, escape};
 use longshore_model::{Batch, BatchBuilder, Code, Error, LogicalType, Result};
 use tokio::sync::mpsc;
 
 use super::Reading;
 use super::entry::{self, Look, Sink};
-use super::fetch::{self, Taker};
+use super::fetch::{self, Taker, Wanted};
 use super::place::Place;
 use super::source::Span;
 
@@ -32,11 +32,16 @@ fn unheard() -> Error {
 }
 
 impl TreeReader {
-    pub(super) fn start(place: Place, reading: Reading, request: &ReadRequest) -> Result<Self> {
+    pub(super) fn start(place: &Place, reading: &Reading, request: &ReadRequest) -> Result<Self> {
         let span = Span::of(request.range.as_ref())?;
         let hash = request.range.as_ref().map_or(reading.hash, |_| span.hash);
+        let tags = request.range.as_ref().map_or(reading.tags, |_| span.tags);
         let columns = request.columns.clone();
         let wants = |column: &str| columns.iter().any(|(name, _)| name == column);
+        let is_tagged = tags && wants("attributes");
+        let place = if is_tagged { place.with_tags() } else { place.clone() };
+        // Of a target that is read to be verified nothing is taken for true.
+        let stays = reading.copies.is_some() && span.copies == reading.copies;
         let look = Look {
             hash: wants("hash").then_some(hash),
             attributes: wants("attributes"),
@@ -58,7 +63,7 @@ impl TreeReader {
         tokio::task::spawn_blocking(move || {
             let done = match lists {
                 true => gathering.list(&place, &span),
-                false => gathering.read(&place, &span, look),
+                false => gathering.read(&place, &span, look, stays),
             };
             let last = done.map(|()| None);
             // Nobody listens to a reader that was dropped.
@@ -105,7 +110,7 @@ struct Gathering {
 }
 
 impl Gathering {
-    fn read(&mut self, place: &Place, span: &Span, look: Look) -> Result<()> {
+    fn read(&mut self, place: &Place, span: &Span, look: Look, stays: bool) -> Result<()> {
         let [after, to] = span.ends()?;
         match place {
             Place::Folder(forest) => {
@@ -121,8 +126,13 @@ impl Gathering {
             }
             Place::Store(shelf) => {
                 let walk = shelf.walk(after.as_deref(), to)?;
-                let memory = self.bound as u64 * AHEAD;
-                fetch::read(shelf.store(), walk, look.hash, memory, self)?;
+                let wanted = Wanted {
+                    hash: look.hash,
+                    // Who wants rows alone wants to know what the bytes are.
+                    stays: stays && self.pieces.is_some(),
+                    memory: self.bound as u64 * AHEAD,
+                };
+                fetch::read(shelf.store(), walk, wanted, self)?;
             }
         }
         self.pass_on()
@@ -173,7 +183,8 @@ impl Sink for Gathering {
         if let Some(pieces) = &mut self.pieces {
             self.bytes += bytes.len();
             let begin = if offset == 0 { self.begin.take() } else { None };
-            pieces.push(Piece { name: self.name.clone(), offset, bytes, begin, end: None });
+            let name = self.name.clone();
+            pieces.push(Piece { name, offset, bytes, begin, end: None, original: None });
         }
         Ok(())
     }
@@ -186,6 +197,12 @@ impl Taker for Gathering {
         }
         self.name = Arc::from(escape(path));
         Ok(())
+    }
+
+    fn original(&mut self, original: Original) {
+        if let Some(last) = self.pieces.as_mut().and_then(|pieces| pieces.last_mut()) {
+            last.original = Some(original);
+        }
     }
 
     fn end(&mut self, object: Object) -> Result<()> {

@@ -64,6 +64,11 @@ impl Shelf {
         Self { store, excluded: excluded.into(), order: Arc::new(Mutex::new(Order::Sorted)) }
     }
 
+    /// The same, of whose objects tags are told too.
+    pub(super) fn with_tags(&self) -> Self {
+        Self { store: Arc::new(Store::clone(&self.store).with_tags()), ..self.clone() }
+    }
+
     /// Does something that walks from the first entry on; again where the walk finds that the store
     /// does not list its keys in their order.
     pub(super) fn in_order<T>(&self, work: impl Fn() -> Result<T>) -> Result<T> {

@@ -21,7 +21,7 @@ use super::write::is_partial;
 use super::{Hash, Reading};
 use crate::blocking;
 use crate::journal::FOLDER;
-use crate::store::Store;
+use crate::store::{Provider, Server, Store};
 
 /// Entries of a chunk, at most.
 const CHUNK_ENTRIES: u64 = 10_000;
@@ -31,6 +31,13 @@ const ENTRY_BYTES: u64 = 256;
 /// What is known of an entry, and who may know it.
 const COLUMNS: [&str; 8] =
     ["name", "kind", "size", "hash", "link", "mode", "modified", "attributes"];
+
+const COPIED: &str = "the store copies the bytes (copy=server): the hash that an object carries is taken \
+                      as its own, one that carries none is read, and verification reads the copies";
+const COPIED_UNSEEN: &str = "the store copies the bytes (copy=server), and without the column hash \
+                             nobody reads them: sizes and attributes are all that is compared";
+const UNTAGGED: &str = "tags of objects stay behind; tags=true at the source moves them to S3";
+const UNTAGGED_BLOBS: &str = "tags of blobs stay behind";
 
 /// A tree as a source.
 pub(crate) struct TreeSource {
@@ -51,6 +58,12 @@ pub(super) struct Span {
     to: Option<String>,
     #[serde(default)]
     pub(super) hash: Hash,
+    /// Whether tags are told of objects.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) tags: bool,
+    /// The server that copies the bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) copies: Option<Server>,
 }
 
 impl Span {
@@ -106,6 +119,25 @@ impl TreeSource {
     }
 }
 
+impl TreeSource {
+    /// What people should know of how objects are read.
+    fn notes(&self, hashes: bool) -> Vec<String> {
+        let mut notes = Vec::new();
+        let Place::Store(shelf) = &self.place else { return notes };
+        match (&self.reading.copies, hashes) {
+            (Some(_), true) => notes.push(COPIED.to_string()),
+            (Some(_), false) => notes.push(COPIED_UNSEEN.to_string()),
+            (None, _) => {}
+        }
+        match (shelf.store().provider(), self.reading.tags) {
+            (Provider::S3, false) => notes.push(UNTAGGED.to_string()),
+            (Provider::Azure, _) => notes.push(UNTAGGED_BLOBS.to_string()),
+            _ => {}
+        }
+        notes
+    }
+}
+
 /// Whether owners can be read and set: only root may give files away.
 fn knows_owners() -> bool {
     rustix::process::geteuid().is_root()
@@ -129,61 +161,98 @@ impl Source for TreeSource {
             .filter_map(|name| request.table.column(name))
             .map(|column| column.logical.clone())
             .collect();
-        let (place, hash, chunk_bytes) =
-            (self.place.clone(), self.reading.hash, request.chunk_bytes);
-        let (chunks, notes) =
-            blocking(move || place.in_order(|| chunks(&place, hash, chunk_bytes))).await?;
+        let (place, reading, chunk_bytes) =
+            (self.place.clone(), self.reading.clone(), request.chunk_bytes);
+        let span = Span {
+            hash: reading.hash,
+            tags: reading.tags,
+            copies: reading.copies.clone(),
+            ..Span::default()
+        };
+        let wants = |column: &str| request.columns.iter().any(|one| one == column);
+        let cut = Cut { all: span, chunk_bytes, attributes: wants("attributes") };
+        let (chunks, mut notes) = blocking(move || place.in_order(|| chunks(&place, &cut))).await?;
+        notes.extend(self.notes(wants("hash")));
         Ok(Study { types, chunks, wires: vec![WIRE.to_string()], notes })
     }
 
     async fn snapshot(&self, _readers: usize) -> Result<Box<dyn Snapshot>> {
-        let (place, reading) = (self.place.clone(), self.reading);
-        let position = blocking(move || place.in_order(|| position(&place, reading))).await?;
+        let (place, reading) = (self.place.clone(), self.reading.clone());
+        let at = reading.clone();
+        let position = blocking(move || place.in_order(|| position(&place, &at))).await?;
         Ok(Box::new(TreeSnapshot { place: self.place.clone(), reading, position }))
     }
 }
 
-/// Cuts a tree into chunks of about so many bytes, and says what people should know of it.
-fn chunks(place: &Place, hash: Hash, chunk_bytes: u64) -> Result<(Vec<Chunk>, Vec<String>)> {
+/// How a tree is cut into chunks.
+struct Cut {
+    /// What all chunks have in common.
+    all: Span,
+    /// About how large they are.
+    chunk_bytes: u64,
+    /// Whether attributes move.
+    attributes: bool,
+}
+
+/// What was come by that people should know of.
+#[derive(Default)]
+struct Noticed {
+    others: u64,
+    shared: u64,
+    denied: u64,
+}
+
+/// Cuts a tree into chunks, and says what people should know of it.
+fn chunks(place: &Place, cut: &Cut) -> Result<(Vec<Chunk>, Vec<String>)> {
     let mut chunks = Vec::new();
-    let (mut span, mut rows, mut bytes) = (Span { hash, ..Span::default() }, 0, 0);
-    let (mut others, mut shared) = (0u64, 0u64);
+    let (mut span, mut rows, mut bytes) = (cut.all.clone(), 0, 0);
+    let mut noticed = Noticed::default();
     let mut walk = place.walk(None, None)?;
     while let Some(found) = walk.next()? {
         refuse_partial(&found)?;
         if found.kind == EntryKind::Other {
-            others += 1;
+            noticed.others += 1;
             continue;
         }
         // What is gone, the position tells.
         let Some(facts) = place.examine(&found)? else { continue };
-        shared += u64::from(facts.shared);
+        noticed.shared += u64::from(facts.shared);
+        noticed.denied += if cut.attributes { place.denied(&found)? } else { 0 };
         (rows, bytes) = (rows + 1, bytes + facts.size + ENTRY_BYTES);
-        if bytes >= chunk_bytes || rows >= CHUNK_ENTRIES {
+        if bytes >= cut.chunk_bytes || rows >= CHUNK_ENTRIES {
             let key = escape(&place.key(&found)?);
-            let next = Span { after: Some(key.clone()), to: None, hash };
+            let next = Span { after: Some(key.clone()), ..cut.all.clone() };
             let range = Span { to: Some(key), ..std::mem::replace(&mut span, next) }.json();
             chunks.push(Chunk { range, rows, bytes });
             (rows, bytes) = (0, 0);
         }
     }
     chunks.push(Chunk { range: span.json(), rows, bytes });
-    let mut notes = Vec::new();
-    if place.has_own() {
-        notes.push(format!("{FOLDER}, a folder of longshore's own, stays behind"));
+    Ok((chunks, noticed.notes(place.has_own(), walk.excluded())))
+}
+
+impl Noticed {
+    fn notes(&self, has_own: bool, excluded: Option<u64>) -> Vec<String> {
+        let mut notes = Vec::new();
+        if has_own {
+            notes.push(format!("{FOLDER}, a folder of longshore's own, stays behind"));
+        }
+        if let Some(excluded) = excluded {
+            notes.push(format!(
+                "{excluded} entries stay behind by exclude, with what is below them"
+            ));
+        }
+        for (count, what) in [
+            (self.others, "sockets, pipes or devices stay behind"),
+            (self.shared, "names share their bytes with others and get bytes of their own"),
+            (self.denied, "extended attributes that this user may not read stay behind"),
+        ] {
+            if count > 0 {
+                notes.push(format!("{count} {what}"));
+            }
+        }
+        notes
     }
-    if let Some(excluded) = walk.excluded() {
-        notes.push(format!("{excluded} entries stay behind by exclude, with what is below them"));
-    }
-    if others > 0 {
-        notes.push(format!("{others} sockets, pipes or devices stay behind"));
-    }
-    if shared > 0 {
-        notes.push(format!(
-            "{shared} names share their bytes with others and get bytes of their own"
-        ));
-    }
-    Ok((chunks, notes))
 }
 
 fn refuse_partial(found: &Found) -> Result<()> {
@@ -199,7 +268,7 @@ fn refuse_partial(found: &Found) -> Result<()> {
 /// What proves that a tree is the same: names and kinds of all entries; of files and links sizes and
 /// times, of folders modes, owners and extended attributes; in a store sizes, times and the tags of states.
 /// Types that are guessed are another state.
-fn position(place: &Place, reading: Reading) -> Result<Position> {
+fn position(place: &Place, reading: &Reading) -> Result<Position> {
     place.forget();
     let mut digest = Sha256::new();
     if reading.guesses {
@@ -231,11 +300,11 @@ impl Snapshot for TreeSnapshot {
     }
 
     async fn read(&self, request: &ReadRequest) -> Result<Box<dyn Reader>> {
-        Ok(Box::new(TreeReader::start(self.place.clone(), self.reading, request)?))
+        Ok(Box::new(TreeReader::start(&self.place, &self.reading, request)?))
     }
 
     async fn current_position(&self) -> Result<Position> {
-        let (place, reading) = (self.place.clone(), self.reading);
-        blocking(move || place.in_order(|| position(&place, reading))).await
+        let (place, reading) = (self.place.clone(), self.reading.clone());
+        blocking(move || place.in_order(|| position(&place, &reading))).await
     }
 }

@@ -47,6 +47,19 @@ pub(super) async fn is_there(
     Ok(has_bytes && there.size == bytes.len() as u64 && metadata::is_same(&there, object, wanted)?)
 }
 
+/// Whether the store holds an object that it would copy. Where nothing is told of its bytes, it is copied.
+pub(super) async fn is_copied(
+    store: &Store,
+    key: &str,
+    object: &Object,
+    order: &Order,
+) -> Result<bool> {
+    let Some(there) = store.describe(key).await? else { return Ok(false) };
+    Ok(there.size == object.size
+        && metadata::is_hash(&there.attributes, &object.hash)
+        && metadata::is_same(&there, object, |column| order.wants(column))?)
+}
+
 /// Whether an object stands for a folder, whose key ends in `/`. Servers before a file system refuse to
 /// be asked for it.
 pub(super) async fn has_marker(store: &Store, key: &str) -> Result<bool> {

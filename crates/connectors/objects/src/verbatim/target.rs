@@ -12,6 +12,7 @@ use longshore_model::plan::TablePlan;
 use longshore_model::{Code, Error, Result};
 
 use super::load::TreeLoad;
+use super::source::Span;
 use super::xattr;
 use crate::blocking;
 use crate::journal::Journal;
@@ -44,6 +45,30 @@ impl TreeTarget {
     }
 }
 
+impl TreeTarget {
+    /// Refuses what was asked of the source and this target cannot do.
+    fn must_suit(&self, tables: &[TablePlan]) -> Result<()> {
+        let store = self.tree.store();
+        for chunk in tables.iter().filter_map(|table| table.chunks.first()) {
+            let span = Span::of(Some(&chunk.range))?;
+            if span.copies.is_some() && span.copies != store.and_then(|store| store.copies()) {
+                return Err(Error::new(
+                    Code::Unsupported,
+                    "copy=server needs a source and a target that one server has",
+                )
+                .with("target", self.tree.shown(""))
+                .hint("Leave copy=server out of the address of the source."));
+            }
+            if span.tags && !store.is_some_and(|store| store.keeps_tags()) {
+                return Err(Error::new(Code::Unsupported, "the target keeps no tags of objects")
+                    .with("target", self.tree.shown(""))
+                    .hint("Leave tags=true out of the address of the source: tags stay behind."));
+            }
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Target for TreeTarget {
     fn map_column(&self, column: &Column) -> Result<Mapping> {
@@ -62,9 +87,9 @@ impl Target for TreeTarget {
         Err("a file computes nothing".to_string())
     }
 
-    fn design(&self, _: &[TablePlan], catalog: &Catalog) -> Result<Design> {
+    fn design(&self, tables: &[TablePlan], catalog: &Catalog) -> Result<Design> {
         if catalog.dialect == DIALECT {
-            return Ok(Design::default());
+            return self.must_suit(tables).map(|()| Design::default());
         }
         Err(Error::new(Code::Unsupported, "a tree of files takes objects, and the source has rows")
             .with("target", self.tree.shown(""))

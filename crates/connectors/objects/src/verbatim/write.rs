@@ -173,6 +173,9 @@ impl Writing {
         if piece.offset == 0 {
             self.give_up();
         }
+        if piece.original.is_some() {
+            return Err(Error::new(Code::Internal, "a folder cannot have a store copy objects"));
+        }
         let path = self.order.claim.path(&piece.name)?;
         let known = piece.end.as_ref().or(piece.begin.as_ref());
         match (&piece.end, piece.offset) {
@@ -228,7 +231,10 @@ impl Writing {
             ObjectKind::File => {
                 let mut file = create(path)?;
                 write_sparse(&mut file, 0, bytes).map_err(|error| failed(path, error))?;
-                file.set_len(object.size).map_err(|error| failed(path, error))?;
+                // What does not end in a hole is as long as it is to be.
+                if bytes.last() == Some(&0) || bytes.len() as u64 != object.size {
+                    file.set_len(object.size).map_err(|error| failed(path, error))?;
+                }
             }
         }
         self.describe(path, object)

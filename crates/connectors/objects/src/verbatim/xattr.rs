@@ -58,12 +58,17 @@ impl Node<'_> {
                 Ok(value) => drop(found.insert(name, value)),
                 // It is gone meanwhile.
                 Err(Errno::NODATA | Errno::NOENT) => {}
-                // What the user may not read is not the user's to move.
-                Err(Errno::PERM | Errno::ACCESS) if !name.starts_with(b"user.") => {}
+                Err(error) if is_denied(&name, error) => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(found)
+    }
+
+    /// How many attributes stay behind because the user may not read them.
+    pub(super) fn denied(self) -> rustix::io::Result<u64> {
+        let denied = |name: &Vec<u8>| self.value(name).is_err_and(|error| is_denied(name, error));
+        Ok(self.names()?.iter().filter(|name| denied(name)).count() as u64)
     }
 
     /// The names of the attributes that move.
@@ -87,6 +92,12 @@ impl Node<'_> {
             Self::At(path) => lgetxattr(path, name, spare_capacity(buffer)).map(drop),
         })
     }
+}
+
+/// Whether an attribute cannot be read because of who reads it: what is not the user's to read is not the
+/// user's to move. The rights that a file has in one namespace are told in no other.
+fn is_denied(name: &[u8], error: Errno) -> bool {
+    !name.starts_with(b"user.") && matches!(error, Errno::PERM | Errno::ACCESS | Errno::OVERFLOW)
 }
 
 /// Whether a folder, or the one that it will be made in, is of a file system that keeps attributes.
