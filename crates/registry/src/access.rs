@@ -238,10 +238,10 @@ mod tests {
         let header =
             |password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
         let repository = "team/shop".parse().expect("a name");
-        let visitor = access.visitor(Some(&header(&password))).expect("somebody");
+        let visitor = access.prove(&header(&password)).expect("somebody");
         assert!(visitor.may(&repository, Right::Push) && visitor.may(&repository, Right::Delete));
-        assert!(access.visitor(Some(&header("guessed"))).is_err());
-        assert!(!access.visitor(None).expect("anybody").may(&repository, Right::Pull));
+        assert!(access.prove(&header("guessed")).is_err());
+        assert!(!access.known(None).expect("anybody").may(&repository, Right::Pull));
         assert_ne!(password, Access::private().expect("rules").2);
     }
 
