@@ -178,6 +178,9 @@ fn user(deployment: &Deployment, needed: &[&Path]) -> Result<(Option<Account>, O
             _ => Ok((None, Some("only root can become another user".to_string()))),
         };
     }
+    if asked.is_some_and(|(user, _)| user == 0) {
+        return Ok((None, Some("it stays root, as --user says".to_string())));
+    }
     let user = asked.unwrap_or(USER);
     let closed = needed.iter().find_map(|path| closed_to(path, user));
     match (closed, asked) {

@@ -140,7 +140,8 @@ impl Store {
     ) -> Result<()> {
         disk::sync(&upload.file).map_err(Fault::disk("write an upload", data))?;
         let _held = self.rest([digest])?;
-        let _change = self.change_for_room(repository)?;
+        // Nobody who looks at the repository sees the link without its blob.
+        let _change = self.change(repository)?;
         self.demand_room(repository, digest, upload.offset)?;
         // The link first: without it, a blob would stay that its upload cannot give again.
         disk::write(&self.link(repository, digest), b"")?;

@@ -1,27 +1,18 @@
-//! Images deployed on real engines of containers.
+//! Deployments on Docker and Podman.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Output;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use longshore_testkit::docker::Docker;
 use longshore_testkit::podman::Podman;
 use longshore_testkit::postgres::{Postgres, Version};
 use serde_json::Value;
 
+use super::{BEGUN, SLOWLY, give, staged, until, volume};
 use crate::images::engine;
 use crate::stage::{Ran, Stage};
-
-/// The user that images run as.
-const USER: u32 = 65532;
-const PATIENCE: Duration = Duration::from_secs(60);
-/// What an engine writes when it begins to copy.
-const BEGUN: &str = "\"event\":\"chunk-started\"";
-/// So that there is time to end it.
-const SLOWLY: [&str; 5] = ["--", "--workers", "1", "--source-rate", "40KiB/s"];
 
 /// An engine of containers, and the way to ask it without us.
 struct Site<'a> {
@@ -60,34 +51,6 @@ fn on_podman(check: impl FnOnce(&Site<'_>)) {
     let mut podman = Podman::prepare();
     podman.serve();
     check(&Site { on: "podman", socket: podman.socket(), ask: &|args| podman.run(args) });
-}
-
-/// A stage with a shop in `work`, which the user of containers may write, and an image that copies it there.
-fn staged(rows: u32) -> Stage {
-    let stage = Stage::shop(rows);
-    fs::create_dir(stage.join("work")).expect("a folder");
-    fs::rename(stage.join("shop.db"), stage.join("work/shop.db")).expect("a file");
-    give(&stage.join("work"));
-    give(&stage.join("work/shop.db"));
-    // Its plan is made where the source is, which is `/work` in the container.
-    stage.write(
-        "work/m.yaml",
-        "longshore: v1\nname: shop\nversion: 1.4.0\n\
-         moves: [{from: 'sqlite:shop.db', to: 'sqlite:copy.db'}]\n",
-    );
-    let mut command = stage.command(&["build", "m.yaml", "--tag", "shop:1.4.0", "--engine"]);
-    command.arg(engine()).arg("--state").arg(stage.join(".longshore"));
-    let built: Ran = command.current_dir(stage.join("work")).output().expect("it runs").into();
-    assert_eq!(built.code, Some(0), "{}", built.err);
-    stage
-}
-
-fn give(path: &Path) {
-    chown(path, Some(USER), Some(USER)).expect("root gives a file away");
-}
-
-fn volume(stage: &Stage) -> String {
-    format!("{}:/work", stage.join("work").display())
 }
 
 #[test]
@@ -167,14 +130,6 @@ fn a_killed_deployment_goes_on_where_it_was() {
         assert_eq!(ended.code, Some(0), "{}", ended.err);
         stage.same("work/shop.db", "work/copy.db");
     });
-}
-
-fn until(done: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < PATIENCE, "it does not come to that");
-        sleep(Duration::from_millis(50));
-    }
 }
 
 #[test]
@@ -290,132 +245,3 @@ fn a_deployment_that_runs_out_of_memory_says_so() {
         stage.same("work/shop.db", "work/copy.db");
     });
 }
-
-/// A stage whose folder others may pass, so that engines can be another user there.
-fn open_stage(rows: u32) -> Stage {
-    let stage = staged(rows);
-    fs::set_permissions(stage.path(), fs::Permissions::from_mode(0o711)).expect("a mode");
-    stage
-}
-
-#[test]
-fn without_containers_the_engine_runs_confined() {
-    let stage = open_stage(300);
-    let volume = volume(&stage);
-    let how = ["deploy", "shop:1.4.0", "--on", "local", "--name", "here", "--volume", &volume];
-    let ran = stage.done(&[&how[..], &["--json"]].concat());
-    stage.same("work/shop.db", "work/copy.db");
-    let owner = fs::metadata(stage.join("work/copy.db")).expect("a file").uid();
-    assert_eq!(owner, USER, "it was another user");
-    let told = ran.event("deployed");
-    let measures = told["isolation"].as_array().expect("measures");
-    assert_eq!(measures.len(), 4, "{told}");
-    for measure in measures {
-        assert_eq!(measure["holds"], true, "every kernel since 5.13 grants this: {measure}");
-    }
-    assert!(stage.done(&["report"]).out.contains("verified"), "the report is here");
-    assert!(stage.done(&["status"]).out.contains("done (0)"));
-    assert!(stage.done(&["logs"]).out.contains("\"outcome\":\"verified\""));
-    // It sees nothing that it was not given: not even root's engine may read or write elsewhere.
-    fs::create_dir(stage.join("elsewhere")).expect("a folder");
-    fs::copy(stage.join("work/shop.db"), stage.join("elsewhere/shop.db")).expect("a file");
-    fs::set_permissions(stage.path(), fs::Permissions::from_mode(0o700)).expect("a mode");
-    let outside = format!("{}", stage.join("elsewhere/state").display());
-    let refused = stage.run(&[&how[..], &["--", "--state", &outside]].concat());
-    assert_eq!(refused.code, Some(42), "{}\n{}", refused.out, refused.err);
-    assert!(refused.out.contains(" is closed to others"), "{}", refused.out);
-    assert!(refused.err.contains("ermission denied"), "{}", refused.err);
-    assert!(!stage.join("elsewhere/state").exists(), "nothing is written");
-    let moved = ["deploy", "shop:1.4.0", "--on", "local", "--volume", "/srv:/elsewhere"];
-    let refused = stage.run(&moved);
-    assert_eq!(refused.code, Some(2), "{}", refused.err);
-    stage.done(&["undeploy", "here"]);
-    assert!(!stage.join(".longshore/local/here").exists());
-}
-
-#[test]
-fn a_confined_engine_that_was_killed_goes_on_where_it_was() {
-    let stage = open_stage(20_000);
-    let volume = volume(&stage);
-    let how = ["deploy", "shop:1.4.0", "--on", "local", "--name", "slow", "--volume", &volume];
-    let slowly = [&how[..], &["--detach"], &SLOWLY].concat();
-    stage.done(&slowly);
-    let copies = || stage.done(&["logs"]).out.contains(BEGUN);
-    until(copies);
-    let joined = stage.done(&[&how[..], &["--detach", "--json"]].concat());
-    assert_eq!(joined.event("deployed")["how"], "joined");
-    let process = fs::read(stage.join(".longshore/local/slow/process.json")).expect("a file");
-    let process: Value = serde_json::from_slice(&process).expect("JSON");
-    let id = process["id"].to_string();
-    let killed = std::process::Command::new("kill").args(["-KILL", &id]).status();
-    let killed = killed.expect("kill starts");
-    assert!(killed.success());
-    assert_eq!(stage.run(&["logs", "--follow"]).code, Some(137));
-    stage.done(&slowly);
-    until(copies);
-    let stopped = stage.done(&["stop"]).out;
-    assert!(stopped.contains("stopped (130)"), "{stopped}");
-    stage.done(&how);
-    stage.same("work/shop.db", "work/copy.db");
-}
-
-#[test]
-fn the_objects_of_kubernetes_are_what_its_schemas_say() {
-    let stage = Stage::empty();
-    stage.write(
-        "m.yaml",
-        "longshore: v1\nname: shop\nmoves: [{from: '${secret:SOURCE}', to: 'sqlite:copy.db'}]\n",
-    );
-    let server = Postgres::shared(Version::V15);
-    let source = server.url(&server.create("cluster"));
-    let name = "registry.example.com/team/shop:1";
-    let mut build = stage.command(&["build", "m.yaml", "--tag", name, "--engine"]);
-    let built: Ran = build.arg(engine()).env("SOURCE", &source).output().expect("it runs").into();
-    assert_eq!(built.code, Some(0), "{}", built.err);
-    let how = ["deploy", name, "--on", "kubernetes"];
-    let refused = stage.run(&how);
-    assert_eq!(refused.code, Some(42), "{}", refused.err);
-    let blind = stage.run(&[&how[..], &["--dry-run"]].concat());
-    assert!(blind.err.contains("--egress"), "{}", blind.err);
-    let all = [&how[..], &["--dry-run", "--claim", "shop-data:/work", "--cpus", "1.5"]].concat();
-    let written: Ran = stage.command(&all).env("SOURCE", &source).output().expect("it runs").into();
-    assert_eq!(written.code, Some(0), "{}", written.err);
-    let yaml = &written.out;
-    let port = format!("port: {}", server.port());
-    for word in [
-        "registry.example.com/team/shop@sha256:",
-        "runAsNonRoot: true",
-        "readOnlyRootFilesystem: true",
-        "podReplacementPolicy: Failed",
-        "claimName: shop-data",
-        "value: /run/secrets/SOURCE",
-        "cpu: 1500m",
-        &port,
-    ] {
-        assert!(yaml.contains(word), "{word}: {yaml}");
-    }
-    assert!(!yaml.contains("postgres://"), "{yaml}");
-    stage.write("objects.yaml", yaml);
-    for version in ["1.31", "1.34", "1.37"] {
-        let (python, packages) = longshore_testkit::kubernetes_schemas();
-        let mut check = std::process::Command::new(python);
-        check.args(["-c", VALIDATE, version]).arg(stage.join("objects.yaml"));
-        let checked = check.env("PYTHONPATH", packages).output().expect("python starts");
-        assert!(checked.status.success(), "{version}: {checked:?}\n{yaml}");
-        assert_eq!(String::from_utf8_lossy(&checked.stdout), "NetworkPolicy\nJob\n");
-    }
-    // The check itself can fail.
-    stage.write("objects.yaml", &yaml.replace("podReplacementPolicy", "podReplacement"));
-    let (python, packages) = longshore_testkit::kubernetes_schemas();
-    let mut check = std::process::Command::new(python);
-    check.args(["-c", VALIDATE, "1.37"]).arg(stage.join("objects.yaml"));
-    let checked = check.env("PYTHONPATH", packages).output().expect("python starts");
-    assert!(!checked.status.success(), "a wrong key is found");
-}
-
-const VALIDATE: &str = "
-import sys, yaml, kubernetes_validate
-for one in yaml.safe_load_all(open(sys.argv[2])):
-    kubernetes_validate.validate(one, sys.argv[1], strict=True)
-    print(one['kind'])
-";

@@ -1,0 +1,69 @@
+//! Deployments as objects of Kubernetes.
+
+use longshore_testkit::postgres::{Postgres, Version};
+
+use crate::images::engine;
+use crate::stage::{Ran, Stage};
+
+#[test]
+fn the_objects_of_kubernetes_are_what_its_schemas_say() {
+    let stage = Stage::empty();
+    stage.write(
+        "m.yaml",
+        "longshore: v1\nname: shop\nmoves: [{from: '${secret:SOURCE}', to: 'sqlite:copy.db'}]\n",
+    );
+    let server = Postgres::shared(Version::V15);
+    let database = server.create("cluster");
+    server.psql(&database, "CREATE TABLE t (id int PRIMARY KEY)");
+    let source = server.url(&database);
+    let name = "registry.example.com/team/shop:1";
+    let mut build = stage.command(&["build", "m.yaml", "--tag", name, "--engine"]);
+    let built: Ran = build.arg(engine()).env("SOURCE", &source).output().expect("it runs").into();
+    assert_eq!(built.code, Some(0), "{}", built.err);
+    let how = ["deploy", name, "--on", "kubernetes"];
+    let refused = stage.run(&how);
+    assert_eq!(refused.code, Some(42), "{}", refused.err);
+    let blind = stage.run(&[&how[..], &["--dry-run"]].concat());
+    assert!(blind.err.contains("--egress"), "{}", blind.err);
+    let all = [&how[..], &["--dry-run", "--claim", "shop-data:/work", "--cpus", "1.5"]].concat();
+    let written: Ran = stage.command(&all).env("SOURCE", &source).output().expect("it runs").into();
+    assert_eq!(written.code, Some(0), "{}", written.err);
+    let yaml = &written.out;
+    let port = format!("port: {}", server.port());
+    for word in [
+        "registry.example.com/team/shop@sha256:",
+        "runAsNonRoot: true",
+        "readOnlyRootFilesystem: true",
+        "podReplacementPolicy: Failed",
+        "claimName: shop-data",
+        "value: /run/secrets/SOURCE",
+        "cpu: 1500m",
+        &port,
+    ] {
+        assert!(yaml.contains(word), "{word}: {yaml}");
+    }
+    assert!(!yaml.contains("postgres://"), "{yaml}");
+    stage.write("objects.yaml", yaml);
+    for version in ["1.31", "1.34", "1.37"] {
+        let (python, packages) = longshore_testkit::kubernetes_schemas();
+        let mut check = std::process::Command::new(python);
+        check.args(["-c", VALIDATE, version]).arg(stage.join("objects.yaml"));
+        let checked = check.env("PYTHONPATH", packages).output().expect("python starts");
+        assert!(checked.status.success(), "{version}: {checked:?}\n{yaml}");
+        assert_eq!(String::from_utf8_lossy(&checked.stdout), "NetworkPolicy\nJob\n");
+    }
+    // The check itself can fail.
+    stage.write("objects.yaml", &yaml.replace("podReplacementPolicy", "podReplacement"));
+    let (python, packages) = longshore_testkit::kubernetes_schemas();
+    let mut check = std::process::Command::new(python);
+    check.args(["-c", VALIDATE, "1.37"]).arg(stage.join("objects.yaml"));
+    let checked = check.env("PYTHONPATH", packages).output().expect("python starts");
+    assert!(!checked.status.success(), "a wrong key is found");
+}
+
+const VALIDATE: &str = "
+import sys, yaml, kubernetes_validate
+for one in yaml.safe_load_all(open(sys.argv[2])):
+    kubernetes_validate.validate(one, sys.argv[1], strict=True)
+    print(one['kind'])
+";
