@@ -76,7 +76,7 @@ impl Servers {
             let there = There::find(dir, word)?;
             for tree in ["large", "small"] {
                 let from = tree_of(dir, tree);
-                measured(dir, &mut copy(&from, &there.remote(&format!("from/{tree}"))))?;
+                measured(dir, &mut copy(&from, there.remote(&format!("from/{tree}"))))?;
             }
             running.push(server);
         }
@@ -98,11 +98,11 @@ pub(crate) async fn run(name: &str, dir: &Path) -> Result<Option<Value>, Failure
     Command::new("sync").status()?;
     let stored = format!("from/{tree}");
     let read = match (direction, tool) {
-        ("up", "rclone") => measured(dir, &mut copy(&local, &there.remote("to")))?,
+        ("up", "rclone") => measured(dir, &mut copy(&local, there.remote("to")))?,
         ("up", _) => Some(ours(dir, &folder(&local), &there.address("to")).await?),
         ("down", "rclone") => {
             let meter = Meter::start(dir)?;
-            measured(dir, &mut copy(&there.remote(&stored), &back))?;
+            measured(dir, &mut copy(there.remote(&stored), &back))?;
             measured(dir, Command::new("sync").arg("-f").arg(&back))?;
             Some(meter.read()?)
         }
