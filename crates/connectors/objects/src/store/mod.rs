@@ -314,7 +314,7 @@ impl Store {
         let mut pause = PAUSE;
         for _ in 1..BREAKS {
             match work().await {
-                Err(error) if is_broken(&error) => tokio::time::sleep(pause).await,
+                Err(error) if is_broken(&error) => rest(pause).await,
                 done => return done,
             }
             pause *= 2;
@@ -416,6 +416,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Waits. A thread that is left over when the program ends waits no more: a timer of its own would panic.
+async fn rest(pause: Duration) {
+    let _over_or_given_up = tokio::spawn(tokio::time::sleep(pause)).await;
 }
 
 fn too_few(shown: &str) -> Error {

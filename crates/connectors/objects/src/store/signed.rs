@@ -11,6 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::error::{is_broken, is_busy};
+use super::rest;
 
 /// How long a signature holds.
 const HOLDS: Duration = Duration::from_secs(3600);
@@ -110,7 +111,7 @@ impl Signed {
         for _ in 1..TRIES {
             match self.try_to_send(request).await {
                 Err(error) if is_broken(&error) || is_busy(&error) => {
-                    tokio::time::sleep(pause).await;
+                    rest(pause).await;
                 }
                 done => return done,
             }
