@@ -21,7 +21,8 @@ pub(crate) use images::{
     SignArgs, SigningArgs, TagArgs,
 };
 pub(crate) use migrations::{
-    CopyArgs, DemoArgs, InitArgs, MigrationArgs, OverrideArgs, PlanArgs, ReportArgs, RunArgs, RunOptions, TrustArgs, VerifyArgs, VerifyChoice,
+    CopyArgs, DemoArgs, InitArgs, MigrationArgs, OverrideArgs, PlanArgs, ReportArgs, RunArgs,
+    RunOptions, TrustArgs, VerifyArgs, VerifyChoice,
 };
 pub(crate) use registry::{
     FetchArgs, GcArgs, PatienceArgs, PromoteArgs, PullArgs, PushArgs, RegistryArgs, RegistryVerb,
