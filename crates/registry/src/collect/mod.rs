@@ -213,5 +213,12 @@ fn marks(store: &Store) -> longshore_model::Result<BTreeMap<String, Mark>> {
 }
 
 fn failed(store: &Store, fault: Fault) -> Error {
-    fault.into_error("the garbage of the registry cannot be collected", store.root())
+    let is_full = matches!(fault, Fault::Full);
+    let error = fault.into_error("the garbage of the registry cannot be collected", store.root());
+    match is_full {
+        true => error.hint(
+            "Make a little room for what is marked, or remove at once with --grace 0s while nobody pushes.",
+        ),
+        false => error,
+    }
 }

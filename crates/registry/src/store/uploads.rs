@@ -140,15 +140,14 @@ impl Store {
     ) -> Result<()> {
         disk::sync(&upload.file).map_err(Fault::disk("write an upload", data))?;
         let _held = self.rest([digest])?;
-        // Nobody who looks at the repository sees the link without its blob.
-        let _change = self.change(repository)?;
+        let _change = self.change_for_room(repository)?;
         self.demand_room(repository, digest, upload.offset)?;
-        // The link first: without it, a blob would stay that its upload cannot give again.
-        disk::write(&self.link(repository, digest), b"")?;
         let path = self.blob(digest);
         // Also where it is there: what was damaged since is mended.
         disk::publish(data, &path).map_err(Fault::disk("keep a blob", &path))?;
-        disk::touch(&path).map(drop)
+        disk::touch(&path)?;
+        // The link last: no link leads to nothing, also for a moment.
+        disk::write(&self.link(repository, digest), b"")
     }
 
     /// Gives an upload up.

@@ -93,7 +93,7 @@ fn a_full_disk_refuses_pushes_and_nothing_else() {
     assert_eq!(missing.status, 404);
     // A collection cannot write down what it marked.
     let ran = gc(&stage, &server, &[]);
-    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(ran.code != Some(0), "{}", ran.err);
     assert!(ran.err.contains("disk is full") && ran.err.contains("--grace 0s"), "{}", ran.err);
     // What is deleted and collected makes room.
     assert_eq!(server.client.delete("a", &digest(&image)).expect("an answer").status, 202);
