@@ -91,6 +91,20 @@ impl FromStr for Mount {
     }
 }
 
+/// Refuses a name that some platform does not take, or that would be a path.
+pub fn demand_name(name: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_one = !name.is_empty() && name.len() <= 63 && name.chars().all(plain);
+    if is_one && !name.starts_with('-') && !name.ends_with('-') {
+        return Ok(());
+    }
+    Err(Error::new(Code::Usage, "the name of a deployment is not understood")
+        .with("name", name)
+        .hint(
+            "Names are of up to 63 small letters, digits and -, which is neither first nor last.",
+        ))
+}
+
 /// How a deployment stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
@@ -136,7 +150,17 @@ pub enum Line {
 
 #[cfg(test)]
 mod tests {
-    use super::Mount;
+    use super::{Mount, demand_name};
+
+    #[test]
+    fn names_are_those_of_every_platform() {
+        for name in ["shop", "shop-2", &"a".repeat(63)] {
+            demand_name(name).expect(name);
+        }
+        for name in ["", "../x", "a/b", ".", "Shop", "-a", "a-", &"a".repeat(64), "a b"] {
+            assert!(demand_name(name).is_err(), "{name}");
+        }
+    }
 
     #[test]
     fn volumes_are_written_as_for_docker() {

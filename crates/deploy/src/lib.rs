@@ -10,7 +10,7 @@ pub mod local;
 mod site;
 
 pub use containers::{Containers, Kind};
-pub use deployment::{Deployment, Found, Limits, Line, Mount, Sealed, State};
+pub use deployment::{Deployment, Found, Limits, Line, Mount, Sealed, State, demand_name};
 pub use local::Local;
 pub use site::Site;
 

@@ -62,7 +62,7 @@ pub(crate) async fn deploy(args: &DeployArgs, context: &Context) -> Result<u8> {
     }
     for path in context.service.unseen(&order.wanted, &images)? {
         context.output.note(&format!(
-            "warning: the migration names {path}, which no --volume brings into the container\n"
+            "warning: the migration names {path}, which no --volume shows it; what it writes there goes with the deployment\n"
         ));
     }
     let records = Records::of(&context.state);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -104,17 +104,23 @@ pub(super) fn order(
     };
     let (engine, migration) = (real(files.engine)?, real(files.migration)?);
     let (user, same_user_because) = user(deployment, &[&engine, &migration, &work])?;
-    if let Some((user, group)) = user
-        && work.starts_with(folder)
-    {
-        chown(&work, Some(user), Some(group))
-            .map_err(|error| Error::io("give the working folder", work.display(), error))?;
+    // Systems that sort on the disk would look for a folder that is closed to them.
+    let scratch = folder.join("tmp");
+    fs::create_dir_all(&scratch)
+        .map_err(|error| Error::io("make a folder", scratch.display(), error))?;
+    if let Some((user, group)) = user {
+        let own = [&scratch, &work].into_iter().filter(|path| path.starts_with(folder));
+        for path in own {
+            chown(path, Some(user), Some(group))
+                .map_err(|error| Error::io("give a folder", path.display(), error))?;
+        }
     }
     let secrets = match secrets.is_empty() {
         true => None,
         false => Some(write_secrets(secrets, folder, user)?),
     };
     let mut environment = deployment.environment.clone();
+    environment.insert("TMPDIR".to_string(), scratch.display().to_string());
     for name in &deployment.secrets {
         if let Some(folder) = &secrets {
             environment.insert(format!("{name}_FILE"), folder.join(name).display().to_string());
@@ -135,7 +141,7 @@ pub(super) fn order(
         user,
         same_user_because,
         read: mounts(true).chain([migration]).chain(secrets.clone()).collect(),
-        write: mounts(false).chain([work.clone()]).collect(),
+        write: mounts(false).chain([work.clone(), scratch]).collect(),
         work,
         engine,
         secrets,
@@ -240,7 +246,6 @@ fn write_secrets(
         std::io::Write::write_all(&mut &file, value.as_bytes()).map_err(failed)?;
         chown(&path, owner, group).map_err(failed)?;
     }
-    fs::set_permissions(&secrets_folder, fs::Permissions::from_mode(0o500)).map_err(failed)?;
     chown(&secrets_folder, owner, group).map_err(failed)?;
     Ok(secrets_folder)
 }

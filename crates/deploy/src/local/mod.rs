@@ -20,6 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::deployment::demand_name;
 use crate::{DEPLOYMENT, Deployment, Found, Line, State};
 
 pub use confine::{Measure, enter};
@@ -60,6 +61,13 @@ pub(crate) struct Order {
     write: Vec<PathBuf>,
     /// The folder of its secrets, which goes when it ends.
     secrets: Option<PathBuf>,
+}
+
+/// The engine, and the process of ours that waits for it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Processes {
+    engine: Process,
+    supervisor: Process,
 }
 
 /// A process, however often its number is used again.
@@ -152,14 +160,10 @@ impl Local {
         let Some(process) = running(&folder)? else { return Ok(()) };
         process.signal(Signal::TERM);
         let begun = Instant::now();
-        while running(&folder)?.is_some() {
+        while matches!(state(&folder)?, State::Running { .. }) {
             if begun.elapsed() > Duration::from_secs(u64::from(grace)) {
                 process.signal(Signal::KILL);
             }
-            tokio::time::sleep(POLL).await;
-        }
-        // The process that waits for it writes down how it ended.
-        while state(&folder)? == (State::Running { since: None }) {
             tokio::time::sleep(POLL).await;
         }
         Ok(())
@@ -192,35 +196,29 @@ impl Local {
     }
 
     fn folder(&self, name: &str) -> Result<PathBuf> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-            return Err(Error::new(Code::Usage, "the name of a deployment is not understood")
-                .with("name", name)
-                .hint("Names are of letters, digits, -, _ and a point, and do not begin with a point."));
-        }
+        demand_name(name)?;
         Ok(self.0.join(name))
     }
 }
 
-/// How the deployment in a folder stands. One whose waiting process was killed too has ended as killed.
+/// How the deployment in a folder stands. It runs until the process that waits for it has written down how it ended;
+/// where that was killed too, it has ended as killed.
 fn state(folder: &Path) -> Result<State> {
-    let is_running = running(folder)?.is_some();
-    if let Some(end) = read::<End>(&folder.join(END))? {
-        return Ok(State::Ended { exit: end.exit, out_of_memory: false, at: None });
-    }
-    match (is_running, folder.join(PROCESS).exists()) {
-        (true, _) => Ok(State::Running { since: None }),
-        (false, false) => Ok(State::Created),
-        // It may have ended between the two looks.
-        (false, true) => match read::<End>(&folder.join(END))? {
-            Some(end) => Ok(State::Ended { exit: end.exit, out_of_memory: false, at: None }),
-            None => Ok(State::Ended { exit: 137, out_of_memory: false, at: None }),
-        },
-    }
+    let processes: Option<Processes> = read(&folder.join(PROCESS))?;
+    // In this order: what ends between the looks is found in the last.
+    let is_there = processes.is_some_and(|all| all.engine.is_there() || all.supervisor.is_there());
+    let end: Option<End> = read(&folder.join(END))?;
+    Ok(match (end, processes.is_some(), is_there) {
+        (Some(end), ..) => State::Ended { exit: end.exit, out_of_memory: false, at: None },
+        (None, false, _) => State::Created,
+        (None, true, true) => State::Running { since: None },
+        (None, true, false) => State::Ended { exit: 137, out_of_memory: false, at: None },
+    })
 }
 
 fn running(folder: &Path) -> Result<Option<Process>> {
-    Ok(read::<Process>(&folder.join(PROCESS))?.filter(|process| process.is_there()))
+    let engine = read::<Processes>(&folder.join(PROCESS))?.map(|all| all.engine);
+    Ok(engine.filter(|process| process.is_there()))
 }
 
 impl Process {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use longshore_model::{Code, Error, Result};
 
-use super::{END, ERROR, End, ORDER, OUT, Order, PROCESS, Process, read, write};
+use super::{END, ERROR, End, ORDER, OUT, Order, PROCESS, Process, Processes, read, write};
 
 /// Starts the engine of the deployment in a folder by `launcher`, waits for it, and writes down how it ended.
 ///
@@ -52,8 +52,9 @@ fn run(folder: &Path, launcher: &Path) -> Result<i64> {
         .spawn()
         .map_err(|error| Error::io("start the engine", launcher.display(), error))?;
     let id = i32::try_from(child.id()).unwrap_or_default();
-    if let Some(process) = Process::of(id) {
-        write(&folder.join(PROCESS), &process)?;
+    let own = i32::try_from(std::process::id()).unwrap_or_default();
+    if let (Some(engine), Some(supervisor)) = (Process::of(id), Process::of(own)) {
+        write(&folder.join(PROCESS), &Processes { engine, supervisor })?;
     }
     let status =
         child.wait().map_err(|error| Error::io("wait for the engine", folder.display(), error))?;

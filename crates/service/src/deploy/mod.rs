@@ -122,6 +122,7 @@ impl Service {
         let secrets = self.deployed_secrets(order.wanted.image, images)?;
         let site = order.on.site().await?;
         let record = Record::of(&deployment, order, rfc3339(order.now));
+        let _held = prepare::hold(&order.private, &deployment.name)?;
         if let Some(found) = site.find(&deployment.name).await? {
             refuse_another(&found, &deployment)?;
             if matches!(found.state, State::Running { .. }) {

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use longshore_deploy::{Deployment, Limits, Mount, Sealed};
+use longshore_deploy::{Deployment, Limits, Mount, Sealed, demand_name};
 use longshore_image::Name;
 use longshore_image::document::{Descriptor, Platform, annotation};
 use longshore_model::plan::Plan;
@@ -56,6 +56,7 @@ impl Service {
             Some(name) => name.clone(),
             None => default_name(&spec.name, &digest),
         };
+        demand_name(&name)?;
         let mut command = vec!["run".to_string(), "/migration".to_string(), "--json".to_string()];
         command.extend(options.arguments.iter().cloned());
         let secrets = self.secret_names(&spec);
@@ -206,7 +207,6 @@ pub(super) fn write_secrets(
     let mut closed = fs::DirBuilder::new();
     closed.recursive(true).mode(0o700);
     closed.create(private.join(deployment)).map_err(failed)?;
-    fs::set_permissions(private, Permissions::from_mode(0o700)).map_err(failed)?;
     fs::DirBuilder::new().mode(0o755).create(&folder).map_err(failed)?;
     fs::set_permissions(&folder, Permissions::from_mode(0o755)).map_err(failed)?;
     for (name, value) in secrets {
@@ -217,6 +217,16 @@ pub(super) fn write_secrets(
         fs::set_permissions(&path, Permissions::from_mode(0o444)).map_err(failed)?;
     }
     Ok(folder)
+}
+
+/// Held by whoever deploys under a name, until it is started.
+pub(super) fn hold(private: &Path, deployment: &str) -> Result<fs::File> {
+    let failed = |error| Error::io("wait for another who deploys", private.display(), error);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(private).map_err(failed)?;
+    fs::set_permissions(private, Permissions::from_mode(0o700)).map_err(failed)?;
+    let file = fs::File::create(private.join(format!("{deployment}.lock"))).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
 }
 
 /// Removes the files of a deployment's secrets.
@@ -239,7 +249,8 @@ mod tests {
         let plan = "sha256:0123456789abcdef";
         assert_eq!(default_name("shop", plan), "longshore-shop-0123456789");
         assert_eq!(default_name("Shop & Söhne_2", plan), "longshore-shop---s-hne-2-0123456789");
-        let long = default_name(&"a".repeat(300), plan);
-        assert!(long.len() <= 63, "{long}");
+        for name in ["a".repeat(300), "_.".to_string(), "Ü".to_string()] {
+            super::demand_name(&default_name(&name, plan)).expect("a name");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use serde_json::Value;
 
 use super::{BEGUN, SLOWLY, USER, staged, until, volume};
-use crate::stage::Stage;
+use crate::stage::{Ran, Stage};
 
 /// A stage whose folder others may pass, so that engines can be another user there.
 fn open_stage(rows: u32) -> Stage {
@@ -56,14 +56,23 @@ fn a_confined_engine_that_was_killed_goes_on_where_it_was() {
     let volume = volume(&stage);
     let how = ["deploy", "shop:1.4.0", "--on", "local", "--name", "slow", "--volume", &volume];
     let slowly = [&how[..], &["--detach"], &SLOWLY].concat();
-    stage.done(&slowly);
+    // Two at once are one.
+    let both = [&how[..], &["--detach", "--json"], &SLOWLY].concat();
+    let children = [stage.start(&both), stage.start(&both)];
+    let mut told = children.map(|child| {
+        let ran: Ran = child.wait_with_output().expect("it ends").into();
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        ran.event("deployed")["how"].clone()
+    });
+    told.sort_by_key(Value::to_string);
+    assert_eq!(told, ["joined", "started"]);
     let copies = || stage.done(&["logs"]).out.contains(BEGUN);
     until(copies);
     let joined = stage.done(&[&how[..], &["--detach", "--json"]].concat());
     assert_eq!(joined.event("deployed")["how"], "joined");
     let process = fs::read(stage.join(".longshore/local/slow/process.json")).expect("a file");
     let process: Value = serde_json::from_slice(&process).expect("JSON");
-    let id = process["id"].to_string();
+    let id = process["engine"]["id"].to_string();
     let killed = std::process::Command::new("kill").args(["-KILL", &id]).status();
     let killed = killed.expect("kill starts");
     assert!(killed.success());
