@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// Manifests and blobs that some lead to, with themselves; those that speak of them too when it is asked
-    /// for. What cannot be read leads nowhere.
+    /// for. What cannot be read is an error: what it leads to would be taken for something that nobody needs.
     pub(crate) fn reach(
         &self,
         repository: &Repository,
@@ -112,13 +112,13 @@ impl Store {
             if !found.insert(digest.clone()) || !self.manifest(repository, &digest).exists() {
                 continue;
             }
-            next.extend(self.parts(repository, &digest).unwrap_or_default());
+            next.extend(self.parts(repository, &digest)?);
             if with_speaking {
                 let speaking = self.referrers(repository, &digest)?;
                 next.extend(speaking.into_iter().map(|one| one.digest));
                 for ending in ENDINGS {
                     let tag = format!("{}-{}.{ending}", digest.algorithm(), digest.hex());
-                    next.extend(self.resolve(repository, &tag).unwrap_or_default());
+                    next.extend(self.resolve(repository, &tag)?);
                 }
             }
         }
