@@ -178,8 +178,13 @@ pub(super) fn described(
             Attribute::ContentEncoding => "content-encoding".to_string(),
             Attribute::ContentLanguage => "content-language".to_string(),
             Attribute::ContentType => "content-type".to_string(),
+            Attribute::StorageClass => "x-amz-storage-class".to_string(),
             Attribute::Metadata(name) => format!("x-amz-meta-{name}"),
-            _ => continue,
+            // What is not sent would be lost: a copy takes nothing from its original.
+            other => {
+                let source = format!("a copy cannot be given {other:?}").into();
+                return Err(object_store::Error::NotSupported { source });
+            }
         };
         let name = HeaderName::try_from(name).map_err(not_sent)?;
         headers.insert(name, value(told)?);
