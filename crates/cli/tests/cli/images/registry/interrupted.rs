@@ -21,8 +21,8 @@ fn a_push_that_is_killed_goes_on_in_a_new_process() {
     let proxy = Proxy::before(registry.port());
     let name = format!("{}/resumed/shop:1", host(proxy.port()));
     let stage = sealed(&name);
-    let all: u64 = blobs(&stage).iter().map(|(size, _)| size).sum();
-    let (largest, _) = blobs(&stage)[0];
+    let all: u64 = blobs(&stage.join(".longshore/images")).iter().map(|(size, _)| size).sum();
+    let (largest, _) = blobs(&stage.join(".longshore/images"))[0];
     assert!(largest > PART && largest < 2 * PART, "two parts: {largest}");
     killed(&stage, &["push", &name, "--failpoint", "registry.part:2"]);
     assert!(proxy.passed() > PART);
@@ -45,7 +45,7 @@ fn a_push_that_is_interrupted_ends_the_part_on_its_way() {
     let proxy = Proxy::before(registry.port());
     let name = format!("{}/stopped/shop:1", host(proxy.port()));
     let stage = sealed(&name);
-    let (largest, _) = blobs(&stage)[0];
+    let (largest, _) = blobs(&stage.join(".longshore/images"))[0];
     let push = stage.start(&["push", &name]);
     while proxy.passed() < PART / 4 {
         std::thread::sleep(std::time::Duration::from_millis(1));
@@ -119,7 +119,7 @@ fn a_pull_that_is_killed_or_cut_goes_on_behind_what_is_kept() {
     let name = format!("{}/pulled/shop:1", host(proxy.port()));
     let stage = sealed(&name);
     stage.done(&["push", &name]);
-    let all: u64 = blobs(&stage).iter().map(|(size, _)| size).sum();
+    let all: u64 = blobs(&stage.join(".longshore/images")).iter().map(|(size, _)| size).sum();
     let other = elsewhere(&stage);
     killed(&other, &["pull", &name, "--failpoint", "registry.piece:30"]);
     let kept: u64 = std::fs::read_dir(other.join(".longshore/images/partial"))

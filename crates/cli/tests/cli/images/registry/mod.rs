@@ -86,9 +86,9 @@ fn refused(stage: &Stage, args: &[&str], exit: i32, words: &[&str]) -> Ran {
     ran
 }
 
-/// The digests of all blobs of a stage, by their sizes, the largest first.
-fn blobs(stage: &Stage) -> Vec<(u64, String)> {
-    let folder = fs::read_dir(stage.join(".longshore/images/blobs/sha256")).expect("blobs");
+/// The blobs of a folder of images, the largest first: their bytes and digests.
+fn blobs(images: &Path) -> Vec<(u64, String)> {
+    let folder = fs::read_dir(images.join("blobs/sha256")).expect("blobs");
     let mut found: Vec<(u64, String)> = folder
         .map(|entry| {
             let entry = entry.expect("an entry");

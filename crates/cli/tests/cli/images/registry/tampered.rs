@@ -13,7 +13,7 @@ fn blobs_and_manifests_that_were_changed_in_the_registry_are_refused() {
     let stage = sealed(&name);
     let pushed = told(&stage.done(&["push", &name, "--json"]));
     let root = pushed["digest"].as_str().expect("a digest").to_string();
-    let (_, layer) = blobs(&stage)[0].clone();
+    let (_, layer) = blobs(&stage.join(".longshore/images"))[0].clone();
     let change = |digest: &str, change: &dyn Fn(&mut Vec<u8>)| {
         let file = registry.file(digest);
         let before = fs::read(&file).expect("a blob");
@@ -58,7 +58,7 @@ fn a_push_of_what_was_damaged_here_is_refused() {
     let registry = Registry::shared();
     let name = format!("{}/damaged/shop:1", registry.host());
     let stage = sealed(&name);
-    let (_, layer) = blobs(&stage)[0].clone();
+    let (_, layer) = blobs(&stage.join(".longshore/images"))[0].clone();
     let file = stage.join(".longshore/images/blobs/sha256").join(layer);
     let mut bytes = fs::read(&file).expect("a blob");
     let middle = bytes.len() / 2;

@@ -1,12 +1,11 @@
 //! A registry in the box, looked after while it serves.
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 
 use super::ours::{Served, skopeo_done};
-use super::{elsewhere, refused, sealed, told};
+use super::{blobs, elsewhere, refused, sealed, told};
 use crate::postgres::verified;
 use crate::stage::{Ran, Stage};
 
@@ -26,20 +25,6 @@ fn filled(home: &Stage, tags: &[&str]) -> (Served, Stage, String) {
         digest = pushed["digest"].as_str().expect("a digest").to_string();
     }
     (registry, stage, digest)
-}
-
-/// The blobs of a folder of a registry, the largest first.
-fn blobs(root: &Path) -> Vec<(u64, String)> {
-    let folder = fs::read_dir(root.join("blobs/sha256")).expect("blobs");
-    let mut found: Vec<(u64, String)> = folder
-        .map(|entry| {
-            let entry = entry.expect("an entry");
-            let name = entry.file_name().into_string().expect("UTF-8");
-            (entry.metadata().expect("a file").len(), name)
-        })
-        .collect();
-    found.sort_by(|a, b| b.cmp(a));
-    found
 }
 
 #[test]
