@@ -5,7 +5,6 @@ use std::time::SystemTime;
 
 use futures_util::StreamExt;
 use longshore_engine::Cancel;
-use longshore_engine::report::{Outcome, Report};
 use longshore_model::{Code, Error, Result};
 use longshore_service::{
     Cluster, DeployOptions, DeployOrder, Deployed, Images, Line, Place, Platform, Record, Records,
@@ -18,16 +17,9 @@ use crate::commands::evidence::public_key;
 use crate::commands::images::columns;
 use crate::commands::registry;
 use crate::context::Context;
-use crate::failure::{DONE, STOPPED};
+use crate::failure::{self, DONE, STOPPED};
 use crate::progress::Progress;
 use crate::summary;
-
-/// How the engine ended, as far as its lines tell.
-#[derive(Default)]
-struct Told {
-    run: Option<String>,
-    outcome: Option<Outcome>,
-}
 
 pub(crate) async fn deploy(args: &DeployArgs, context: &Context) -> Result<u8> {
     let images = Images::of(&context.state)?;
@@ -232,27 +224,27 @@ pub(crate) async fn undeploy(args: &UndeployArgs, context: &Context) -> Result<u
 
 /// Follows a deployment until it ends, as if it ran here, and brings its report here. An interrupt leaves it.
 async fn follow(record: &Record, context: &Context) -> Result<u8> {
-    let told = context
+    let followed = context
         .drive(|progress, cancel| async move {
             let mut lines = record.lines(true).await?;
-            let mut told = Told::default();
+            let mut run = None;
             loop {
                 match until(&cancel, lines.next()).await {
                     None => return Ok(None),
-                    Some(None) => return Ok(Some(told)),
-                    Some(Some(line)) => relay(&line?, &progress, &mut told),
+                    Some(None) => return Ok(Some(run)),
+                    Some(Some(line)) => relay(&line?, &progress, &mut run),
                 }
             }
         })
         .await?;
-    let Some(told) = told else {
+    let Some(run) = followed else {
         context.output.note(&format!(
             "{} goes on. Follow it with `longshore logs {0} --follow`, end it with `longshore stop {0}`.\n",
             record.name
         ));
         return Ok(STOPPED);
     };
-    ended(record, &told, context).await
+    ended(record, run.as_deref(), context).await
 }
 
 /// What comes, or nothing when somebody asks to stop first.
@@ -260,29 +252,38 @@ async fn until<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Option<T> {
     cancel.guard(async { Ok(work.await) }).await.ok()
 }
 
-fn relay(line: &Line, progress: &Progress, told: &mut Told) {
+/// Shows a line, and notes the run that it tells the result of.
+fn relay(line: &Line, progress: &Progress, run: &mut Option<String>) {
     let text = match line {
         Line::Error(text) => return progress.say(text),
         Line::Out(text) => text,
     };
-    let value: Value = serde_json::from_str(text).unwrap_or_default();
+    // An engine writes nothing else; what is not understood is shown, and not lost.
+    let Ok(value) = serde_json::from_str::<Value>(text) else { return progress.say(text) };
     if value["event"] == "result" {
-        told.run = value["run"].as_str().map(str::to_string);
-        told.outcome = serde_json::from_value(value["outcome"].clone()).ok();
+        *run = value["run"].as_str().map(str::to_string);
     }
     progress.relay(text);
 }
 
-async fn ended(record: &Record, told: &Told, context: &Context) -> Result<u8> {
+async fn ended(record: &Record, run: Option<&str>, context: &Context) -> Result<u8> {
     let store = context.store();
-    let folder = match &told.run {
-        Some(run) => record.fetch(run, &store).await?,
-        None => None,
+    let brought = match run {
+        Some(run) => record.fetch(run, &store).await,
+        None => Ok(None),
     };
-    let report: Option<Report> = folder.as_ref().map(|folder| folder.report()).transpose()?;
-    if let (Some(report), Some(folder), false) = (&report, &folder, context.json) {
-        let page = folder.path.join("report.html");
-        context.print(&summary::render(report, &page, &context.output));
+    let reported = brought.and_then(|folder| match folder {
+        Some(folder) => folder.report().map(|report| Some((folder, report))),
+        None => Ok(None),
+    });
+    match reported {
+        Ok(Some((folder, report))) if !context.json => {
+            let page = folder.path.join("report.html");
+            context.print(&summary::render(&report, &page, &context.output));
+        }
+        Ok(_) => {}
+        // How the migration ended does not depend on whether its report could be brought here.
+        Err(error) => failure::warn(&context.output, &error),
     }
     match record.state().await? {
         Some(State::Ended { out_of_memory: true, .. }) => {

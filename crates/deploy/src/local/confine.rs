@@ -103,7 +103,8 @@ pub(super) fn order(
         path.canonicalize().map_err(|error| Error::io("look at the image", path.display(), error))
     };
     let (engine, migration) = (real(files.engine)?, real(files.migration)?);
-    let (user, same_user_because) = user(deployment, &[&engine, &migration, &work])?;
+    let (user, same_user_because) =
+        user(deployment, &[&engine, &migration.join("migration.yaml"), &work])?;
     // Systems that sort on the disk would look for a folder that is closed to them.
     let scratch = folder.join("tmp");
     fs::create_dir_all(&scratch)
@@ -160,6 +161,9 @@ fn working_folder(deployment: &Deployment, folder: &Path) -> Result<PathBuf> {
                     mount.from.display()
                 )));
         }
+        // What is not there would be left out of what it may see, and missed much later.
+        fs::metadata(&mount.from)
+            .map_err(|error| Error::io("look at the volume", mount.from.display(), error))?;
     }
     match deployment.mounts.iter().find(|mount| mount.to == Path::new(WORK)) {
         Some(mount) => Ok(mount.from.clone()),

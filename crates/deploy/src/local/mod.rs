@@ -123,8 +123,9 @@ impl Local {
         // Whoever waits takes the place of init for the short time that this process lives on.
         std::thread::spawn(move || child.wait());
         let begun = Instant::now();
-        while !folder.join(PROCESS).exists() && !folder.join(END).exists() {
+        while !is_begun(&folder) {
             if begun.elapsed() > PATIENCE {
+                self.remove(&deployment.name).await?;
                 return Err(Error::new(Code::PlatformRefused, "the engine could not be started")
                     .with("deployment", deployment.name.clone())
                     .with("folder", folder.display().to_string()));
@@ -199,6 +200,12 @@ impl Local {
         demand_name(name)?;
         Ok(self.0.join(name))
     }
+}
+
+/// Whether an engine runs confined, or has ended. What confines it is written in one piece, but not at once.
+fn is_begun(folder: &Path) -> bool {
+    let is_confined = read::<Vec<Measure>>(&folder.join(MEASURES)).is_ok_and(|all| all.is_some());
+    is_confined && folder.join(PROCESS).exists() || folder.join(END).exists()
 }
 
 /// How the deployment in a folder stands. It runs until the process that waits for it has written down how it ended;

@@ -25,6 +25,7 @@ pub fn supervise(folder: &Path, launcher: &Path) -> Result<()> {
     if let Ok(Some(order)) = read::<Order>(&folder.join(ORDER))
         && let Some(secrets) = order.secrets
     {
+        // What stays goes with the deployment.
         let _ = fs::remove_dir_all(secrets);
     }
     write(&folder.join(END), &End { exit })?;
@@ -54,7 +55,13 @@ fn run(folder: &Path, launcher: &Path) -> Result<i64> {
     let id = i32::try_from(child.id()).unwrap_or_default();
     let own = i32::try_from(std::process::id()).unwrap_or_default();
     if let (Some(engine), Some(supervisor)) = (Process::of(id), Process::of(own)) {
-        write(&folder.join(PROCESS), &Processes { engine, supervisor })?;
+        let written = write(&folder.join(PROCESS), &Processes { engine, supervisor });
+        if let Err(error) = written {
+            // One that nobody could find again must not go on.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(error);
+        }
     }
     let status =
         child.wait().map_err(|error| Error::io("wait for the engine", folder.display(), error))?;

@@ -126,6 +126,9 @@ impl Service {
         if let Some(found) = site.find(&deployment.name).await? {
             refuse_another(&found, &deployment)?;
             if matches!(found.state, State::Running { .. }) {
+                if records.find(Some(&record.name)).is_err() {
+                    records.keep(&record)?;
+                }
                 return Ok((record, Deployed::Joined));
             }
             site.remove(&deployment.name).await?;
@@ -133,11 +136,7 @@ impl Service {
         records.keep(&record)?;
         let started = match &site {
             Site::Containers(site) => start(site, deployment, &secrets, order, images).await,
-            Site::Local(site) => {
-                let here = images.unpack(order.wanted.image, &document::Platform::here())?;
-                let files = Files { engine: &here.engine, migration: &here.migration };
-                site.start(&deployment, &files, &secrets, &order.launcher).await
-            }
+            Site::Local(site) => start_here(site, &deployment, &secrets, order, images).await,
         };
         if let Err(error) = started {
             records.forget(&record.name)?;
@@ -161,9 +160,7 @@ impl Service {
             _ => Containers::render(&deployment),
         }
     }
-}
 
-impl Service {
     /// The objects that deploy an image in Kubernetes, as YAML. The image must be in a registry, under a name.
     pub fn for_kubernetes(
         &self,
@@ -184,6 +181,19 @@ impl Service {
         }
         kubernetes::yaml(&deployment, &cluster)
     }
+}
+
+/// Starts a deployment on this machine itself.
+async fn start_here(
+    local: &Local,
+    deployment: &Deployment,
+    secrets: &BTreeMap<String, String>,
+    order: &DeployOrder<'_>,
+    images: &Images,
+) -> Result<()> {
+    let here = images.unpack(order.wanted.image, &document::Platform::here())?;
+    let files = Files { engine: &here.engine, migration: &here.migration };
+    local.start(deployment, &files, secrets, &order.launcher).await
 }
 
 /// Starts a deployment in an engine of containers, which is given the image where it has not got it.
