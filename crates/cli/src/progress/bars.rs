@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use longshore_engine::{Event, Stage};
+use longshore_engine::{Event, Stage, Tally};
 
 use super::screen::Screen;
-use super::tally::Tally;
+use super::tally::line;
 use longshore_service::number::{counted, grouped, seconds};
 
 /// Bars of tables at one time, besides that of the whole.
@@ -163,14 +163,15 @@ impl Bars {
 
     fn advance(&mut self, at: f64, table: &str) {
         self.show(table);
-        let one = self.tally.table(table);
-        let (rows, rows_in) = (one.rows.max(one.rows_in), one.rows_in);
+        let one = self.tally.table(table).clone();
+        let rows_in = self.tally.reached(&one);
+        let rows = one.rows.max(rows_in);
         if let Some(bar) = self.tables.get(table) {
             bar.set_length(rows);
             bar.set_position(rows_in);
             bar.set_message(format!("{} of {}", grouped(rows_in), counted(rows, "row")));
         }
-        let ((rows, rows_in), line) = (self.tally.totals(), self.tally.line(at));
+        let ((rows, rows_in), line) = (self.tally.totals(), line(&self.tally, at));
         let stage = self.tally.stage.map_or("", Stage::as_str);
         let bar = self.whole(stage);
         bar.set_length(rows);

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use longshore_engine::Event;
+use longshore_engine::{Event, Tally};
 
-use super::tally::Tally;
+use super::tally;
 use longshore_service::number::{counted, seconds, size};
 
 const EVERY: f64 = 10.0;
@@ -45,7 +45,7 @@ impl Lines {
         }
         let stage = self.tally.stage?;
         self.last = at;
-        Some(format!("{stage}: {}\n", self.tally.line(at)))
+        Some(format!("{stage}: {}\n", tally::line(&self.tally, at)))
     }
 
     fn describe(&self, event: &Event) -> Option<String> {
