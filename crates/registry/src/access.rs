@@ -39,12 +39,16 @@ pub enum Right {
     Delete,
 }
 
+/// What somebody may do everywhere, by a name and a password; `None` for nobody.
+type Ask = dyn Fn(&str, &str) -> Option<Vec<Right>> + Send + Sync;
+
 /// Who may do what in which repositories.
-#[derive(Debug)]
 pub struct Access {
     /// Nobody is asked who he is.
     is_open: bool,
     rules: Rules,
+    /// Asked instead of the rules.
+    ask: Option<Box<Ask>>,
     /// Digests of the names with passwords that were found right.
     proved: Mutex<HashSet<Digest>>,
     proving: Arc<Semaphore>,
@@ -67,10 +71,12 @@ struct Rule {
 }
 
 /// Somebody, as far as he is known.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Visitor {
     access: Arc<Access>,
     name: Option<String>,
+    /// What he may do everywhere.
+    granted: Vec<Right>,
 }
 
 impl Access {
@@ -80,7 +86,13 @@ impl Access {
     }
 
     fn of(is_open: bool, rules: Rules) -> Self {
-        Self { is_open, rules, proved: Mutex::default(), proving: Arc::new(Semaphore::new(PROVED)) }
+        let proving = Arc::new(Semaphore::new(PROVED));
+        Self { is_open, rules, ask: None, proved: Mutex::default(), proving }
+    }
+
+    /// Somebody else knows who may do what, and is asked each time. The answer must not take long.
+    pub fn asking(ask: impl Fn(&str, &str) -> Option<Vec<Right>> + Send + Sync + 'static) -> Self {
+        Self { ask: Some(Box::new(ask)), ..Self::of(false, Rules::default()) }
     }
 
     /// One user may do everything, whose password nobody else knows: for a registry that a process serves to
@@ -139,16 +151,20 @@ impl Access {
     /// Who comes with an `Authorization` header, if it needs no proof, or was proved before.
     pub(crate) fn known(self: &Arc<Self>, header: Option<&str>) -> Option<Visitor> {
         let Some(header) = header.filter(|_| !self.is_open) else {
-            return Some(Visitor { access: self.clone(), name: None });
+            return Some(self.visitor(None));
         };
         let (name, password) = basic(header)?;
         let is_proved = self.proved.lock().is_ok_and(|all| all.contains(&proof(&name, &password)));
-        is_proved.then(|| Visitor { access: self.clone(), name: Some(name) })
+        is_proved.then(|| self.visitor(Some(name)))
     }
 
     /// Who comes with an `Authorization` header. It takes as long as a password takes to prove.
     pub(crate) fn prove(self: &Arc<Self>, header: &str) -> Result<Visitor> {
         let (name, password) = basic(header).ok_or(Fault::WhoAreYou)?;
+        if let Some(ask) = &self.ask {
+            let granted = ask(&name, &password).ok_or(Fault::WhoAreYou)?;
+            return Ok(Visitor { granted, ..self.visitor(Some(name)) });
+        }
         let hash = self.rules.users.get(&name);
         let is_right = bcrypt::verify(&password, hash.map_or(NOBODY, String::as_str));
         if hash.is_none() || !is_right.unwrap_or(false) {
@@ -157,7 +173,11 @@ impl Access {
         if let Ok(mut proved) = self.proved.lock() {
             proved.insert(proof(&name, &password));
         }
-        Ok(Visitor { access: self.clone(), name: Some(name) })
+        Ok(self.visitor(Some(name)))
+    }
+
+    fn visitor(self: &Arc<Self>, name: Option<String>) -> Visitor {
+        Visitor { access: self.clone(), name, granted: Vec::new() }
     }
 
     /// Waits for the right to prove a password: few are proved at once, so that those who guess take no time from
@@ -185,6 +205,7 @@ impl Visitor {
     /// Whether he may do something.
     pub fn may(&self, repository: &Repository, right: Right) -> bool {
         self.access.is_open
+            || self.granted.contains(&right)
             || self.rules().any(|rule| {
                 let mut patterns = rule.repositories.iter();
                 rule.may.contains(&right) && patterns.any(|one| matches(one, repository.as_str()))
@@ -238,11 +259,27 @@ mod tests {
         let header =
             |password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
         let repository = "team/shop".parse().expect("a name");
-        let visitor = access.prove(&header(&password)).expect("somebody");
+        let visitor = access.prove(&header(&password)).ok().expect("somebody");
         assert!(visitor.may(&repository, Right::Push) && visitor.may(&repository, Right::Delete));
         assert!(access.prove(&header("guessed")).is_err());
         assert!(!access.known(None).expect("anybody").may(&repository, Right::Pull));
         assert_ne!(password, Access::private().expect("rules").2);
+    }
+
+    #[test]
+    fn who_else_knows_is_asked_each_time() {
+        let access = Arc::new(Access::asking(|_, password| match password {
+            "reads" => Some(vec![Right::Pull]),
+            _ => None,
+        }));
+        let header =
+            |password: &str| format!("Basic {}", STANDARD.encode(format!("me:{password}")));
+        let repository = "team/shop".parse().expect("a name");
+        let reader = access.prove(&header("reads")).ok().expect("somebody");
+        assert!(reader.may(&repository, Right::Pull) && !reader.may(&repository, Right::Push));
+        assert!(access.known(Some(&header("reads"))).is_none());
+        assert!(access.prove(&header("guessed")).is_err());
+        assert!(!access.known(None).expect("anybody").may(&repository, Right::Pull));
     }
 
     #[test]

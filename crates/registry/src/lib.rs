@@ -18,7 +18,7 @@ pub use access::{Access, Right, Visitor};
 pub use check::{Checked, Problem, Source, State, check, repair};
 pub use collect::{Collected, Fate, Item, Order, collect};
 pub use fault::Fault;
-pub use http::{Identity, Limits, Serving, serve, serve_metrics};
+pub use http::{Body, House, Identity, Limits, Serving, serve, serve_metrics, serve_with};
 pub use meter::Meter;
 pub use retention::{Judged, retain};
 pub use store::{Held, Hold, Kept, Page, Repository, Store, Upload};

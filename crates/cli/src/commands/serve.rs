@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use longshore_model::{Code, Error, Result};
 use longshore_registry::{
-    Access, Fate, Identity, Limits, Order, Serving, Store, collect, serve_metrics,
+    Access, Fate, House, Identity, Limits, Order, Serving, Store, collect, serve_metrics,
 };
 use longshore_service::number::{counted, size};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -56,9 +56,10 @@ pub(crate) async fn serve(args: &ServeArgs, context: &Context) -> Result<u8> {
     let serving = Serving {
         store: Arc::new(store),
         access: Arc::new(access),
-        log: Arc::new(move |why| output.note(&format!("{why}\n"))),
-        limits: limits(&args.patience),
-        meter: Arc::default(),
+        house: House {
+            limits: limits(&args.patience),
+            ..House::new(move |why| output.note(&format!("{why}\n")))
+        },
     };
     let stop = async {
         // Without signals it serves until it is killed.

@@ -8,7 +8,7 @@ use longshore_engine::report::Report;
 use longshore_image::Digest;
 use longshore_image::document::Platform;
 use longshore_model::{Code, Error, Result};
-use longshore_registry::{Access, Limits, Serving, Store, serve};
+use longshore_registry::{Access, House, Serving, Store, serve};
 use longshore_service::Images;
 use longshore_service::number::size;
 use serde_json::Value;
@@ -76,9 +76,7 @@ async fn registry(folder: &Path, context: &Context) -> Result<(SocketAddr, JoinH
     let serving = Serving {
         store: Arc::new(Store::open(&folder.join(REGISTRY))?),
         access: Arc::new(Access::open()),
-        log: Arc::new(move |why| output.note(&format!("{why}\n"))),
-        limits: Limits::default(),
-        meter: Arc::default(),
+        house: House::new(move |why| output.note(&format!("{why}\n"))),
     };
     Ok((address, tokio::spawn(serve(listener, None, serving, std::future::pending()))))
 }

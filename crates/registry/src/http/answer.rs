@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::fault::Fault;
 
 /// The body of an answer.
-pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
+pub type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 pub(super) const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 pub(super) const UPLOAD: HeaderName = HeaderName::from_static("docker-upload-uuid");

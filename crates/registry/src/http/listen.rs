@@ -6,8 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use longshore_model::{Code, Error};
@@ -19,10 +21,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::Serving;
+use super::answer::{Body, watched};
 use super::crowd::{Crowd, Seat};
-use super::patience::Patience;
+use super::patience::{Limits, Patience};
 use super::stream::Stream;
+use crate::meter::Meter;
 
 /// The longest that the head of a request may be, in bytes.
 const LONGEST_HEAD: usize = 64 << 10;
@@ -58,17 +61,39 @@ impl Identity {
     }
 }
 
-/// Serves until `stop` ends, and then ends what was begun. What fails with one client is no matter of the
-/// others.
-pub async fn serve(
+/// How clients are taken in.
+#[derive(Clone)]
+pub struct House {
+    /// Takes what went wrong here, in words for whoever runs it.
+    pub log: Arc<dyn Fn(&str) + Send + Sync>,
+    /// How long clients are waited for.
+    pub limits: Limits,
+    /// Counts what is done.
+    pub meter: Arc<Meter>,
+}
+
+impl House {
+    /// Clients are waited for as long as is usual.
+    pub fn new(log: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { log: Arc::new(log), limits: Limits::default(), meter: Arc::default() }
+    }
+}
+
+/// Serves what `handler` answers until `stop` ends, and then ends what was begun. What fails with one client is
+/// no matter of the others.
+pub async fn serve_with<H, F>(
     listener: TcpListener,
     identity: Option<Identity>,
-    serving: Serving,
+    house: House,
+    handler: H,
     stop: impl Future<Output = ()>,
-) {
+) where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
     let graceful = GracefulShutdown::new();
     let acceptor = identity.map(|identity| TlsAcceptor::from(identity.0));
-    let crowd = Crowd::new(serving.limits.connections, serving.meter.clone());
+    let crowd = Crowd::new(house.limits.connections, house.meter.clone());
     let mut stop = std::pin::pin!(stop);
     loop {
         let next = async {
@@ -79,15 +104,15 @@ pub async fn serve(
             (seat, accepted) = next => match accepted {
                 Ok((stream, _)) => (seat, stream),
                 Err(error) => {
-                    (serving.log)(&format!("no connection can be taken: {error}"));
+                    (house.log)(&format!("no connection can be taken: {error}"));
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             },
             () = &mut stop => break,
         };
-        let greeting =
-            greet(stream, acceptor.clone(), serving.clone(), seat.clone(), graceful.watcher());
+        let guest = Guest { house: house.clone(), handler: handler.clone(), seat: seat.clone() };
+        let greeting = guest.greet(stream, acceptor.clone(), graceful.watcher());
         tokio::spawn(async move {
             tokio::select! {
                 () = greeting => {}
@@ -99,42 +124,50 @@ pub async fn serve(
     let _ended = timeout(GRACE, graceful.shutdown()).await;
 }
 
-async fn greet(
-    stream: TcpStream,
-    tls: Option<TlsAcceptor>,
-    serving: Serving,
+/// A client that is connected.
+struct Guest<H> {
+    house: House,
+    handler: H,
     seat: Arc<Seat>,
-    watcher: Watcher,
-) {
-    // What it costs when it is not set is only speed.
-    let _ = stream.set_nodelay(true);
-    let head = serving.limits.head;
-    let stream = Stream::new(stream, serving.meter.clone(), Patience::new(serving.limits));
-    match tls {
-        None => talk(stream, serving, seat, watcher).await,
-        // A client that does not agree on TLS hears so by TLS itself.
-        Some(tls) => {
-            if let Ok(Ok(stream)) = timeout(head, tls.accept(stream)).await {
-                talk(stream, serving, seat, watcher).await;
+}
+
+impl<H, F> Guest<H>
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    async fn greet(self, stream: TcpStream, tls: Option<TlsAcceptor>, watcher: Watcher) {
+        // What it costs when it is not set is only speed.
+        let _ = stream.set_nodelay(true);
+        let House { limits, meter, .. } = &self.house;
+        let (head, stream) =
+            (limits.head, Stream::new(stream, meter.clone(), Patience::new(*limits)));
+        match tls {
+            None => self.talk(stream, watcher).await,
+            // A client that does not agree on TLS hears so by TLS itself.
+            Some(tls) => {
+                if let Ok(Ok(stream)) = timeout(head, tls.accept(stream)).await {
+                    self.talk(stream, watcher).await;
+                }
             }
         }
     }
-}
 
-async fn talk<S>(stream: S, serving: Serving, seat: Arc<Seat>, watcher: Watcher)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let head = serving.limits.head;
-    let service = service_fn(move |request| {
-        let (serving, busy) = (serving.clone(), seat.begin());
-        async move { Ok::<_, Infallible>(serving.answer(request, busy).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head)
-        .max_buf_size(LONGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    // A client that goes away is no failure.
-    let _ = watcher.watch(connection).await;
+    async fn talk<S>(self, stream: S, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let head = self.house.limits.head;
+        let service = service_fn(move |request| {
+            let (answer, busy) = ((self.handler)(request), self.seat.begin());
+            async move { Ok::<_, Infallible>(watched(answer.await, busy)) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(head)
+            .max_buf_size(LONGEST_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        // A client that goes away is no failure.
+        let _ = watcher.watch(connection).await;
+    }
 }

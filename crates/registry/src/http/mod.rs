@@ -20,18 +20,19 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::{Method, Request, Response};
+use tokio::net::TcpListener;
 
 use crate::access::{Access, Right, Visitor};
 use crate::fault::{Fault, Result};
-use crate::meter::{Meter, Watch};
+use crate::meter::Watch;
 use crate::store::Store;
-use answer::{Body, refusal, watched};
+use answer::{refusal, watched};
 use body::Inflow;
-use crowd::Busy;
 use patience::Patience;
 use route::{Asked, Route};
 
-pub use listen::{Identity, serve};
+pub use answer::Body;
+pub use listen::{House, Identity, serve_with};
 pub use numbers::serve_metrics;
 pub use patience::Limits;
 
@@ -42,29 +43,40 @@ pub struct Serving {
     pub store: Arc<Store>,
     /// Who may do what.
     pub access: Arc<Access>,
-    /// Takes what went wrong here, in words for whoever runs the registry.
-    pub log: Arc<dyn Fn(&str) + Send + Sync>,
-    /// How long clients are waited for.
-    pub limits: Limits,
-    /// Counts what is done.
-    pub meter: Arc<Meter>,
+    /// How clients are taken in.
+    pub house: House,
+}
+
+/// Serves a registry until `stop` ends, and then ends what was begun.
+pub async fn serve(
+    listener: TcpListener,
+    identity: Option<Identity>,
+    serving: Serving,
+    stop: impl Future<Output = ()>,
+) {
+    let house = serving.house.clone();
+    let handler = move |request| {
+        let serving = serving.clone();
+        async move { serving.answer(request).await }
+    };
+    serve_with(listener, identity, house, handler, stop).await;
 }
 
 impl Serving {
     /// Answers a request.
-    async fn answer(&self, request: Request<Incoming>, busy: Busy) -> Response<Body> {
-        let mut watch = self.meter.begin(request.method());
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let mut watch = self.house.meter.begin(request.method());
         let response = match self.perform(request, &mut watch).await {
             Ok(response) => response,
             Err(fault) => {
                 if let Fault::Disk(why) = &fault {
-                    (self.log)(why);
+                    (self.house.log)(why);
                 }
                 refusal(&fault)
             }
         };
         watch.answered(response.status());
-        watched(response, (watch, busy))
+        watched(response, watch)
     }
 
     async fn visitor(&self, header: Option<&HeaderValue>) -> Result<Visitor> {
@@ -93,7 +105,7 @@ impl Serving {
         watch: &mut Watch,
     ) -> Result<Response<Body>> {
         let (head, body) = request.into_parts();
-        let body = Inflow::new(body, Patience::new(self.limits));
+        let body = Inflow::new(body, Patience::new(self.house.limits));
         let asked = Asked::of(&head)?;
         watch.leads_to(asked.route.name(), asked.route.takes_blobs(&head.method));
         let store = self.store.clone();

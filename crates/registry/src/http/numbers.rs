@@ -35,15 +35,15 @@ pub async fn serve_metrics(listener: TcpListener, serving: Serving) {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                (serving.log)(&format!("no reader of metrics can be taken: {error}"));
+                (serving.house.log)(&format!("no reader of metrics can be taken: {error}"));
                 sleep(PAUSE).await;
                 continue;
             }
         };
-        let stream = Stream::new(stream, uncounted.clone(), Patience::new(serving.limits));
+        let stream = Stream::new(stream, uncounted.clone(), Patience::new(serving.house.limits));
         let serving = serving.clone();
         tokio::spawn(async move {
-            let head = serving.limits.head;
+            let head = serving.house.limits.head;
             let service = service_fn(move |request| {
                 let serving = serving.clone();
                 async move { Ok::<_, Infallible>(answer(&serving, &request).await) }
@@ -64,12 +64,12 @@ async fn answer(serving: &Serving, request: &Request<Incoming>) -> Response<Body
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return empty(with(StatusCode::METHOD_NOT_ALLOWED));
     }
-    let (meter, store) = (serving.meter.clone(), serving.store.clone());
+    let (meter, store) = (serving.house.meter.clone(), serving.store.clone());
     match off(move || meter.text(&store)).await {
         Ok(text) => whole(with(StatusCode::OK).header(CONTENT_TYPE, PAGE), text),
         Err(fault) => {
             if let Fault::Disk(why) = fault {
-                (serving.log)(&why);
+                (serving.house.log)(&why);
             }
             empty(with(StatusCode::INTERNAL_SERVER_ERROR))
         }

@@ -8,7 +8,7 @@ use hyper::header::HeaderMap;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use longshore_image::Digest;
-use longshore_registry::{Access, Limits, Serving, Store, serve};
+use longshore_registry::{Access, House, Limits, Serving, Store, serve};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -142,7 +142,8 @@ async fn serve_folder(folder: &TempDir) -> u16 {
     let store = Arc::new(Store::open(&folder.path().join("registry")).expect("a registry"));
     let access = Arc::new(Access::open());
     let (limits, meter) = (Limits::default(), Arc::default());
-    let serving = Serving { store, access, log: Arc::new(|why| panic!("{why}")), limits, meter };
+    let house = House { log: Arc::new(|why| panic!("{why}")), limits, meter };
+    let serving = Serving { store, access, house };
     tokio::spawn(serve(listener, None, serving, std::future::pending()));
     port
 }

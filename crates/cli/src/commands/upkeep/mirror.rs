@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use longshore_image::registry::{Credential, Settings};
 use longshore_model::{Error, Result};
-use longshore_registry::{Access, Limits, Serving, Store};
+use longshore_registry::{Access, House, Serving, Store};
 use longshore_service::number::{counted, size};
 use longshore_service::{MirrorFate, MirrorLine, MirrorOrder};
 use serde_json::json;
@@ -80,9 +80,7 @@ impl Inner {
         let serving = Serving {
             store: Arc::new(store),
             access: Arc::new(access),
-            log: Arc::new(move |why| output.note(&format!("{why}\n"))),
-            limits: Limits::default(),
-            meter: Arc::default(),
+            house: House::new(move |why| output.note(&format!("{why}\n"))),
         };
         let forever = std::future::pending();
         let serving = tokio::spawn(longshore_registry::serve(listener, None, serving, forever));
