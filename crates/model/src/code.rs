@@ -204,6 +204,36 @@ codes! {
     DeploymentBusy "LS0804" Busy "another image runs under the name",
         "Wait for it, or end it with `longshore stop NAME`.",
         "A deployment has the name of the migration and its plan unless another is given, and one name runs one image at a time.";
+    NotKept "LS1001" NotFound "the server keeps no such thing",
+        "List what there is, and check the name.",
+        "A migration, a version, a run, a token or a schedule was named that the server does not keep.";
+    VersionTaken "LS1002" Busy "the name is taken",
+        "Choose another version or another name.",
+        "What is kept under a name does not change: a version of a migration always says the same, and a token has one owner.";
+    TokenUnknown "LS1003" Permission "the token is not known",
+        "Sign in with a token that is known; an administrator makes one with `longshore token make` or on the page of tokens.",
+        "Every request to the server names a token, in the header `Authorization: Bearer TOKEN` or by the cookie of the dashboard. The one that was sent was never made, or was revoked.";
+    RoleTooLow "LS1004" Permission "the token does not allow this",
+        "Ask an administrator for a token with the role that the message names.",
+        "Viewers look, operators keep migrations and run them, administrators make tokens.";
+    TooManyTries "LS1005" Busy "too many wrong tokens were tried",
+        "Wait a minute.",
+        "After a few wrong tokens from one address, more are not looked at for a while.";
+    RunBusy "LS1006" Busy "it is at work already",
+        "Wait until it has ended, or stop it.",
+        "One server has a state folder at a time, and a run that has not ended is not begun again.";
+    RunOver "LS1007" Precondition "the run has ended",
+        "Ask for it again, if it is to go on.",
+        "What has ended cannot be stopped.";
+    RunLost "LS1008" Precondition "the run cannot be begun again",
+        "Ask for it again with its addresses; it goes on with what is in the target.",
+        "Passwords are never kept. A run that was given them in its addresses is lost when the server ends. References such as ${secret:NAME} are kept, and found again.";
+    RequestInvalid "LS1009" Usage "a request is not understood",
+        "The description of the API is at /api/v1/openapi.json.",
+        "The path, the parameters or the body of a request are not what the API takes.";
+    CrossSite "LS1010" Permission "the request comes from another page",
+        "Send the header `X-Longshore: 1` with requests that change something and carry the cookie.",
+        "A page of another site could make a browser send requests in your name. Requests that carry the cookie of the dashboard must therefore carry a header that such a page cannot set.";
     Internal "LS0901" Internal "a defect in longshore",
         "Please report it with the message.",
         "Something happened that the program holds to be impossible. Nothing was committed past the last finished chunk.";

@@ -119,3 +119,15 @@ pub fn event_line(at: f64, event: &Event, secrets: &Secrets) -> std::io::Result<
     }
     Ok(format!("{value}\n"))
 }
+
+/// The event of such a line, with its time; `None` for what is no event of the engine.
+pub fn parse_event_line(line: &str) -> Option<(f64, Event)> {
+    #[derive(serde::Deserialize)]
+    struct Told {
+        at: f64,
+        #[serde(flatten)]
+        event: Event,
+    }
+    let told: Told = serde_json::from_str(line).ok()?;
+    Some((told.at, told.event))
+}

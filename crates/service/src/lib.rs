@@ -4,6 +4,7 @@
 //! time and the listener for events come from the caller.
 
 mod apart;
+pub mod control;
 mod deploy;
 mod folder;
 mod image;
@@ -23,10 +24,13 @@ use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
 use longshore_model::{Code, Endpoint, Error, Result};
 
+pub(crate) use image::refuse_open_secrets;
+pub(crate) use run::open_spec;
+
 pub use deploy::{
     DeployOptions, DeployOrder, Deployed, Platform, Record, Records, Standing, Wanted,
 };
-pub use folder::event_line;
+pub use folder::{event_line, parse_event_line};
 pub use image::{
     BuildOrder, Difference, EngineDifference, Evidence, ImageLine, Images, Inspection, LayerLine,
     MirrorFate, MirrorLine, MirrorOrder, Origin, PackageDifference, Place, Referrer, Removal,

@@ -74,19 +74,30 @@ impl Service {
     /// Runs a migration, or goes on with an interrupted run of it. The outer error is for what
     /// went wrong before the run began.
     pub async fn run(self: &Arc<Self>, order: RunOrder, store: &Store) -> Result<Ended> {
-        let links = self.links(&order.spec)?;
+        // Made after the addresses are known to be understood.
+        self.links(&order.spec)?;
         let folder = store.create(order.machine.now)?;
+        let path = folder.path.clone();
+        let ended = self.run_in(order, store, folder).await;
+        if ended.is_err() {
+            // Nothing ran, so there is no run to keep; what cannot be removed does no harm.
+            let _ = std::fs::remove_dir_all(&path);
+        }
+        ended
+    }
+
+    /// Runs a migration in a folder that is there.
+    pub(crate) async fn run_in(
+        self: &Arc<Self>,
+        order: RunOrder,
+        store: &Store,
+        folder: RunFolder,
+    ) -> Result<Ended> {
+        let links = self.links(&order.spec)?;
         let log = EventLog::create(&folder)?;
         let events = self.logged(&order.events, &log);
         write_whole(&folder.path.join("spec.yaml"), open_spec(&order.spec).to_yaml()?.as_bytes())?;
-        let plan = match self.plan_of(&order, &links, &events).await {
-            Ok(plan) => plan,
-            Err(error) => {
-                // Nothing ran, so there is no run to keep; what cannot be removed does no harm.
-                let _ = std::fs::remove_dir_all(&folder.path);
-                return Err(error);
-            }
-        };
+        let plan = self.plan_of(&order, &links, &events).await?;
         write_whole(&folder.path.join("plan.json"), plan.to_json()?.as_bytes())?;
         let end = run(RunRequest {
             plan,
@@ -106,8 +117,20 @@ impl Service {
 
     /// Verifies a target.
     pub async fn verify(self: &Arc<Self>, order: VerifyOrder, store: &Store) -> Result<Ended> {
-        let links = self.links(&order.spec)?;
+        // Made after the addresses are known to be understood.
+        self.links(&order.spec)?;
         let folder = store.create(order.machine.now)?;
+        self.verify_in(order, store, folder).await
+    }
+
+    /// Verifies a target, in a folder that is there.
+    pub(crate) async fn verify_in(
+        self: &Arc<Self>,
+        order: VerifyOrder,
+        store: &Store,
+        folder: RunFolder,
+    ) -> Result<Ended> {
+        let links = self.links(&order.spec)?;
         let log = EventLog::create(&folder)?;
         let events = self.logged(&order.events, &log);
         write_whole(&folder.path.join("spec.yaml"), open_spec(&order.spec).to_yaml()?.as_bytes())?;
@@ -182,7 +205,7 @@ pub(crate) fn check_plan(plan: &Plan, spec: &Spec) -> Result<()> {
 }
 
 /// The migration as it may be kept: references to secrets stay, passwords written openly go.
-fn open_spec(spec: &Spec) -> Spec {
+pub(crate) fn open_spec(spec: &Spec) -> Spec {
     let mut spec = spec.clone();
     for one in &mut spec.moves {
         one.from = without_password(&one.from);

@@ -101,6 +101,11 @@ impl Store {
         })
     }
 
+    /// The folder of a run, which need not be there.
+    pub(crate) fn folder(&self, run: &str) -> RunFolder {
+        RunFolder { id: run.to_string(), path: self.runs.join(run) }
+    }
+
     /// The one run whose id starts with `prefix`.
     pub fn find(&self, prefix: &str) -> Result<RunFolder> {
         let mut found: Vec<_> =

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use longshore_engine::{Event, Events};
 use longshore_image::registry::{Listener, TransferEvent};
-use longshore_service::{Service, event_line};
+use longshore_service::{Service, event_line, parse_event_line};
 
 use crate::output::Output;
 use bars::Bars;
@@ -61,15 +61,9 @@ impl Progress {
         if let Mode::Json(output, _) = &*self.0 {
             return output.print(&format!("{line}\n"));
         }
-        #[derive(serde::Deserialize)]
-        struct Told {
-            at: f64,
-            #[serde(flatten)]
-            event: Event,
-        }
         // Results and errors have their own lines, which are no events of the engine.
-        if let Ok(told) = serde_json::from_str::<Told>(line) {
-            self.0.listen(told.at, &told.event);
+        if let Some((at, event)) = parse_event_line(line) {
+            self.0.listen(at, &event);
         }
     }
 

@@ -22,6 +22,7 @@ use longshore_model::{Code, Error, Result};
 
 use crate::Service;
 
+pub(crate) use open::check_addresses as refuse_open_secrets;
 pub use diff::{Difference, EngineDifference, PackageDifference};
 pub use evidence::Evidence;
 pub use mirror::{MirrorFate, MirrorLine, MirrorOrder, Origin, mirror};

@@ -6,7 +6,7 @@ use longshore_model::{Code, Endpoint, Error, Result};
 use crate::secret::{Secrets, without_references};
 
 /// Refuses passwords and keys in addresses that are not references.
-pub(super) fn check_addresses(spec: &Spec) -> Result<()> {
+pub(crate) fn check_addresses(spec: &Spec) -> Result<()> {
     for one in &spec.moves {
         for (side, text) in [("from", &one.from), ("to", &one.to)] {
             let rest = without_references(text);
@@ -38,7 +38,7 @@ pub(super) fn check_text(file: &str, text: &str, secrets: &Secrets) -> Result<()
 }
 
 fn refused(why: &str) -> Error {
-    Error::new(Code::SecretOpen, format!("the image is not built: {why}"))
+    Error::new(Code::SecretOpen, why)
 }
 
 /// What a secret in a line is, when its form tells.

@@ -46,8 +46,9 @@ const QUARANTINES: &[(&str, &[&str])] = &[
     ("clap", &[CLI]),
     ("clap_complete", &[CLI]),
     ("indicatif", &[CLI]),
-    // Demo and tests make and compare databases without longshore's own eyes.
-    ("rusqlite", &["longshore-sqlite", CLI, TESTKIT, BENCH]),
+    // The control plane keeps its books in one. Demo and tests make and compare databases without longshore's own
+    // eyes.
+    ("rusqlite", &["longshore-sqlite", SERVICE, CLI, TESTKIT, BENCH]),
     ("sqlparser", &[DIALECT, "longshore-objects"]),
     ("parquet", &["longshore-objects", BENCH]),
     ("proptest", &[TESTKIT]),

@@ -1,0 +1,394 @@
+//! The control plane: migrations that are kept, runs that are asked for, watched, stopped and taken up again.
+//!
+//! It must never know HTTP: who asks is a name and a role here, and a page is somebody else's matter.
+
+mod book;
+mod clock;
+mod live;
+mod order;
+mod users;
+mod work;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use longshore_model::spec::Spec;
+use longshore_model::{Code, Error, Result};
+use tokio::sync::{Semaphore, broadcast};
+
+use crate::store::rfc3339;
+use crate::{Machine, Platform, RunFolder, Service, Store};
+use book::{Book, Kept};
+
+pub use book::{
+    AuditEntry, Ending, Migration, MigrationVersion, NewSchedule, Route, Run, RunFilter, RunState,
+    Schedule, Task, Token,
+};
+pub use live::{Live, Lane, Mark, Message, Progress, TableProgress};
+pub use order::{Asked, Where};
+pub use users::{Role, User};
+
+/// Changes of runs that a slow listener may be behind.
+const BEHIND: usize = 256;
+
+/// Migrations with passwords that are remembered.
+const UNKEPT: usize = 200;
+
+/// What the control plane is given by whoever starts it.
+pub struct Setting {
+    /// The use cases.
+    pub service: Arc<Service>,
+    /// The state folder.
+    pub state: PathBuf,
+    /// This machine, now.
+    pub machine: Box<dyn Fn() -> Machine + Send + Sync>,
+    /// Runs at work at a time; others wait.
+    pub runs: usize,
+    /// Where images are deployed, by the words of orders.
+    pub platforms: Box<dyn Fn(Where) -> Result<Platform> + Send + Sync>,
+    /// The folder for the files of secrets.
+    pub private: PathBuf,
+    /// The program that starts engines on this machine itself.
+    pub launcher: PathBuf,
+    /// Takes what went wrong here, in words for whoever runs the server.
+    pub note: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+/// The control plane of one state folder.
+pub struct Control {
+    setting: Setting,
+    store: Store,
+    book: Book,
+    slots: Arc<Semaphore>,
+    live: Mutex<HashMap<String, Arc<Live>>>,
+    /// Migrations as they were given, where they hold what must not be kept.
+    unkept: Mutex<BTreeMap<String, Spec>>,
+    changes: broadcast::Sender<Run>,
+    began: Instant,
+    started: String,
+    /// Whether it is being left: what runs is taken up again later.
+    leaving: std::sync::atomic::AtomicBool,
+    _lock: std::fs::File,
+}
+
+impl Control {
+    /// Opens the control plane of a state folder. One process at a time has it.
+    pub fn open(setting: Setting) -> Result<Arc<Self>> {
+        std::fs::create_dir_all(&setting.state)
+            .map_err(|error| Error::io("make the state folder", setting.state.display(), error))?;
+        let lock = lock(&setting.state)?;
+        let book = Book::open(&setting.state.join(book::FILE))?;
+        let now = rfc3339((setting.machine)().now);
+        Ok(Arc::new(Self {
+            store: Store::new(&setting.state),
+            book,
+            slots: Arc::new(Semaphore::new(setting.runs.max(1))),
+            live: Mutex::default(),
+            unkept: Mutex::default(),
+            changes: broadcast::channel(BEHIND).0,
+            began: Instant::now(),
+            started: now,
+            leaving: false.into(),
+            _lock: lock,
+            setting,
+        }))
+    }
+
+    /// Takes up what an earlier process left, and looks after schedules from now on.
+    pub fn begin(self: &Arc<Self>) -> Result<()> {
+        for run in self.book.unended()? {
+            self.take_up(run)?;
+        }
+        tokio::spawn(clock::keep(self.clone()));
+        Ok(())
+    }
+
+    /// Asks what runs here to stop at a safe point, and waits for it. It is taken up when the control plane is
+    /// opened again; what runs on other platforms goes on.
+    pub async fn leave(&self, grace: Duration) {
+        self.leaving.store(true, std::sync::atomic::Ordering::SeqCst);
+        let end = Instant::now() + grace;
+        loop {
+            let at_work: Vec<_> = self.lives().values().cloned().collect();
+            if at_work.is_empty() || Instant::now() > end {
+                return;
+            }
+            at_work.iter().for_each(|live| live.cancel().request());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.leaving.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// When it was opened, RFC 3339.
+    pub fn started(&self) -> &str {
+        &self.started
+    }
+
+    /// Seconds since it was opened.
+    pub fn up(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Keeps a version of a migration. The same version with other words is refused.
+    pub fn keep_migration(&self, text: &str, by: &User) -> Result<MigrationVersion> {
+        by.demand(Role::Operator)?;
+        let spec = Spec::parse(text, "migration")?;
+        check_name(&spec.name)?;
+        let digest = longshore_engine::spec_digest(&spec)?;
+        // What is kept holds no password: it is refused here, where it can still be written otherwise.
+        crate::refuse_open_secrets(&spec)?;
+        let kept = self.book.keep_migration(&spec, text, &digest, &self.now(), &by.name)?;
+        self.audit(by, "migration.keep", &format!("{} {}", spec.name, spec.version), "done")?;
+        Ok(kept)
+    }
+
+    /// The migrations that are kept.
+    pub fn migrations(&self) -> Result<Vec<Migration>> {
+        self.book.migrations()
+    }
+
+    /// The versions of a migration, the newest first.
+    pub fn versions(&self, name: &str) -> Result<Vec<MigrationVersion>> {
+        let versions = self.book.versions(name)?;
+        match versions.is_empty() {
+            true => Err(missing("there is no such migration").with("migration", name)),
+            false => Ok(versions),
+        }
+    }
+
+    /// Forgets a migration. Its runs stay.
+    pub fn forget_migration(&self, name: &str, by: &User) -> Result<()> {
+        by.demand(Role::Operator)?;
+        self.versions(name)?;
+        self.book.forget_migration(name)?;
+        self.audit(by, "migration.forget", name, "done")
+    }
+
+    /// Runs, the newest first.
+    pub fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>> {
+        self.book.runs(filter)
+    }
+
+    /// A run.
+    pub fn run(&self, id: &str) -> Result<Run> {
+        let run = self.book.run(id)?;
+        run.ok_or_else(|| missing("there is no such run").with("run", id))
+    }
+
+    /// How many runs are in which state; those that ended, by how.
+    pub fn counts(&self) -> Result<Vec<(String, u64)>> {
+        self.book.counts()
+    }
+
+    /// What a run that is at work has reached.
+    pub fn live(&self, id: &str) -> Option<Arc<Live>> {
+        self.lives().get(id).cloned()
+    }
+
+    /// What a run has reached, also when it is over.
+    pub fn progress(&self, run: &Run) -> Result<Option<Progress>> {
+        match self.live(&run.id) {
+            Some(live) => Ok(Some(live.progress(&mut Mark::default()))),
+            None => self.folder(run).map_or(Ok(None), |folder| live::read(&folder)),
+        }
+    }
+
+    /// The runs that are at work, with what they have reached.
+    pub fn at_work(&self) -> Vec<(String, Arc<Live>)> {
+        self.lives().iter().map(|(id, live)| (id.clone(), live.clone())).collect()
+    }
+
+    /// Tells of every change of a run from now on.
+    pub fn changes(&self) -> broadcast::Receiver<Run> {
+        self.changes.subscribe()
+    }
+
+    /// The folder of a run's last attempt, when it has one.
+    pub fn folder(&self, run: &Run) -> Option<RunFolder> {
+        let folder = self.store.folder(run.folder.as_deref()?);
+        folder.path.is_dir().then_some(folder)
+    }
+
+    /// Asks for a run.
+    pub fn ask(self: &Arc<Self>, asked: Asked, by: &User) -> Result<Run> {
+        by.demand(Role::Operator)?;
+        let kept = self.order(&asked)?;
+        let run = self.enter(kept, by)?;
+        self.audit(by, "run.ask", &run.id, run.task.as_str())?;
+        Ok(run)
+    }
+
+    /// Runs addresses as they are given, which may hold passwords. They are not kept, so that such a run is not
+    /// taken up after the process has ended.
+    pub fn ask_once(self: &Arc<Self>, spec: Spec, by: &User) -> Result<Run> {
+        by.demand(Role::Operator)?;
+        let kept = Kept::of(&crate::open_spec(&spec), Task::Run)?;
+        let kept = Kept { is_whole: crate::open_spec(&spec) == spec, ..kept };
+        let folder = self.store.create((self.setting.machine)().now)?;
+        self.remember(&folder.id, spec);
+        let run = self.enter_as(kept, &folder, by)?;
+        self.audit(by, "run.ask", &run.id, "migrate")?;
+        Ok(run)
+    }
+
+    /// Asks for the same again: another run that goes on with what is in the target.
+    pub fn retry(self: &Arc<Self>, id: &str, task: Option<Task>, by: &User) -> Result<Run> {
+        by.demand(Role::Operator)?;
+        let before = self.run(id)?;
+        if before.state != RunState::Ended && task.is_none() {
+            return Err(Error::new(Code::RunBusy, "the run has not ended").with("run", id));
+        }
+        let mut kept = self.book.kept(id)?.ok_or_else(|| missing("there is no such run"))?;
+        kept.task = task.unwrap_or(before.task);
+        kept.deployment = None;
+        if kept.image.is_some() && kept.task != Task::Run {
+            return Err(Error::new(Code::Unsupported, "an image is only run from here")
+                .hint("Verify it with `longshore verify IMAGE`."));
+        }
+        let spec = self.unkept().get(id).cloned();
+        if !kept.is_whole && spec.is_none() {
+            return Err(not_kept(id));
+        }
+        let folder = self.store.create((self.setting.machine)().now)?;
+        if let Some(spec) = spec {
+            self.remember(&folder.id, spec);
+        }
+        let run = self.enter_as(kept, &folder, by)?;
+        self.audit(by, "run.retry", &run.id, id)?;
+        Ok(run)
+    }
+
+    /// Asks a run to stop at a safe point.
+    pub async fn stop(self: &Arc<Self>, id: &str, by: &User) -> Result<Run> {
+        by.demand(Role::Operator)?;
+        let run = self.run(id)?;
+        if run.state == RunState::Ended {
+            return Err(Error::new(Code::RunOver, "the run has ended").with("run", id));
+        }
+        self.audit(by, "run.stop", id, "asked")?;
+        self.change(id, |run| run.state = RunState::Stopping)?;
+        work::stop(self, &run).await?;
+        self.run(id)
+    }
+
+    /// Remembers a migration that is not kept: the last ones only, for as long as this process lives.
+    fn remember(&self, run: &str, spec: Spec) {
+        let mut unkept = self.unkept();
+        unkept.insert(run.to_string(), spec);
+        if unkept.len() > UNKEPT {
+            unkept.pop_first();
+        }
+    }
+
+    fn enter(self: &Arc<Self>, kept: Kept, by: &User) -> Result<Run> {
+        let folder = self.store.create((self.setting.machine)().now)?;
+        self.enter_as(kept, &folder, by)
+    }
+
+    fn enter_as(self: &Arc<Self>, kept: Kept, folder: &RunFolder, by: &User) -> Result<Run> {
+        let run = kept.run(folder, &self.now(), &by.name);
+        self.book.enter(&run, &kept)?;
+        self.tell(&run);
+        self.live_of(&run.id);
+        tokio::spawn(work::perform(self.clone(), run.id.clone()));
+        Ok(run)
+    }
+
+    fn take_up(self: &Arc<Self>, run: Run) -> Result<()> {
+        let kept = self.book.kept(&run.id)?;
+        let is_lost = kept.is_none_or(|kept| !kept.is_whole);
+        if is_lost {
+            let error = not_kept(&run.id);
+            return self.ended(&run.id, Ending::Failed, &error.chain());
+        }
+        if run.state == RunState::Stopping && run.on == Where::Here {
+            let text = ["stopped on request, while the server was not there".to_string()];
+            return self.ended(&run.id, Ending::Cancelled, &text);
+        }
+        self.live_of(&run.id);
+        tokio::spawn(work::perform(self.clone(), run.id));
+        Ok(())
+    }
+
+    /// Changes what is kept of a run, and tells everybody.
+    fn change(&self, id: &str, change: impl FnOnce(&mut Run)) -> Result<Run> {
+        let run = self.book.change(id, change)?;
+        let run = run.ok_or_else(|| missing("there is no such run").with("run", id))?;
+        self.tell(&run);
+        Ok(run)
+    }
+
+    fn ended(&self, id: &str, ending: Ending, error: &[String]) -> Result<()> {
+        let now = self.now();
+        self.change(id, |run| {
+            run.state = RunState::Ended;
+            run.outcome = Some(ending);
+            run.ended = Some(now);
+            run.error = error.to_vec();
+        })?;
+        Ok(())
+    }
+
+    fn tell(&self, run: &Run) {
+        // Nobody may be listening.
+        let _ = self.changes.send(run.clone());
+    }
+
+    fn live_of(&self, id: &str) -> Arc<Live> {
+        self.lives().entry(id.to_string()).or_default().clone()
+    }
+
+    fn lives(&self) -> MutexGuard<'_, HashMap<String, Arc<Live>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unkept(&self) -> MutexGuard<'_, BTreeMap<String, Spec>> {
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> String {
+        rfc3339((self.setting.machine)().now)
+    }
+
+    fn note(&self, error: &Error) {
+        (self.setting.note)(&error.chain().join(": "));
+    }
+}
+
+fn missing(what: &str) -> Error {
+    Error::new(Code::NotKept, what)
+}
+
+fn not_kept(id: &str) -> Error {
+    Error::new(Code::RunLost, "the addresses of the run held passwords, which are not kept")
+        .with("run", id)
+        .hint("Ask for it again; it goes on with what is in the target.")
+}
+
+/// Names stand in addresses of the API and in file names.
+fn check_name(name: &str) -> Result<()> {
+    let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    if !name.is_empty() && name.len() <= 100 && name.chars().all(plain) && !name.starts_with('.') {
+        return Ok(());
+    }
+    Err(Error::new(Code::SpecInvalid, "the migration has a name that cannot be kept")
+        .hint("Names are of letters, digits, -, _ and ., and at most 100 bytes long."))
+}
+
+/// The lock of a state folder: the operating system releases it when its holder ends, however it ends.
+fn lock(state: &std::path::Path) -> Result<std::fs::File> {
+    let path = state.join("serve.lock");
+    let file = std::fs::File::create(&path)
+        .map_err(|error| Error::io("make the lock of the server", path.display(), error))?;
+    file.try_lock().map_err(|_| {
+        Error::new(Code::RunBusy, "another server has this state folder")
+            .with("folder", state.display().to_string())
+            .hint("Stop it, or name another folder with --state DIR.")
+    })?;
+    Ok(file)
+}
