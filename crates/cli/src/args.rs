@@ -4,6 +4,7 @@ mod deploy;
 mod images;
 mod migrations;
 mod registry;
+mod serve;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub(crate) use registry::{
     FetchArgs, GcArgs, PatienceArgs, PromoteArgs, PullArgs, PushArgs, RegistryArgs, RegistryVerb,
     ServeArgs, TagsArgs,
 };
+pub(crate) use serve::{ControlArgs, RoleChoice, TokenArgs};
 pub(crate) use upkeep::{CheckArgs, DuArgs, HoldArgs, MirrorArgs, RetentionArgs};
 
 /// Moves data between systems and proves that it arrived.
@@ -187,6 +189,16 @@ pub(crate) enum Verb {
     /// The registry in the box.
     #[command(subcommand)]
     Registry(RegistryVerb),
+    /// Serves the API, the dashboard, the numbers and the registry, and runs migrations.
+    #[command(
+        after_help = "Examples:\n  longshore serve\n  longshore serve migration.yaml --start\n  longshore serve --listen 0.0.0.0:4680 --certificate server.pem --key server.key\n\nThe first start prints the token of an administrator, unless the variable LONGSHORE_TOKEN or the file that\nLONGSHORE_TOKEN_FILE names holds one. SIGTERM lets runs stop at a safe point; whatever ends it, the next start\ntakes up the runs that had not ended."
+    )]
+    Serve(ControlArgs),
+    /// Makes or revokes a token for the server of a state folder, also while it serves.
+    #[command(
+        after_help = "Examples:\n  longshore token alice --role operator\n  longshore token alice --revoke"
+    )]
+    Token(TokenArgs),
     /// Shows the report of a run.
     #[command(
         after_help = "Examples:\n  longshore report\n  longshore report --list\n  longshore report 20260102-1030 --html report.html"

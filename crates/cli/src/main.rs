@@ -111,7 +111,7 @@ async fn perform(cli: &Cli, output: &Output) -> Result<u8> {
         Verb::Undeploy(args) => commands::undeploy(args, &context).await,
         Verb::Confined(verb) => commands::confined(verb).map(|()| DONE),
         Verb::Registry(verb) => match verb {
-            RegistryVerb::Serve(args) => commands::serve(args, &context).await,
+            RegistryVerb::Serve(args) => commands::serve_registry(args, &context).await,
             RegistryVerb::Gc(args) => commands::gc(args, &context),
             RegistryVerb::Retention(args) => commands::retention(args, &context),
             RegistryVerb::Hold(args) => commands::hold(args, &context),
@@ -119,6 +119,8 @@ async fn perform(cli: &Cli, output: &Output) -> Result<u8> {
             RegistryVerb::Check(args) => commands::check(args, &context).await,
             RegistryVerb::Mirror(args) => commands::mirror(args, &context).await,
         },
+        Verb::Serve(args) => commands::serve(args, &context).await,
+        Verb::Token(args) => commands::token(args, &context),
         Verb::Report(args) => commands::report(args, &context),
         Verb::Demo(args) => demo::demo(args, &context).await,
         Verb::Explain { code } => commands::explain(code.as_deref(), &context),

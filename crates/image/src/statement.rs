@@ -138,6 +138,13 @@ pub fn read_all(layout: &Layout, image: &Descriptor) -> Result<Vec<Said>> {
     Ok(found)
 }
 
+/// The statement in a bundle, whoever signed it; `None` for what holds none.
+pub fn opened(bundle: &[u8]) -> Option<Statement> {
+    let envelope = from_json::<Bundle>("bundle", bundle).ok()?.dsse_envelope;
+    let payload = STANDARD.decode(envelope.payload).ok()?;
+    (envelope.payload_type == IN_TOTO).then(|| serde_json::from_slice(&payload).ok())?
+}
+
 fn read(artifact: Descriptor, bundle: &[u8]) -> Option<Said> {
     let envelope = from_json::<Bundle>("bundle", bundle).ok()?.dsse_envelope;
     if envelope.payload_type != IN_TOTO {

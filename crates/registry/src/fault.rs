@@ -78,7 +78,7 @@ impl Fault {
     }
 
     /// The error of a verb that works in the folder of a registry.
-    pub(crate) fn into_error(self, doing: &str, root: &Path) -> Error {
+    pub fn into_error(self, doing: &str, root: &Path) -> Error {
         let error = |code, why: String| {
             Error::new(code, doing).with("path", root.display().to_string()).because(why)
         };

@@ -136,7 +136,7 @@ pub(crate) fn confined(verb: &ConfinedVerb) -> Result<()> {
 }
 
 /// This program, also when its file was replaced meanwhile.
-fn launcher() -> Result<PathBuf> {
+pub(super) fn launcher() -> Result<PathBuf> {
     std::env::current_exe().map_err(|error| Error::io("find this program", "/proc/self/exe", error))
 }
 
@@ -304,7 +304,7 @@ async fn ended(record: &Record, run: Option<&str>, context: &Context) -> Result<
     }
 }
 
-fn platform(on: On, socket: Option<PathBuf>, context: &Context) -> Result<Platform> {
+pub(super) fn platform(on: On, socket: Option<PathBuf>, context: &Context) -> Result<Platform> {
     Ok(match on {
         On::Docker => {
             let usual = vec![PathBuf::from("/var/run/docker.sock")];
@@ -354,7 +354,7 @@ fn told_socket(variable: &str) -> Result<Option<PathBuf>> {
 }
 
 /// Where files of secrets are kept: in memory where the machine has a folder for that.
-fn private_folder(context: &Context) -> PathBuf {
+pub(super) fn private_folder(context: &Context) -> PathBuf {
     let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| !path.is_empty());
     let of_root = || rustix::process::geteuid().is_root().then(|| PathBuf::from("/run"));
     match own.map(PathBuf::from).or_else(of_root).filter(|folder| folder.is_dir()) {

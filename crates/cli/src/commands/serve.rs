@@ -1,150 +1,178 @@
-//! The registry in the box.
+//! The control plane: `serve`, and the tokens for it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
+use longshore_model::plan::Plan;
 use longshore_model::{Code, Error, Result};
-use longshore_registry::{
-    Access, Fate, House, Identity, Limits, Order, Serving, Store, collect, serve_metrics,
+use longshore_registry::{House, Identity, Store};
+use longshore_server::{Server, serve as serve_http};
+use longshore_service::control::{
+    Asked, Control, Role, Setting, User, Where, make_token_in, revoke_token_in,
 };
-use longshore_service::number::{counted, size};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use longshore_service::{Platform, load, load_plan, rfc3339};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::args::{GcArgs, PatienceArgs, ServeArgs};
-use crate::context::Context;
+use super::deploy::{launcher, platform, private_folder};
+use super::registry_serve::{bind, limits};
+use crate::args::{ControlArgs, On, RoleChoice, TokenArgs};
+use crate::context::{Context, machine, secret};
 use crate::failure::DONE;
 use crate::interrupt;
 
-/// Files that a connection has at most, with those that its request opens; and those of the process itself.
-const FILES: usize = 4;
-const OWN_FILES: usize = 100;
+/// The secret that is the administrator's token, where one is given.
+const TOKEN: &str = "LONGSHORE_TOKEN";
 
-pub(crate) async fn serve(args: &ServeArgs, context: &Context) -> Result<u8> {
+pub(crate) async fn serve(args: &ControlArgs, context: &Context) -> Result<u8> {
     refuse_carelessness(args)?;
-    let access = match &args.access {
-        Some(file) => Access::read(file)?,
-        None => Access::open(),
-    };
     let identity = match (&args.certificate, &args.key) {
         (Some(certificate), Some(key)) => Some(Identity::read(certificate, key)?),
         _ => None,
     };
-    let root = args.root.clone().unwrap_or_else(|| context.state.join("registry"));
-    let store = Store::open(&root)?;
+    let sealed =
+        args.migrations.iter().filter_map(|path| plan_beside(path)).collect::<Result<_>>()?;
+    let control = Control::open(setting(args, sealed, context)?)?;
+    let registry = match args.no_registry {
+        true => None,
+        false => {
+            let usual = || context.state.join("registry");
+            Some(Store::open(&args.registry.clone().unwrap_or_else(usual))?)
+        }
+    };
     let (listener, address) = bind(args.listen).await?;
-    let metrics = match args.metrics_listen {
-        Some(address) => Some(bind(address).await?),
-        None => None,
-    };
-    let scheme = if identity.is_some() { "https" } else { "http" };
-    if context.json {
-        let metrics = metrics.as_ref().map(|(_, address)| address.to_string());
-        let line = json!({
-            "event": "serving", "address": address.to_string(), "scheme": scheme,
-            "root": root.display().to_string(), "metrics": metrics,
-        });
-        context.print(&format!("{line}\n"));
-    } else {
-        context.print(&format!("{scheme}://{address} serves {}\n", root.display()));
-        if let Some((_, address)) = &metrics {
-            context.print(&format!("http://{address}/metrics has its numbers\n"));
-        }
-    }
+    let first = tokens(&control)?;
+    tell(address, identity.is_some(), first.as_deref(), context);
+    begin(&control, args)?;
+
     let output = context.output.clone();
-    let serving = Serving {
-        store: Arc::new(store),
-        access: Arc::new(access),
-        house: House {
-            limits: limits(&args.patience),
-            ..House::new(move |why| output.note(&format!("{why}\n")))
-        },
+    let house = House {
+        limits: limits(&args.patience),
+        ..House::new(move |why| output.note(&format!("{why}\n")))
     };
-    let stop = async {
-        // Without signals it serves until it is killed.
-        if interrupt::asked().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    if let Some((listener, _)) = metrics {
-        tokio::spawn(serve_metrics(listener, serving.clone()));
-    }
-    longshore_registry::serve(listener, identity, serving, stop).await;
+    let stop = stop(control.clone(), args.grace, context);
+    let server = Server { control, registry, identity, house };
+    run(listener, server, stop).await;
     Ok(DONE)
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
-    let failed = |error| Error::io("listen", address, error);
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+async fn run(listener: TcpListener, server: Server, stop: impl Future<Output = ()>) {
+    serve_http(listener, server, stop).await;
 }
 
-/// What is asked for, as far as this process may have so many files.
-fn limits(args: &PatienceArgs) -> Limits {
-    let most = open_files().saturating_sub(OWN_FILES) / FILES;
-    let connections = (args.max_connections as usize).min(most);
-    Limits { head: args.head_timeout, stall: args.stall_timeout, connections }
-}
-
-/// How many files this process may have, after it asked for as many as it gets.
-fn open_files() -> usize {
-    let mut limit = getrlimit(Resource::Nofile);
-    let given = Rlimit { current: limit.maximum, ..limit };
-    if setrlimit(Resource::Nofile, given).is_ok() {
-        limit = given;
+/// Ends when somebody asks to stop, and what runs has come to a safe point.
+async fn stop(control: Arc<Control>, grace: std::time::Duration, context: &Context) {
+    // Without signals it serves until it is killed.
+    if interrupt::asked().await.is_err() {
+        std::future::pending::<()>().await;
     }
-    limit.current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX)
+    context
+        .output
+        .note("Stopping: runs end at their next safe point, and are taken up at the next start.\n");
+    control.leave(grace).await;
 }
 
-pub(crate) fn gc(args: &GcArgs, context: &Context) -> Result<u8> {
-    let root = args.root.clone().unwrap_or_else(|| context.state.join("registry"));
-    let order = Order { grace: args.grace, untagged: args.untagged, only_told: args.dry_run };
-    let collected = collect(&Store::open_there(&root)?, order)?;
-    if context.json {
-        let text = serde_json::to_string_pretty(&collected).map_err(|error| {
-            Error::new(Code::Internal, "what was collected cannot be shown").because(error)
-        })?;
-        context.print(&format!("{text}\n"));
-        return Ok(DONE);
-    }
-    let mut text = String::new();
-    for (path, item) in &collected.items {
-        let fate = match (item.fate, args.dry_run) {
-            (Fate::Swept, false) => "freed",
-            (Fate::Swept, true) => "would be freed",
-            (Fate::Waits, _) => "waits",
-            (Fate::Spared, _) => "was asked for meanwhile",
-            (Fate::Held, _) => "stays",
+fn setting(args: &ControlArgs, sealed: Vec<Plan>, context: &Context) -> Result<Setting> {
+    let (output, whole) = (context.output.clone(), context.again());
+    let platforms = move |on: Where| -> Result<Platform> {
+        let on = match on {
+            Where::Docker => On::Docker,
+            Where::Podman => On::Podman,
+            Where::Local | Where::Here => On::Local,
         };
-        text.push_str(&format!("{path}  {}, {}: {fate}\n", size(item.bytes), item.why));
-    }
-    let freed = if args.dry_run { "would be freed" } else { "freed" };
-    let needed = counted(collected.needed as u64, "blob");
-    context.print(&format!("{text}{} {freed}; needed: {needed}\n", size(collected.freed)));
-    Ok(DONE)
+        platform(on, None, &whole)
+    };
+    Ok(Setting {
+        service: context.service.clone(),
+        state: context.state.clone(),
+        machine: Box::new(machine),
+        runs: usize::from(args.runs),
+        sealed,
+        platforms: Box::new(platforms),
+        private: private_folder(context),
+        launcher: launcher()?,
+        note: Box::new(move |text| output.note(&format!("{text}\n"))),
+    })
 }
 
-/// Other machines are served only with TLS and rules of access, or when it is said that they are not wanted.
-fn refuse_carelessness(args: &ServeArgs) -> Result<()> {
-    if args.listen.ip().is_loopback() {
-        return Ok(());
+/// The plan that is sealed beside a migration.
+fn plan_beside(path: &Path) -> Option<Result<Plan>> {
+    let plan = path.join("plan.json");
+    plan.is_file().then(|| load_plan(&plan))
+}
+
+/// Takes the administrator's token that is given, or makes one where there is none at all.
+fn tokens(control: &Control) -> Result<Option<String>> {
+    match secret(TOKEN)? {
+        Some(token) => control.take_token("admin", Role::Admin, &token).map(|()| None),
+        None => control.first_token(),
     }
-    let refused = |why: &str, hint: &str| {
-        Err(Error::new(Code::Usage, why).with("listen", args.listen.to_string()).hint(hint))
-    };
-    if args.access.is_none() && !args.open {
-        return refused(
-            "other machines would be let in without being asked who they are",
-            "Say who may do what with --access FILE, or that everybody may do everything with --open.",
-        );
+}
+
+fn tell(address: SocketAddr, is_secure: bool, first: Option<&str>, context: &Context) {
+    let scheme = if is_secure { "https" } else { "http" };
+    let url = format!("{scheme}://{address}");
+    if context.json {
+        let line = json!({ "event": "serving", "address": url, "token": first });
+        return context.print(&format!("{line}\n"));
     }
-    if args.certificate.is_none() && !args.plain_http {
-        return refused(
-            "passwords and images would cross the network in the clear",
-            "Name a certificate and its key with --certificate and --key, or say --plain-http where a proxy has them.",
-        );
+    context.print(&format!("{url} serves {}\n", context.state.display()));
+    if let Some(token) = first {
+        context.print(&format!("Sign in with this token, which is shown this once:\n{token}\n"));
+    }
+}
+
+/// Keeps the migrations that are named, takes up what was interrupted, and runs what is to be run.
+fn begin(control: &Arc<Control>, args: &ControlArgs) -> Result<()> {
+    let by = User { name: "command line".to_string(), role: Role::Admin };
+    let mut named = Vec::new();
+    for path in &args.migrations {
+        let spec = load(path)?;
+        control.keep_migration(&spec.to_yaml()?, &by)?;
+        named.push((spec.name, spec.version));
+    }
+    control.begin()?;
+    if args.start {
+        for (migration, version) in named {
+            // Begun by an earlier process, and taken up just now: joined, not doubled.
+            if !control.is_at_work(&migration)? {
+                let (migration, version) = (Some(migration), Some(version));
+                control.ask(Asked { migration, version, ..Asked::default() }, &by)?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Other machines are served only with TLS, or when it is said that something else has it.
+fn refuse_carelessness(args: &ControlArgs) -> Result<()> {
+    if args.listen.ip().is_loopback() || args.certificate.is_some() || args.plain_http {
+        return Ok(());
+    }
+    Err(Error::new(Code::Usage, "tokens would cross the network in the clear")
+        .with("listen", args.listen.to_string())
+        .hint("Name a certificate and its key with --certificate and --key, or say --plain-http where a proxy has them."))
+}
+
+pub(crate) fn token(args: &TokenArgs, context: &Context) -> Result<u8> {
+    let now = rfc3339(machine().now);
+    if args.revoke {
+        revoke_token_in(&context.state, &args.name, &now)?;
+        context.print(&format!("{}  revoked\n", args.name));
+        return Ok(DONE);
+    }
+    let role = match args.role {
+        RoleChoice::Viewer => Role::Viewer,
+        RoleChoice::Operator => Role::Operator,
+        RoleChoice::Admin => Role::Admin,
+    };
+    let token = make_token_in(&context.state, &args.name, role, &now)?;
+    if context.json {
+        let line = json!({ "name": args.name, "role": role.as_str(), "token": token });
+        context.output.print(&format!("{line}\n"));
+    } else {
+        context.output.print(&format!("{token}\n"));
+    }
+    Ok(DONE)
 }

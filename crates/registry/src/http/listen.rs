@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,10 @@ impl Identity {
     }
 }
 
+/// Where a request came from: an extension of each.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
 /// How clients are taken in.
 #[derive(Clone)]
 pub struct House {
@@ -100,9 +105,9 @@ pub async fn serve_with<H, F>(
             let seat = crowd.enter().await;
             (seat, listener.accept().await)
         };
-        let (seat, stream) = tokio::select! {
+        let (seat, (stream, peer)) = tokio::select! {
             (seat, accepted) = next => match accepted {
-                Ok((stream, _)) => (seat, stream),
+                Ok((stream, from)) => (seat, (stream, Peer(from))),
                 Err(error) => {
                     (house.log)(&format!("no connection can be taken: {error}"));
                     tokio::time::sleep(PAUSE).await;
@@ -111,7 +116,8 @@ pub async fn serve_with<H, F>(
             },
             () = &mut stop => break,
         };
-        let guest = Guest { house: house.clone(), handler: handler.clone(), seat: seat.clone() };
+        let guest =
+            Guest { house: house.clone(), handler: handler.clone(), seat: seat.clone(), peer };
         let greeting = guest.greet(stream, acceptor.clone(), graceful.watcher());
         tokio::spawn(async move {
             tokio::select! {
@@ -129,6 +135,7 @@ struct Guest<H> {
     house: House,
     handler: H,
     seat: Arc<Seat>,
+    peer: Peer,
 }
 
 impl<H, F> Guest<H>
@@ -158,7 +165,8 @@ where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let head = self.house.limits.head;
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(self.peer);
             let (answer, busy) = ((self.handler)(request), self.seat.begin());
             async move { Ok::<_, Infallible>(watched(answer.await, busy)) }
         });

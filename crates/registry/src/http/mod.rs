@@ -32,7 +32,7 @@ use patience::Patience;
 use route::{Asked, Route};
 
 pub use answer::Body;
-pub use listen::{House, Identity, serve_with};
+pub use listen::{House, Identity, Peer, serve_with};
 pub use numbers::serve_metrics;
 pub use patience::Limits;
 

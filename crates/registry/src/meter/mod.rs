@@ -13,6 +13,8 @@ use hyper::{Method, StatusCode};
 
 use spread::Spread;
 
+pub use text::{NumberPage, Sort};
+
 /// The route of a request whose path is none of a registry.
 const NOWHERE: &str = "none";
 /// The status of a request whose client went away before it was answered.
@@ -120,6 +122,14 @@ impl Meter {
         if tally.at_hand == 0 {
             tally.idle_since = Some(now);
         }
+    }
+
+    /// How long it counts, and how much of that no request was at hand.
+    pub fn times(&self) -> (Duration, Duration) {
+        let now = Instant::now();
+        let tally = self.tally();
+        let is_on = tally.idle_since.map(|since| now.saturating_duration_since(since));
+        (now - self.started, tally.idle + is_on.unwrap_or_default())
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use super::shelf::Shelf;
 use super::{Meter, Tally};
@@ -16,25 +15,28 @@ use crate::store::Store;
 const PREFIX: &str = "longshore_registry_";
 
 /// What becomes of a number.
-#[derive(Clone, Copy)]
-enum Sort {
+#[derive(Debug, Clone, Copy)]
+pub enum Sort {
+    /// It only grows.
     Counter,
+    /// It grows and falls.
     Gauge,
+    /// Counts of what was at most as large as bounds.
     Histogram,
 }
 
 impl Meter {
     /// All numbers, those of the store with them. It may take as long as counting files does.
     pub fn text(&self, store: &Store) -> Result<String> {
-        let mut page = Page::default();
+        let mut page = NumberPage::of(PREFIX);
         self.traffic(&mut page);
         self.work(&mut page);
         shelf(&self.shelf(store)?, &mut page);
         collections(&History::read(store)?, &mut page);
-        Ok(page.0)
+        Ok(page.text())
     }
 
-    fn traffic(&self, page: &mut Page) {
+    fn traffic(&self, page: &mut NumberPage) {
         let tally = self.tally();
         requests(&tally, page);
         let bytes = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
@@ -46,12 +48,9 @@ impl Meter {
         page.gauge("uploads_in_flight", "Requests at hand that write blobs.", tally.uploads);
     }
 
-    fn work(&self, page: &mut Page) {
-        let now = Instant::now();
-        let tally = self.tally();
-        let is_on = tally.idle_since.map(|since| now.saturating_duration_since(since));
-        let idle = (tally.idle + is_on.unwrap_or_default()).as_secs_f64();
-        let total = (now - self.started).as_secs_f64();
+    fn work(&self, page: &mut NumberPage) {
+        let (total, idle) = self.times();
+        let (total, idle) = (total.as_secs_f64(), idle.as_secs_f64());
         page.head("up_seconds_total", Sort::Counter, "Seconds since the start.");
         page.line("up_seconds_total", &[], total);
         page.head("idle_seconds_total", Sort::Counter, "Seconds in which no request was at hand.");
@@ -71,7 +70,7 @@ impl Meter {
     }
 }
 
-fn requests(tally: &Tally, page: &mut Page) {
+fn requests(tally: &Tally, page: &mut NumberPage) {
     page.head("requests_total", Sort::Counter, "Requests that ended.");
     for (kind, count) in &tally.requests {
         let labels =
@@ -92,13 +91,13 @@ fn requests(tally: &Tally, page: &mut Page) {
     }
 }
 
-fn shelf(shelf: &Shelf, page: &mut Page) {
+fn shelf(shelf: &Shelf, page: &mut NumberPage) {
     page.gauge("store_repositories", "Repositories that have something.", shelf.repositories);
     page.gauge("store_blobs", "Blobs on the disk, each once.", shelf.blobs);
     page.gauge("store_bytes", "Bytes of the blobs on the disk.", shelf.bytes);
 }
 
-fn collections(history: &History, page: &mut Page) {
+fn collections(history: &History, page: &mut NumberPage) {
     let counts: BTreeMap<&str, (&str, u64)> = BTreeMap::from([
         ("collections_total", ("Collections of garbage in this folder.", history.runs)),
         ("collected_items_total", ("What they removed: blobs, links, uploads.", history.items)),
@@ -113,34 +112,55 @@ fn collections(history: &History, page: &mut Page) {
     page.gauge("last_collection_seconds", "How long the last collection took.", history.seconds);
 }
 
-/// A page of numbers.
-#[derive(Default)]
-struct Page(String);
+/// A page of numbers, in the text format of Prometheus.
+#[derive(Debug)]
+pub struct NumberPage {
+    prefix: &'static str,
+    text: String,
+}
 
-impl Page {
-    fn head(&mut self, name: &str, sort: Sort, told: &str) {
+impl NumberPage {
+    /// An empty page; the names of its numbers begin with a prefix.
+    pub fn of(prefix: &'static str) -> Self {
+        Self { prefix, text: String::new() }
+    }
+
+    /// Says what a number is.
+    pub fn head(&mut self, name: &str, sort: Sort, told: &str) {
         let sort = match sort {
             Sort::Counter => "counter",
             Sort::Gauge => "gauge",
             Sort::Histogram => "histogram",
         };
+        let prefix = self.prefix;
         // Text in memory takes all that is written to it.
-        let _ = write!(self.0, "# HELP {PREFIX}{name} {told}\n# TYPE {PREFIX}{name} {sort}\n");
+        let _ = write!(self.text, "# HELP {prefix}{name} {told}\n# TYPE {prefix}{name} {sort}\n");
     }
 
-    /// A number; labels hold nothing that would have to be escaped.
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+    /// A number.
+    pub fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         let labels: Vec<String> =
-            labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+            labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
         let labels =
             if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let _ = writeln!(self.0, "{PREFIX}{name}{labels} {value}");
+        let _ = writeln!(self.text, "{}{name}{labels} {value}", self.prefix);
     }
 
-    fn gauge(&mut self, name: &str, told: &str, value: impl Display) {
+    /// A number that grows and falls, and what it is.
+    pub fn gauge(&mut self, name: &str, told: &str, value: impl Display) {
         self.head(name, Sort::Gauge, told);
         self.line(name, &[], value);
     }
+
+    /// The page.
+    pub fn text(self) -> String {
+        self.text
+    }
+}
+
+/// A value of a label.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// A number as Prometheus writes it.

@@ -225,9 +225,7 @@ impl Live {
             seconds_left: inner.now.left(at),
             moves: inner.routes.clone(),
             tables: all()
-                .filter(|(index, name, _)| {
-                    seen == 0 || inner.touched(*index, name) > seen
-                })
+                .filter(|(index, name, _)| seen == 0 || inner.touched(*index, name) > seen)
                 .map(|(index, name, table)| TableProgress::of(index, name, table))
                 .collect(),
             workers: inner.lanes.values().cloned().collect(),
@@ -249,8 +247,9 @@ impl Live {
     /// Keeps what it has reached beside its report.
     pub(super) fn keep(&self, folder: &RunFolder) -> Result<()> {
         let progress = self.progress(&mut Mark::default());
-        let json = serde_json::to_vec(&Progress { workers: Vec::new(), seconds_left: None, ..progress })
-            .map_err(|error| {
+        let json =
+            serde_json::to_vec(&Progress { workers: Vec::new(), seconds_left: None, ..progress })
+                .map_err(|error| {
                 Error::new(Code::Internal, "the progress cannot be written").because(error)
             })?;
         write_whole(&folder.path.join(FILE), &json)
@@ -398,12 +397,11 @@ fn said(event: &Event) -> Option<(&'static str, String)> {
         Event::TableReset { table } => {
             ("warning", format!("{table} has changed in the source and is copied again"))
         }
-        Event::ChunkReset { table, chunk } => {
-            ("warning", format!("{table}: chunk {chunk} has changed in the source and is copied again"))
-        }
-        Event::TableVerified { table, matches: false, .. } => {
-            ("error", format!("{table} differs"))
-        }
+        Event::ChunkReset { table, chunk } => (
+            "warning",
+            format!("{table}: chunk {chunk} has changed in the source and is copied again"),
+        ),
+        Event::TableVerified { table, matches: false, .. } => ("error", format!("{table} differs")),
         _ => return None,
     })
 }

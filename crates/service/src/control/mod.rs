@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
 use longshore_model::{Code, Error, Result};
 use tokio::sync::{Semaphore, broadcast};
@@ -26,9 +27,9 @@ pub use book::{
     AuditEntry, Ending, Migration, MigrationVersion, NewSchedule, Route, Run, RunFilter, RunState,
     Schedule, Task, Token,
 };
-pub use live::{Live, Lane, Mark, Message, Progress, TableProgress};
+pub use live::{Lane, Live, Mark, Message, Progress, TableProgress};
 pub use order::{Asked, Where};
-pub use users::{Role, User};
+pub use users::{Role, User, make_token_in, revoke_token_in};
 
 /// Changes of runs that a slow listener may be behind.
 const BEHIND: usize = 256;
@@ -46,6 +47,8 @@ pub struct Setting {
     pub machine: Box<dyn Fn() -> Machine + Send + Sync>,
     /// Runs at work at a time; others wait.
     pub runs: usize,
+    /// Plans that are sealed beside migrations, and run in the place of new ones.
+    pub sealed: Vec<Plan>,
     /// Where images are deployed, by the words of orders.
     pub platforms: Box<dyn Fn(Where) -> Result<Platform> + Send + Sync>,
     /// The folder for the files of secrets.
@@ -120,7 +123,8 @@ impl Control {
         }
     }
 
-    fn is_leaving(&self) -> bool {
+    /// Whether it is being left.
+    pub fn is_leaving(&self) -> bool {
         self.leaving.load(std::sync::atomic::Ordering::SeqCst)
     }
 
@@ -178,6 +182,11 @@ impl Control {
     pub fn run(&self, id: &str) -> Result<Run> {
         let run = self.book.run(id)?;
         run.ok_or_else(|| missing("there is no such run").with("run", id))
+    }
+
+    /// Whether a run of a migration has not ended.
+    pub fn is_at_work(&self, migration: &str) -> Result<bool> {
+        Ok(self.book.unended()?.iter().any(|run| run.migration == migration))
     }
 
     /// How many runs are in which state; those that ended, by how.

@@ -1,5 +1,7 @@
 //! Who asks: tokens with roles, of which only hashes are kept; and the record of what was asked.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use longshore_model::{Code, Error, Result};
@@ -7,11 +9,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::book::{AuditEntry, Token};
+use super::book::{AuditEntry, Book, FILE, Token};
 use super::{Control, missing};
 
 /// What tokens begin with, so that tools that look for secrets know them.
 const MARK: &str = "lsh_";
+/// Who makes tokens in a state folder itself.
+const BY: &str = "command line";
 
 /// What somebody may do; each may do what those before may.
 #[derive(
@@ -98,12 +102,7 @@ impl Control {
     }
 
     fn keep_token(&self, name: &str, role: Role, token: &str, by: &str) -> Result<()> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
-        if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-            return Err(Error::new(Code::Usage, "a token cannot have this name").hint(
-                "Names are of letters, digits, -, _, . and @, and at most 64 characters long.",
-            ));
-        }
+        check(name)?;
         self.book.keep_token(name, role, &hash(token), &self.now(), by)
     }
 
@@ -129,20 +128,54 @@ impl Control {
 
     /// Notes what somebody did.
     pub fn audit(&self, by: &User, action: &str, subject: &str, outcome: &str) -> Result<()> {
-        self.book.audit(&AuditEntry {
-            id: 0,
-            at: self.now(),
-            who: by.name.clone(),
-            action: action.to_string(),
-            subject: subject.to_string(),
-            outcome: outcome.to_string(),
-        })
+        self.book.audit(&entry(&self.now(), &by.name, action, subject, outcome))
     }
 
     /// What was done, the newest first, from before an entry.
     pub fn audited(&self, before: Option<i64>, limit: u32, by: &User) -> Result<Vec<AuditEntry>> {
         by.demand(Role::Admin)?;
         self.book.audited(before, limit)
+    }
+}
+
+/// Makes a token in a state folder, also while a server has it.
+pub fn make_token_in(state: &Path, name: &str, role: Role, now: &str) -> Result<String> {
+    std::fs::create_dir_all(state)
+        .map_err(|error| Error::io("make the state folder", state.display(), error))?;
+    let (book, token) = (Book::open(&state.join(FILE))?, new_token()?);
+    check(name)?;
+    book.keep_token(name, role, &hash(&token), now, BY)?;
+    book.audit(&entry(now, BY, "token.make", name, role.as_str()))?;
+    Ok(token)
+}
+
+/// Revokes a token in a state folder, also while a server has it.
+pub fn revoke_token_in(state: &Path, name: &str, now: &str) -> Result<()> {
+    let path = state.join(FILE);
+    if !path.is_file() || !Book::open(&path)?.forget_token(name)? {
+        return Err(missing("there is no such token").with("token", name));
+    }
+    Book::open(&path)?.audit(&entry(now, BY, "token.revoke", name, "done"))
+}
+
+fn check(name: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    if !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
+        return Ok(());
+    }
+    Err(Error::new(Code::Usage, "a token cannot have this name")
+        .with("name", name)
+        .hint("Names are of letters, digits, -, _, . and @, and at most 64 characters long."))
+}
+
+fn entry(at: &str, who: &str, action: &str, subject: &str, outcome: &str) -> AuditEntry {
+    AuditEntry {
+        id: 0,
+        at: at.to_string(),
+        who: who.to_string(),
+        action: action.to_string(),
+        subject: subject.to_string(),
+        outcome: outcome.to_string(),
     }
 }
 
@@ -154,8 +187,8 @@ fn hash(token: &str) -> Vec<u8> {
 fn new_token() -> Result<String> {
     use ring::rand::{SecureRandom, SystemRandom};
     let mut random = [0_u8; 32];
-    SystemRandom::new().fill(&mut random).map_err(|_| {
-        Error::new(Code::Internal, "the operating system gives no random numbers")
-    })?;
+    SystemRandom::new()
+        .fill(&mut random)
+        .map_err(|_| Error::new(Code::Internal, "the operating system gives no random numbers"))?;
     Ok(format!("{MARK}{}", URL_SAFE_NO_PAD.encode(random)))
 }

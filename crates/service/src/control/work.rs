@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use longshore_engine::{Events, VerifyMode};
+use longshore_model::plan::Plan;
 use longshore_model::spec::{Spec, VerifyLevel};
 use longshore_model::{Code, Error, Kind, Result};
 use serde_json::Value;
@@ -106,7 +107,8 @@ async fn here(control: &Control, run: &Run, kept: &Kept, live: &Arc<Live>) -> Re
         Task::Plan => return plan(control, &spec, &folder, events, live).await,
         Task::Run => {
             let verify = kept.verify;
-            let order = RunOrder { spec, plan: None, verify, machine, events, cancel };
+            let plan = sealed(control, &spec)?;
+            let order = RunOrder { spec, plan, verify, machine, events, cancel };
             service.run_in(order, &control.store, folder).await?
         }
         Task::Verify => {
@@ -117,6 +119,13 @@ async fn here(control: &Control, run: &Run, kept: &Kept, live: &Arc<Live>) -> Re
         }
     };
     Ok(end(control, ended))
+}
+
+/// The plan that is sealed beside a migration.
+fn sealed(control: &Control, spec: &Spec) -> Result<Option<Plan>> {
+    let digest = longshore_engine::spec_digest(spec)?;
+    let mut plans = control.setting.sealed.iter();
+    Ok(plans.find(|plan| plan.spec_digest == digest).cloned())
 }
 
 async fn plan(
@@ -155,7 +164,9 @@ fn described(error: &Error) -> Vec<String> {
 async fn deployed(control: &Control, run: &Run, kept: &Kept, live: &Arc<Live>) -> Result<End> {
     let records = Records::of(&control.setting.state);
     let record = match &kept.deployment {
-        Some(name) if records.find(Some(name))?.state().await?.is_some() => records.find(Some(name))?,
+        Some(name) if records.find(Some(name))?.state().await?.is_some() => {
+            records.find(Some(name))?
+        }
         _ => deploy(control, run, &records).await?,
     };
     let mut lines = record.lines(true).await?;
@@ -241,8 +252,6 @@ pub(super) async fn stop(control: &Control, run: &Run) -> Result<()> {
             control.live_of(&run.id).cancel().request();
             Ok(())
         }
-        (_, Some(name)) => {
-            Records::of(&control.setting.state).find(Some(&name))?.stop(GRACE).await
-        }
+        (_, Some(name)) => Records::of(&control.setting.state).find(Some(&name))?.stop(GRACE).await,
     }
 }

@@ -22,10 +22,10 @@ use longshore_model::{Code, Error, Result};
 
 use crate::Service;
 
-pub(crate) use open::check_addresses as refuse_open_secrets;
 pub use diff::{Difference, EngineDifference, PackageDifference};
 pub use evidence::Evidence;
 pub use mirror::{MirrorFate, MirrorLine, MirrorOrder, Origin, mirror};
+pub(crate) use open::check_addresses as refuse_open_secrets;
 pub use overview::{ImageLine, Inspection, LayerLine, Referrer};
 pub use place::Place;
 pub use registry::{refuse_local, tags};

@@ -13,6 +13,7 @@ const CONNECTORS: &str = "longshore-connectors";
 const IMAGE: &str = "longshore-image";
 const REGISTRY: &str = "longshore-registry";
 const DEPLOY: &str = "longshore-deploy";
+const SERVER: &str = "longshore-server";
 const SERVICE: &str = "longshore-service";
 const CLI: &str = "longshore-cli";
 const SERVICES: &str = "longshore-services";
@@ -31,7 +32,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (REGISTRY, &[MODEL, IMAGE]),
     (DEPLOY, &[MODEL]),
     (SERVICE, &[MODEL, ENGINE, CONNECTORS, IMAGE, DEPLOY]),
-    (CLI, &[MODEL, ENGINE, SERVICE, IMAGE, REGISTRY]),
+    (SERVER, &[MODEL, IMAGE, REGISTRY, SERVICE]),
+    (CLI, &[MODEL, ENGINE, SERVICE, SERVER, IMAGE, REGISTRY]),
     (SERVICES, &[]),
     (TESTKIT, &[MODEL, ENGINE, SERVICES]),
     (XTASK, &[SERVICES]),
@@ -53,6 +55,7 @@ const QUARANTINES: &[(&str, &[&str])] = &[
     ("parquet", &["longshore-objects", BENCH]),
     ("proptest", &[TESTKIT]),
     ("rcgen", &[TESTKIT]),
+    ("axum", &[SERVER]),
     ("bollard", &[DEPLOY]),
     ("landlock", &[DEPLOY]),
     ("seccompiler", &[DEPLOY]),

@@ -99,15 +99,20 @@ impl Book {
         version: &str,
     ) -> Result<Option<MigrationVersion>> {
         self.with("read the migration", |book| {
-            book.query_row(&format!("{SELECT} WHERE name = ?1 AND version = ?2"), [name, version], read)
-                .optional()
+            book.query_row(
+                &format!("{SELECT} WHERE name = ?1 AND version = ?2"),
+                [name, version],
+                read,
+            )
+            .optional()
         })
     }
 
     /// The versions of a migration, the newest first.
     pub(in crate::control) fn versions(&self, name: &str) -> Result<Vec<MigrationVersion>> {
         self.with("read the migration", |book| {
-            let mut rows = book.prepare(&format!("{SELECT} WHERE name = ?1 ORDER BY rowid DESC"))?;
+            let mut rows =
+                book.prepare(&format!("{SELECT} WHERE name = ?1 ORDER BY rowid DESC"))?;
             rows.query_map([name], read)?.collect()
         })
     }
@@ -150,8 +155,7 @@ impl Book {
     }
 }
 
-const SELECT: &str =
-    "SELECT name, version, digest, spec, routes, added, \"by\" FROM migrations";
+const SELECT: &str = "SELECT name, version, digest, spec, routes, added, \"by\" FROM migrations";
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<MigrationVersion> {
     Ok(MigrationVersion {

@@ -56,16 +56,17 @@ pub(super) struct Book(Mutex<Connection>);
 impl Book {
     /// Opens it, and makes it where it is not there yet.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let failed =
-            |error| failed("open the control plane's database", error).with("path", path.display().to_string());
+        let failed = |error| {
+            failed("open the control plane's database", error)
+                .with("path", path.display().to_string())
+        };
         let mut connection = Connection::open(path).map_err(failed)?;
         connection.busy_timeout(Duration::from_secs(10)).map_err(failed)?;
         connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
             .map_err(failed)?;
-        let version: i64 = connection
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .map_err(failed)?;
+        let version: i64 =
+            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
         match version {
             0 => {
                 let transaction = connection.transaction().map_err(failed)?;
@@ -109,7 +110,8 @@ fn failed(doing: &str, error: rusqlite::Error) -> Error {
 
 /// A value that a column holds as JSON.
 fn json_of<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
 fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {

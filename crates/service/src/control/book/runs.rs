@@ -308,14 +308,16 @@ impl Book {
     /// Notes which deployment runs it.
     pub(in crate::control) fn deployed(&self, id: &str, deployment: &str) -> Result<()> {
         self.with("keep the run", |book| {
-            book.execute("UPDATE runs SET deployment = ?2 WHERE id = ?1", [id, deployment]).map(drop)
+            book.execute("UPDATE runs SET deployment = ?2 WHERE id = ?1", [id, deployment])
+                .map(drop)
         })
     }
 
     /// Runs that have not ended, the oldest first.
     pub(in crate::control) fn unended(&self) -> Result<Vec<Run>> {
         self.with("list the runs", |book| {
-            let mut rows = book.prepare("SELECT run FROM runs WHERE state <> 'ended' ORDER BY id")?;
+            let mut rows =
+                book.prepare("SELECT run FROM runs WHERE state <> 'ended' ORDER BY id")?;
             let runs = rows.query_map([], read)?;
             runs.collect()
         })
