@@ -223,6 +223,11 @@ pub(crate) enum Verb {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Writes the manual page.
+    #[command(
+        after_help = "Examples:\n  longshore man > /usr/local/share/man/man1/longshore.1\n  longshore man | man --local-file -"
+    )]
+    Man,
     /// Parts of `deploy --on local`.
     #[command(subcommand, hide = true)]
     Confined(ConfinedVerb),

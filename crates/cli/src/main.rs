@@ -130,6 +130,10 @@ async fn perform(cli: &Cli, output: &Output) -> Result<u8> {
             output.print(&String::from_utf8_lossy(&script));
             Ok(DONE)
         }
+        Verb::Man => {
+            output.print(&reference::manual()?);
+            Ok(DONE)
+        }
         Verb::Reference { folder } => {
             reference::write(folder, &context).await?;
             Ok(DONE)

@@ -77,15 +77,23 @@ fn user(app: &App, gate: Gate, headers: &HeaderMap, from: Option<IpAddr>) -> Res
 }
 
 impl Door {
-    /// Who has a token. After some wrong ones from an address, none from there is looked at for a while.
-    pub(crate) fn known(&self, app: &App, token: &str, from: Option<IpAddr>) -> Result<User> {
+    /// Who signs in with a token. After some wrong ones from an address, none from there is looked at for a while.
+    pub(crate) fn enters(&self, app: &App, token: &str, from: Option<IpAddr>) -> Result<User> {
         if from.is_some_and(|from| self.is_shut(from)) {
-            return Err(Error::new(Code::TooManyTries, "too many wrong tokens were tried"));
+            return Err(shut());
         }
-        let user = app.control.user(token).inspect_err(|_| {
-            if let Some(from) = from {
-                self.was_wrong(from);
-            }
+        self.known(app, token, from)
+    }
+
+    /// Who has a token. After some wrong ones from an address, wrong ones from there hear nothing else for a while;
+    /// who has a right one is not kept out by those who guess from behind the same proxy.
+    fn known(&self, app: &App, token: &str, from: Option<IpAddr>) -> Result<User> {
+        let user = app.control.user(token).map_err(|error| {
+            let Some(from) = from.filter(|_| error.code() == Code::TokenUnknown) else {
+                return error;
+            };
+            self.was_wrong(from);
+            if self.is_shut(from) { shut() } else { error }
         })?;
         if self.is_news(&user.name) {
             app.control.used(&user)?;
@@ -95,7 +103,7 @@ impl Door {
 
     fn is_shut(&self, from: IpAddr) -> bool {
         let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        wrong.get(&from).is_some_and(|(since, tries)| since.elapsed() < WHILE && *tries >= TRIES)
+        wrong.get(&from).is_some_and(|(since, tries)| since.elapsed() < WHILE && *tries > TRIES)
     }
 
     fn was_wrong(&self, from: IpAddr) {
@@ -118,6 +126,10 @@ impl Door {
         }
         is_news
     }
+}
+
+fn shut() -> Error {
+    Error::new(Code::TooManyTries, "too many wrong tokens were tried")
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -26,6 +26,8 @@ pub(crate) async fn write(folder: &Path, context: &Context) -> Result<()> {
         ("systems.md", systems(&context.service.connectors().about())),
         ("types.md", types::page(context.service.connectors()).await?),
         ("migration.schema.json", schema()?),
+        ("openapi.json", pretty(&longshore_server::openapi())?),
+        ("longshore.1", manual()?),
     ] {
         std::fs::write(folder.join(name), text).map_err(failed)?;
     }
@@ -129,9 +131,37 @@ fn systems(systems: &[&'static About]) -> String {
 }
 
 fn schema() -> Result<String> {
-    let schema = schemars::schema_for!(Spec);
-    let text = serde_json::to_string_pretty(&schema).map_err(|error| {
-        Error::new(Code::Internal, "the schema cannot be written").because(error)
+    pretty(&schemars::schema_for!(Spec))
+}
+
+fn pretty(value: &impl serde::Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| {
+        Error::new(Code::Internal, "the reference cannot be written").because(error)
     })?;
     Ok(format!("{text}\n"))
+}
+
+/// The manual page of the whole command line.
+pub(crate) fn manual() -> Result<String> {
+    let failed = |error| Error::io("write the manual page", "longshore.1", error);
+    let mut command = Cli::command().term_width(100).color(clap::ColorChoice::Never);
+    command.build();
+    let mut page = Vec::new();
+    let manual = clap_mangen::Man::new(command.clone()).manual("Longshore");
+    manual.render(&mut page).map_err(failed)?;
+    sections("longshore", &command, &mut page).map_err(failed)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+/// A section for each verb, and for the verbs in it.
+fn sections(prefix: &str, command: &Command, page: &mut Vec<u8>) -> std::io::Result<()> {
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        let name = format!("{prefix} {}", verb.get_name());
+        page.extend_from_slice(format!(".SH {}\n", name.to_uppercase()).as_bytes());
+        let manual = clap_mangen::Man::new(verb.clone());
+        manual.render_description_section(page)?;
+        manual.render_options_section(page)?;
+        sections(&name, verb, page)?;
+    }
+    Ok(())
 }

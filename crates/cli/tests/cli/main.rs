@@ -19,6 +19,7 @@ mod references;
 mod registry;
 mod rejects;
 mod restart;
+mod serve;
 mod soak;
 mod stage;
 mod stores;

@@ -8,7 +8,16 @@ fn the_reference_is_not_stale() {
     let stage = Stage::empty();
     stage.done(&["reference", "new"]);
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
-    for name in ["cli.md", "errors.md", "systems.md", "types.md", "migration.schema.json"] {
+    let pages = [
+        "cli.md",
+        "errors.md",
+        "systems.md",
+        "types.md",
+        "migration.schema.json",
+        "openapi.json",
+        "longshore.1",
+    ];
+    for name in pages {
         let read = |folder: &Path| std::fs::read_to_string(folder.join(name)).expect(name);
         assert!(
             read(&stage.join("new")) == read(&kept),

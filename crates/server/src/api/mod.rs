@@ -154,8 +154,7 @@ async fn overview(State(app): State<App>) -> Answer<Overview> {
             running.extend(of(state.as_str(), 50)?);
         }
         running.iter_mut().for_each(|run| runs::with_progress(control, run));
-        let registry =
-            app.registry.as_ref().map(|registry| images::holdings(registry)).transpose()?;
+        let registry = app.registry.as_ref().map(images::holdings).transpose()?;
         Ok(Overview {
             version: env!("CARGO_PKG_VERSION").to_string(),
             started: control.started().to_string(),

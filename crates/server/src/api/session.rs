@@ -65,7 +65,7 @@ async fn sign_in(
 ) -> Result<Response, Failure> {
     let Json(SignIn { token }) = body?;
     let from = peer.map(|Extension(peer)| peer.0.ip());
-    let user = app.door.known(&app, token.trim(), from)?;
+    let user = app.door.enters(&app, token.trim(), from)?;
     app.control.audit(&user, "session.begin", &user.name, "done")?;
     let cookie = cookie_of(token.trim(), app.is_secure);
     Ok(([(SET_COOKIE, cookie)], Json(session(&user))).into_response())

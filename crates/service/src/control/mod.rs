@@ -227,6 +227,7 @@ impl Control {
     pub fn ask(self: &Arc<Self>, asked: Asked, by: &User) -> Result<Run> {
         by.demand(Role::Operator)?;
         let kept = self.order(&asked)?;
+        self.refuse_another(&kept)?;
         let run = self.enter(kept, by)?;
         self.audit(by, "run.ask", &run.id, run.task.as_str())?;
         Ok(run)
@@ -259,6 +260,9 @@ impl Control {
             return Err(Error::new(Code::Unsupported, "an image is only run from here")
                 .hint("Verify it with `longshore verify IMAGE`."));
         }
+        if kept.is_whole {
+            self.refuse_another(&kept)?;
+        }
         let spec = self.unkept().get(id).cloned();
         if !kept.is_whole && spec.is_none() {
             return Err(not_kept(id));
@@ -283,6 +287,20 @@ impl Control {
         self.change(id, |run| run.state = RunState::Stopping)?;
         work::stop(self, &run).await?;
         self.run(id)
+    }
+
+    /// Refuses to write into the same target twice at a time.
+    fn refuse_another(&self, kept: &Kept) -> Result<()> {
+        let is_it = |run: &Run| {
+            run.migration == kept.migration && run.task != Task::Plan && kept.task != Task::Plan
+        };
+        match self.book.unended()?.into_iter().find(is_it) {
+            None => Ok(()),
+            Some(run) => Err(Error::new(Code::RunBusy, "a run of this migration has not ended")
+                .with("migration", run.migration)
+                .with("run", run.id)
+                .hint("Wait until it has ended, or stop it.")),
+        }
     }
 
     /// Remembers a migration that is not kept: the last ones only, for as long as this process lives.

@@ -47,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const QUARANTINES: &[(&str, &[&str])] = &[
     ("clap", &[CLI]),
     ("clap_complete", &[CLI]),
+    ("clap_mangen", &[CLI]),
     ("indicatif", &[CLI]),
     // The control plane keeps its books in one. Demo and tests make and compare databases without longshore's own
     // eyes.

@@ -6,29 +6,29 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
-pub(super) struct Client {
-    pub(super) host: String,
+pub(crate) struct Client {
+    pub(crate) host: String,
 }
 
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Client {
-    pub(super) fn new(host: &str) -> Self {
+    pub(crate) fn new(host: &str) -> Self {
         Self { host: host.to_string() }
     }
 
-    pub(super) fn connect(&self) -> io::Result<TcpStream> {
+    pub(crate) fn connect(&self) -> io::Result<TcpStream> {
         let stream = TcpStream::connect(&self.host)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -36,7 +36,7 @@ impl Client {
     }
 
     /// A request on a connection of its own.
-    pub(super) fn call(
+    pub(crate) fn call(
         &self,
         method: &str,
         path: &str,
@@ -54,18 +54,18 @@ impl Client {
         answer(stream)
     }
 
-    pub(super) fn get(&self, path: &str) -> io::Result<Answer> {
+    pub(crate) fn get(&self, path: &str) -> io::Result<Answer> {
         self.call("GET", path, None, b"")
     }
 
     /// Pushes a blob in one request.
-    pub(super) fn push(&self, name: &str, bytes: &[u8]) -> io::Result<Answer> {
+    pub(crate) fn push(&self, name: &str, bytes: &[u8]) -> io::Result<Answer> {
         let digest = digest(bytes);
         self.call("POST", &format!("/v2/{name}/blobs/uploads/?digest={digest}"), None, bytes)
     }
 
     /// Pushes a blob in two parts.
-    pub(super) fn push_in_parts(&self, name: &str, bytes: &[u8]) -> io::Result<Answer> {
+    pub(crate) fn push_in_parts(&self, name: &str, bytes: &[u8]) -> io::Result<Answer> {
         let begun = self.call("POST", &format!("/v2/{name}/blobs/uploads/"), None, b"")?;
         if begun.status != 202 {
             return Ok(begun);
@@ -79,35 +79,35 @@ impl Client {
         self.call("PUT", &format!("{place}?digest={}", digest(bytes)), None, second)
     }
 
-    pub(super) fn mount(&self, to: &str, from: &str, digest: &str) -> io::Result<Answer> {
+    pub(crate) fn mount(&self, to: &str, from: &str, digest: &str) -> io::Result<Answer> {
         let path = format!("/v2/{to}/blobs/uploads/?mount={digest}&from={from}");
         self.call("POST", &path, None, b"")
     }
 
-    pub(super) fn put(&self, name: &str, tag: &str, manifest: &[u8]) -> io::Result<Answer> {
+    pub(crate) fn put(&self, name: &str, tag: &str, manifest: &[u8]) -> io::Result<Answer> {
         self.call("PUT", &format!("/v2/{name}/manifests/{tag}"), Some(MANIFEST), manifest)
     }
 
-    pub(super) fn delete(&self, name: &str, reference: &str) -> io::Result<Answer> {
+    pub(crate) fn delete(&self, name: &str, reference: &str) -> io::Result<Answer> {
         self.call("DELETE", &format!("/v2/{name}/manifests/{reference}"), None, b"")
     }
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())
     }
 
     /// The message of the error that it is.
-    pub(super) fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         let error: Value = serde_json::from_slice(&self.body).expect("JSON");
         error["errors"][0]["message"].as_str().expect("a message").to_string()
     }
 }
 
 /// Reads an answer to its end.
-pub(super) fn answer(mut stream: TcpStream) -> io::Result<Answer> {
+pub(crate) fn answer(mut stream: TcpStream) -> io::Result<Answer> {
     let cut = || io::Error::from(io::ErrorKind::UnexpectedEof);
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
@@ -125,12 +125,12 @@ pub(super) fn answer(mut stream: TcpStream) -> io::Result<Answer> {
     }
 }
 
-pub(super) fn digest(bytes: &[u8]) -> String {
+pub(crate) fn digest(bytes: &[u8]) -> String {
     longshore_image::Digest::of(bytes).to_string()
 }
 
 /// A manifest of a configuration and a layer, which nobody else has when the word is its own.
-pub(super) fn manifest(layer: &[u8], word: &str, subject: Option<&[u8]>) -> Vec<u8> {
+pub(crate) fn manifest(layer: &[u8], word: &str, subject: Option<&[u8]>) -> Vec<u8> {
     let part = |kind: &str, bytes: &[u8]| json!({ "mediaType": kind, "digest": digest(bytes), "size": bytes.len() });
     let mut manifest = json!({
         "schemaVersion": 2,

@@ -1,7 +1,7 @@
 //! The registry in the box as a process: killed at every step of its way to the disk, on a full disk, with clients
 //! that mean no good, and with many things to keep.
 
-mod client;
+pub(crate) mod client;
 mod crash;
 mod disk;
 mod hostile;

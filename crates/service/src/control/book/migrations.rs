@@ -73,7 +73,7 @@ impl Book {
             .collect();
         let there = self.version(&spec.name, &spec.version)?;
         if let Some(there) = there {
-            if there.digest == digest {
+            if Spec::parse(&there.spec, &spec.name)? == *spec {
                 return Ok(there);
             }
             return Err(Error::new(Code::VersionTaken, "this version says something else already")

@@ -34,7 +34,7 @@ pub struct Run {
     pub outcome: Option<Ending>,
     /// When it was asked for, RFC 3339.
     pub queued: String,
-    /// When its last attempt began.
+    /// When its first attempt began.
     pub started: Option<String>,
     /// When it ended.
     pub ended: Option<String>,
