@@ -49,7 +49,7 @@ fn volume(stage: &Stage) -> String {
     format!("{}:/work", stage.join("work").display())
 }
 
-fn until(done: impl Fn() -> bool) {
+pub(crate) fn until(done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < PATIENCE, "it does not come to that");

@@ -1,6 +1,7 @@
 //! The control plane as a process: asked by its API, killed, asked by those who may not, and with much in it.
 
 mod access;
+mod contained;
 mod figures;
 mod runs;
 pub(crate) mod server;
