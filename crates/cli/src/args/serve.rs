@@ -37,6 +37,10 @@ pub(crate) struct ControlArgs {
     /// Runs at work at a time; others wait their turn.
     #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) runs: u16,
+    /// Send JSON to this address when a run begins, stops or ends; ${secret:NAME} stands for a secret. Again for
+    /// several.
+    #[arg(long, value_name = "URL")]
+    pub(crate) webhook: Vec<String>,
     /// The longest that runs may take to stop at a safe point when the server is asked to end.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) grace: Duration,

@@ -90,6 +90,7 @@ fn setting(args: &ControlArgs, sealed: Vec<Plan>, context: &Context) -> Result<S
         runs: usize::from(args.runs),
         sealed,
         platforms: Box::new(platforms),
+        webhooks: args.webhook.clone(),
         private: private_folder(context),
         launcher: launcher()?,
         note: Box::new(move |text| output.note(&format!("{text}\n"))),

@@ -33,6 +33,7 @@ pub use parcel::Parcel;
 pub(crate) use partial::PARTIAL;
 pub use pull::{Pulled, documents, pull, resolve};
 pub use push::{Destination, Forecast, Pushed, forecast, promote, push};
+pub use tls::client as http_client;
 pub use transport::Client;
 pub use trust::demand;
 

@@ -15,7 +15,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(120);
 
 /// A client that trusts Mozilla's authorities, those of the system, and those of a file.
-pub(super) fn client(authorities: Option<&Path>, is_here: bool) -> Result<reqwest::Client> {
+pub fn client(authorities: Option<&Path>, is_here: bool) -> Result<reqwest::Client> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

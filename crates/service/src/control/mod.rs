@@ -7,6 +7,7 @@ mod clock;
 mod live;
 mod order;
 mod users;
+mod webhook;
 mod work;
 
 use std::collections::{BTreeMap, HashMap};
@@ -51,6 +52,8 @@ pub struct Setting {
     pub sealed: Vec<Plan>,
     /// Where images are deployed, by the words of orders.
     pub platforms: Box<dyn Fn(Where) -> Result<Platform> + Send + Sync>,
+    /// Addresses that are told when runs begin and end; `${secret:NAME}` stands for a secret.
+    pub webhooks: Vec<String>,
     /// The folder for the files of secrets.
     pub private: PathBuf,
     /// The program that starts engines on this machine itself.
@@ -101,6 +104,7 @@ impl Control {
 
     /// Takes up what an earlier process left, and looks after schedules from now on.
     pub fn begin(self: &Arc<Self>) -> Result<()> {
+        webhook::tell(self, webhook::addresses(self)?)?;
         for run in self.book.unended()? {
             self.take_up(run)?;
         }

@@ -1,7 +1,7 @@
 //! Runs: asked for, watched, stopped, killed with the server and taken up.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -213,4 +213,75 @@ fn runs_come_by_the_clock() {
     assert_eq!(admin.get("/api/v1/runs")["runs"].as_array().expect("runs").len(), 1);
     let answer = admin.send("DELETE", "/api/v1/schedules/1", "", b"");
     assert_eq!(answer.status, 204);
+}
+
+#[test]
+fn others_are_told_when_a_run_begins_and_ends() {
+    let stage = shop(10);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let hook = format!("http://{}/secret-path", listener.local_addr().expect("an address"));
+    let (send, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.expect("a connection");
+            let request = read_request(&stream);
+            // The first try fails; it is made again.
+            let answer = if number == 0 { "503 Busy" } else { "204 Done" };
+            write!(stream, "HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+                .expect("it reads");
+            if number > 0 && send.send(request).is_err() {
+                return;
+            }
+        }
+    });
+    let mut command = stage.command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--json",
+        "--webhook",
+        "${secret:HOOK}",
+    ]);
+    command.env("LONGSHORE_TOKEN", ADMIN).env("HOOK", &hook);
+    let server = Server::of(command);
+    let admin = server.admin();
+    admin.keep(&migration(&stage, "copy", ""));
+    let id = admin.run("copy");
+    let mut states = Vec::new();
+    while states.last().is_none_or(|state| state != "ended") {
+        let news: Value = told.recv_timeout(std::time::Duration::from_secs(30)).expect("news");
+        assert_eq!((&news["event"], &news["run"]["id"]), (&json!("run"), &json!(id)));
+        if news["run"]["state"] == "ended" {
+            let text = news["text"].as_str().expect("a text");
+            assert!(text.starts_with("copy 1.0.0: verified, 12 rows in "), "{text}");
+        }
+        states.push(news["run"]["state"].as_str().expect("a state").to_string());
+    }
+    assert_eq!(states, ["queued", "running", "ended"]);
+    let refused =
+        refused(&stage, &["serve", "--listen", "127.0.0.1:0", "--webhook", "ftp://x"], 75);
+    assert!(refused.contains("another server"), "{refused}");
+    drop(server);
+    let refused =
+        super::refused(&stage, &["serve", "--listen", "127.0.0.1:0", "--webhook", "ftp://x"], 2);
+    assert!(refused.contains("the address of a webhook"), "{refused}");
+}
+
+/// The JSON of a request.
+fn read_request(stream: &TcpStream) -> Value {
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).expect("a line");
+        if let Some(text) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+            length = text.trim().parse().expect("a length");
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).expect("a body");
+    serde_json::from_slice(&body).expect("JSON")
 }
