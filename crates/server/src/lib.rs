@@ -57,7 +57,7 @@ pub async fn serve(listener: TcpListener, server: Server, stop: impl Future<Outp
     let registry = registry.map(|store| Serving {
         store: Arc::new(store),
         access: Arc::new(access(control.clone())),
-        house: House { meter: Arc::default(), ..house.clone() },
+        house: house.clone(),
     });
     let app = App {
         control,

@@ -1,5 +1,8 @@
 //! `POST /migrate`: a migration in one request, for simple callers.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Extension, State};
@@ -10,12 +13,17 @@ use longshore_model::{Code, Error, Result};
 use longshore_service::control::{Control, Ending, Run, RunState, User};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::interval;
 
 use super::off;
 use crate::App;
 use crate::endpoint::{Table, post};
 use crate::failure::Failure;
+
+/// How often it is looked whether the server ends.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What is to be moved.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -92,19 +100,7 @@ async fn migrate(
     if !waits {
         return Ok((StatusCode::ACCEPTED, Json(came(&run))).into_response());
     }
-    let ended = loop {
-        match changes.recv().await {
-            Ok(change) if change.id == run.id && change.state == RunState::Ended => break change,
-            Ok(_) => {}
-            Err(RecvError::Lagged(_)) => {
-                let now = kept(&control, &run.id).await?;
-                if now.state == RunState::Ended {
-                    break now;
-                }
-            }
-            Err(RecvError::Closed) => break kept(&control, &run.id).await?,
-        }
-    };
+    let ended = ended(&control, &mut changes, run).await?;
     let status = match ended.outcome {
         Some(Ending::Verified | Ending::Copied) => StatusCode::OK,
         Some(Ending::Rejected | Ending::Different) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -114,7 +110,31 @@ async fn migrate(
     Ok((status, Json(came(&ended))).into_response())
 }
 
-async fn kept(control: &std::sync::Arc<Control>, id: &str) -> Result<Run> {
+/// Waits for the end of a run.
+async fn ended(control: &Arc<Control>, changes: &mut Receiver<Run>, run: Run) -> Result<Run> {
+    let mut look = interval(LOOK);
+    loop {
+        tokio::select! {
+            change = changes.recv() => match change {
+                Ok(change) if change.id == run.id && change.state == RunState::Ended => return Ok(change),
+                Ok(_) => {}
+                Err(RecvError::Lagged(_) | RecvError::Closed) => {
+                    let now = kept(control, &run.id).await?;
+                    if now.state == RunState::Ended {
+                        return Ok(now);
+                    }
+                }
+            },
+            _ = look.tick() => if control.is_leaving() {
+                return Err(Error::new(Code::Cancelled, "the server ends, and the run with it at a safe point")
+                    .with("run", run.id)
+                    .hint("Ask for it again; it goes on with what is in the target."));
+            },
+        }
+    }
+}
+
+async fn kept(control: &Arc<Control>, id: &str) -> Result<Run> {
     let (control, id) = (control.clone(), id.to_string());
     off(move || control.run(&id)).await
 }

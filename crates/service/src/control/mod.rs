@@ -288,7 +288,11 @@ impl Control {
             return Err(Error::new(Code::RunOver, "the run has ended").with("run", id));
         }
         self.audit(by, "run.stop", id, "asked")?;
-        self.change(id, |run| run.state = RunState::Stopping)?;
+        let run = self.change(id, |run| {
+            if run.state != RunState::Ended {
+                run.state = RunState::Stopping;
+            }
+        })?;
         work::stop(self, &run).await?;
         self.run(id)
     }

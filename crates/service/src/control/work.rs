@@ -249,7 +249,10 @@ pub(super) async fn stop(control: &Control, run: &Run) -> Result<()> {
     let deployment = kept.and_then(|kept| kept.deployment);
     match (run.on, deployment) {
         (Where::Here, _) | (_, None) => {
-            control.live_of(&run.id).cancel().request();
+            // It may have ended meanwhile.
+            if let Some(live) = control.live(&run.id) {
+                live.cancel().request();
+            }
             Ok(())
         }
         (_, Some(name)) => Records::of(&control.setting.state).find(Some(&name))?.stop(GRACE).await,
