@@ -92,7 +92,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// Every program of the root that is not a script.
 fn programs(root: &Path) -> Result<Vec<PathBuf>, String> {
-    let mut folders = vec![root.join("usr/bin"), root.join("usr/sbin")];
+    let mut folders: Vec<PathBuf> =
+        ["usr/bin", "usr/sbin", "usr/lib/chromium"].map(|at| root.join(at)).into();
     let versions = root.join("usr/lib/postgresql");
     if versions.exists() {
         folders.extend(entries(&versions)?.into_iter().map(|version| version.join("bin")));

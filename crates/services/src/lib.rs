@@ -55,6 +55,12 @@ const SUITES: &[Suite] = &[
     // sigstore's kind.
     Suite { root: "containers", name: "bookworm", packages: &["docker-registry"] },
     Suite { root: "skopeo", name: "trixie", packages: &["skopeo"] },
+    // A browser, and letters for it.
+    Suite {
+        root: "chromium",
+        name: "bookworm",
+        packages: &["chromium", "fonts-dejavu-core", "fonts-dejavu-extra"],
+    },
     // What fetches the servers that Debian has not.
     Suite { root: "python", name: "bookworm", packages: &["python3-pip"] },
 ];
@@ -141,6 +147,12 @@ pub fn docker_registry() -> PathBuf {
 /// The program skopeo, a client of registries.
 pub fn skopeo() -> PathBuf {
     folder().join("skopeo/usr/bin/skopeo")
+}
+
+/// The program of a browser, and the folder of the letters that it draws.
+pub fn chromium() -> (PathBuf, PathBuf) {
+    let root = folder().join("chromium");
+    (root.join("usr/lib/chromium/chromium"), root.join("usr/share/fonts"))
 }
 
 /// The program rclone, which can be a server of S3.

@@ -5,6 +5,7 @@
 //! It knows the model and no connector; nothing that ships depends on it.
 
 mod account;
+pub mod browser;
 pub mod conformance;
 pub mod corpus;
 pub mod docker;
