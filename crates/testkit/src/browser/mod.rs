@@ -111,7 +111,8 @@ fn libraries(program: &Path) -> String {
 fn write_fonts(folder: &Path, letters: &Path) {
     let text = format!(
         "<?xml version=\"1.0\"?><!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\
-         <fontconfig><dir>{}</dir><cachedir>{}</cachedir></fontconfig>",
+         <fontconfig><match target=\"pattern\"><edit name=\"family\" mode=\"append_last\">\
+         <string>DejaVu Sans</string></edit></match><dir>{}</dir><cachedir>{}</cachedir></fontconfig>",
         letters.display(),
         folder.join("fonts").display(),
     );

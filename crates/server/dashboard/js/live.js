@@ -1,0 +1,77 @@
+// The events of a run: what was sent is folded into one state, and a broken stream is taken up again.
+
+import { offline } from "./api.js";
+
+/** Follows a run. `told(kind)` is called after each event with the state brought up to date. */
+export function follow(id, state, told) {
+  let source = null;
+  let timer = null;
+  let closed = false;
+  let pause = 500;
+
+  const open = () => {
+    // The first progress of a stream is everything.
+    let first = true;
+    source = new EventSource(`/api/v1/runs/${encodeURIComponent(id)}/events`);
+    source.addEventListener("progress", (event) => {
+      pause = 500;
+      fold(state, JSON.parse(event.data), first);
+      first = false;
+      told("progress");
+    });
+    source.addEventListener("run", (event) => {
+      pause = 500;
+      state.run = JSON.parse(event.data);
+      told("run");
+      if (state.run.state === "ended") close();
+    });
+    source.onerror = () => {
+      source.close();
+      if (closed) return;
+      timer = setTimeout(check, pause);
+      pause = Math.min(pause * 2, 5000);
+    };
+  };
+
+  // A stream that broke: the server is gone, or it only ended this answer.
+  const check = async () => {
+    try {
+      await fetch("/healthz", { cache: "no-store" });
+      if (!closed) open();
+    } catch {
+      offline();
+      told("broken");
+    }
+  };
+
+  const close = () => {
+    closed = true;
+    clearTimeout(timer);
+    source?.close();
+  };
+
+  open();
+  return close;
+}
+
+/** Brings a state up to date with a progress message. */
+export function fold(state, message, everything) {
+  if (everything || !state.progress) {
+    state.progress = { ...message, tables: [...(message.tables ?? [])], samples: [...(message.samples ?? [])] };
+    state.places = new Map(state.progress.tables.map((table, index) => [table.name, index]));
+    return;
+  }
+  const { tables, samples, ...rest } = message;
+  Object.assign(state.progress, rest);
+  for (const table of tables ?? []) {
+    const at = state.places.get(table.name);
+    if (at === undefined) {
+      state.places.set(table.name, state.progress.tables.length);
+      state.progress.tables.push(table);
+    } else {
+      state.progress.tables[at] = table;
+    }
+  }
+  const last = state.progress.samples.at(-1)?.at ?? -1;
+  state.progress.samples.push(...(samples ?? []).filter((sample) => sample.at > last));
+}
