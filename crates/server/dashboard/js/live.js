@@ -23,8 +23,8 @@ export function follow(id, state, told) {
       pause = 500;
       state.run = JSON.parse(event.data);
       told("run");
-      if (state.run.state === "ended") close();
     });
+    source.addEventListener("end", close);
     source.onerror = () => {
       source.close();
       if (closed) return;
@@ -54,24 +54,28 @@ export function follow(id, state, told) {
   return close;
 }
 
-/** Brings a state up to date with a progress message. */
+/** Tables of several moves may have the same name. */
+export const key_of = (table) => `${table.move ?? 0}/${table.name}`;
+
+/** Brings a state up to date with a progress message: after the first, tables, samples and messages are what is new. */
 export function fold(state, message, everything) {
   if (everything || !state.progress) {
-    state.progress = { ...message, tables: [...(message.tables ?? [])], samples: [...(message.samples ?? [])] };
-    state.places = new Map(state.progress.tables.map((table, index) => [table.name, index]));
+    state.progress = message;
+    state.places = new Map(message.tables.map((table, index) => [key_of(table), index]));
     return;
   }
-  const { tables, samples, ...rest } = message;
+  const { tables, samples, messages, ...rest } = message;
   Object.assign(state.progress, rest);
-  for (const table of tables ?? []) {
-    const at = state.places.get(table.name);
+  for (const table of tables) {
+    const at = state.places.get(key_of(table));
     if (at === undefined) {
-      state.places.set(table.name, state.progress.tables.length);
+      state.places.set(key_of(table), state.progress.tables.length);
       state.progress.tables.push(table);
     } else {
       state.progress.tables[at] = table;
     }
   }
   const last = state.progress.samples.at(-1)?.at ?? -1;
-  state.progress.samples.push(...(samples ?? []).filter((sample) => sample.at > last));
+  state.progress.samples.push(...samples.filter((sample) => sample.at > last));
+  state.progress.messages.push(...messages);
 }

@@ -84,15 +84,13 @@ export function yard(run, progress, low) {
   const all_bytes = progress?.bytes_expected ?? run.bytes_expected ?? 0;
   const done = run.state === "ended" && ["verified", "copied", "rejected"].includes(run.outcome);
   const part = done ? 1 : all_bytes > 0 ? share(bytes, all_bytes) : share(rows, all);
-  const checked = run.outcome === "verified" ? 1 : share(sum(progress?.tables, "checked"), all);
+  const checked = run.outcome === "verified" ? 1 : share(progress?.checked ?? 0, all);
   const kind = run.state !== "ended" || done ? "" : tone === "bad" ? " bad" : " calm";
   const width = (value) => ({ width: `${(100 * value).toFixed(2)}%` });
   return h("div", { class: `yard${low ? " low" : ""}${kind}`, role: "progressbar", "aria-label": `Progress of ${run.migration}`,
     "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.floor(100 * part) },
     h("div", { class: "fill", style: width(part) }), checked > 0 && h("div", { class: "fill checked", style: width(checked) }));
 }
-
-export const sum = (list, key) => (list ?? []).reduce((total, item) => total + (item[key] ?? 0), 0);
 
 /** A bar of parts, `[class, label, value, text]`, with a list that says the same in words; `pieces`, `[class, value]`, are drawn instead. */
 export function parts(list, label, pieces) {

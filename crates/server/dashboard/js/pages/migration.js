@@ -8,7 +8,7 @@ import { card, empty, facts, fault, head, name, runs_table, time } from "../part
 import { image_card } from "./image.js";
 import { add } from "./migrations.js";
 
-const WHERE = [["here", "Here, in this server"], ["docker", "Docker"], ["podman", "Podman"], ["local", "This machine, confined"]];
+const WHERE = [["here", "Here, on this server"], ["docker", "Docker"], ["podman", "Podman"], ["local", "This machine, confined"]];
 const LEVELS = [["", "As the migration says"], ["full", "Every row"], ["sample", "A sample"], ["count", "Counts only"], ["none", "Not at all"]];
 const TASKS = [["run", "Run"], ["plan", "Plan only"], ["verify", "Verify only"]];
 
@@ -48,7 +48,8 @@ function view(page, { one, schedules }, chosen, choose) {
   ];
 }
 
-const newest = (versions) => versions.reduce((best, each) => !best || (each.added ?? "") >= (best.added ?? "") ? each : best, null);
+/** They come with the newest first. */
+const newest = (versions) => versions[0] ?? null;
 
 function moves(version) {
   return card(version.moves.length === 1 ? "The move" : "Moves", {}, h("ul", { class: "list" }, version.moves.map((move) =>
@@ -69,22 +70,29 @@ function images(page, list) {
   return list.map((image) => image_card(page, image));
 }
 
-/** Asks how to start, and goes to the run. */
+/** Asks how to start, and goes to the run. A migration runs in the server, an image wherever images run. */
 export function start(page, one, version) {
-  const sealed = (one.images ?? []).map((image) => [`${image.repository}:${image.tag}`, `${image.repository}:${image.tag}`]);
+  const versions = one.versions.map((each) => [`version ${each.version}`, `Version ${each.version}, from its file`]);
+  const images = (one.images ?? []).map(({ repository, tag }) => [`image ${repository}:${tag}`, `Image ${repository}:${tag}`]);
+  const where = choice("on", WHERE, "here");
+  const what = choice("what", [...versions, ...images], `version ${version.version}`);
+  const narrow = () => {
+    where.disabled = what.value.startsWith("version ");
+    if (where.disabled) where.value = "here";
+  };
+  what.addEventListener("change", narrow);
+  narrow();
   ask({
     title: `Start ${one.name}`, action: "Start",
     fields: [
-      h("div", { class: "form-row" },
-        field("Task", choice("task", TASKS, "run")),
-        field("Version", choice("version", one.versions.map((each) => [each.version, each.version]), version.version))),
-      h("div", { class: "form-row" },
-        field("Where", choice("on", WHERE, "here")),
-        field("Image", choice("image", [["", "None"], ...sealed], ""), "Docker, Podman and confined runs take an image.")),
+      field("What", what),
+      h("div", { class: "form-row" }, field("Task", choice("task", TASKS, "run")), field("Where", where)),
       field("Read back and compare", choice("verify", LEVELS, "")),
     ],
-    act: async ({ task, version: of, on, image, verify }) => {
-      const run = await api.post("/api/v1/runs", { migration: one.name, version: of, image: image || null, on, task, verify: verify || null });
+    act: async ({ task, on, verify }) => {
+      const [kind, ...rest] = what.value.split(" ");
+      const of = kind === "image" ? { image: rest.join(" ") } : { migration: one.name, version: rest.join(" ") };
+      const run = await api.post("/api/v1/runs", { ...of, on: on ?? "here", task, verify: verify || null });
       page.say(`A run of ${one.name} has started.`);
       page.go(`#/runs/${encodeURIComponent(run.id)}`);
     },

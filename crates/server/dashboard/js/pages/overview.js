@@ -11,10 +11,8 @@ const TROUBLE = ["failed", "different"];
 export function overview(page) {
   return api.every(2500, async () => {
     let all;
-    let registry = null;
     try {
       all = await api.get("/api/v1/overview");
-      if (all.capacity) registry = await api.get("/api/v1/registry").catch(() => null);
     } catch (error) {
       if (error.status) page.show(head("Overview"), fault(error));
       return;
@@ -22,7 +20,7 @@ export function overview(page) {
     page.show(
       head("Overview", `Longshore ${all.version}, up since ${moment(all.started)}.`,
         page.may.operate && h("a", { class: "button primary", href: "#/migrations" }, "Start a migration")),
-      h("div", { class: "stack" }, verdict(all), totals(all), running(all.running), recent(all.recent), quay(all, registry)));
+      h("div", { class: "stack" }, verdict(all), totals(all), running(all.running), recent(all.recent), quay(all.registry)));
   });
 }
 
@@ -57,11 +55,12 @@ function left_of(run) {
 }
 
 function totals(all) {
-  const runs = all.runs;
+  const none = { queued: 0, running: 0, stopping: 0, verified: 0, copied: 0, rejected: 0, different: 0, failed: 0, cancelled: 0 };
+  const runs = { ...none, ...all.runs };
   const wrong = runs.failed + runs.different;
   const ended = runs.verified + runs.copied + runs.rejected + wrong + runs.cancelled;
   return figures([
-    ["Running", count(runs.running), runs.queued > 0 ? `${count(runs.queued)} queued` : "none queued"],
+    ["Running", count(runs.running + runs.stopping), runs.queued > 0 ? `${count(runs.queued)} queued` : "none queued"],
     ["Verified", count(runs.verified), ended > 0 ? `${percent(runs.verified, ended)} of ${counted(ended, "run")} that ended` : "no run has ended"],
     ["Failed or different", count(wrong), wrong === 0 ? "none" : `${count(runs.failed)} failed, ${count(runs.different)} different`],
     ["Rows rejected", count(runs.rejected), runs.rejected === 1 ? "run left rows aside" : "runs left rows aside"],
@@ -96,17 +95,17 @@ function recent(runs) {
     runs.length > 0 ? runs_table(runs, "Recent runs") : empty("No run has ended", "Runs appear here with how they ended."));
 }
 
-function quay(all, registry) {
-  if (!all.capacity && !registry) return null;
+function quay(registry) {
+  if (!registry) return null;
   return card("Registry", { note: h("a", { href: "#/images" }, "Images") },
     h("div", { class: "grid" },
-      h("div", { class: "half" }, capacity(registry ?? { capacity: all.capacity }, "Capacity C")),
-      registry?.utilisation && h("div", { class: "half" }, utilisation(registry.utilisation))));
+      h("div", { class: "half" }, capacity(registry, "Capacity C")),
+      h("div", { class: "half" }, utilisation(registry.utilisation, "Utilisation R"))));
 }
 
 /** R, with its formula. */
-export function utilisation({ total, idle, ratio }) {
-  return h("div", { class: "stack" }, h("h3", null, "Utilisation R"),
-    h("p", { class: "formula" }, `R = T / (T − idle) = ${seconds(total)} / (${seconds(total)} − ${seconds(idle)}) = ${Number(ratio).toFixed(2)}`),
+export function utilisation({ total, idle, ratio }, title) {
+  return h("div", { class: "stack" }, title && h("h3", null, title),
+    h("p", { class: "formula" }, `R = T / (T − idle) = ${seconds(total)} / (${seconds(total)} − ${seconds(idle)}) = ${ratio === null ? "–" : Number(ratio).toFixed(2)}`),
     h("p", { class: "soft small" }, "1 is a registry that is always asked for something; the more it waits, the larger it gets."));
 }

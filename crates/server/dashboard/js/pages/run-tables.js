@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { count, counted, percent, share, size } from "../format.js";
+import { key_of } from "../live.js";
 import { card, name } from "../parts.js";
 import { many_rows } from "../table.js";
 
@@ -42,17 +43,17 @@ export function tables_part(draw) {
       if (rows.length === 0) return null;
       const over = rows.filter(complete).length;
       return card("Tables", { kind: "flush", note: `${count(over)} of ${counted(rows.length, "table")} are in` },
-        table({ rows, caption: "Tables", key: (row) => row.name, text: (row) => row.name, filters: FILTERS }));
+        table({ rows, caption: "Tables", key: key_of, text: (row) => row.name, filters: FILTERS }));
     },
   };
 }
 
 /** The tables as the report has them, for runs whose progress nobody kept. */
 function from_report(report) {
-  return (report?.moves ?? []).flatMap((move) => {
+  return (report?.moves ?? []).flatMap((move, at) => {
     const proved = new Map((move.verification?.tables ?? []).map((one) => [one.table, one]));
     return move.tables.map((one) => ({
-      name: one.target, rows: one.rows, rows_expected: one.planned_rows, bytes: one.bytes, bytes_expected: one.bytes,
+      move: at, name: one.target, rows: one.rows, rows_expected: one.planned_rows, bytes: one.bytes, bytes_expected: one.bytes,
       chunks: one.chunks, chunks_expected: one.chunks, checked: proved.get(one.target)?.found_rows ?? 0, verified: proved.get(one.target)?.matches ?? null,
     }));
   });

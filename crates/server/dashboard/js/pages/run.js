@@ -116,7 +116,7 @@ function verdict(page, state) {
 
 function left({ run, progress }) {
   if (run.state === "ended") return `took ${seconds(run.seconds)}`;
-  if (progress?.seconds_left != null) return `about ${seconds(progress.seconds_left)} left`;
+  if (progress?.seconds_left != null) return `about ${seconds(progress.seconds_left)} left${progress.stage === "verify" ? " to read back" : ""}`;
   return run.state === "queued" ? "waiting for its turn" : "time left not known yet";
 }
 
@@ -160,7 +160,7 @@ function numbers({ run, progress, report }) {
     still ? ["Took", seconds(run.seconds), `ended ${moment(run.ended).slice(11)}`]
       : ["Time left", seconds(progress?.seconds_left), `${seconds(progress?.elapsed ?? run.seconds)} so far`],
     ["Lost or changed", report ? count(gone.values) : "–", report ? (gone.values === 0 ? "no value" : "values, by policy") : "counted at the end"],
-    ["Read back", report ? count(gone.checked) : count((progress?.tables ?? []).reduce((sum, table) => sum + (table.checked ?? 0), 0)), gone.verdict],
+    ["Read back", report ? count(gone.checked) : count(progress?.checked ?? 0), gone.verdict],
   ]);
 }
 

@@ -5,7 +5,8 @@ import { h } from "../dom.js";
 import { counted } from "../format.js";
 import { card, empty, fault, head, runs_table } from "../parts.js";
 
-const STATES = [["", "All"], ["running", "Running"], ["queued", "Queued"], ["ended", "Ended"]];
+const STATES = [["", "All"], ["queued", "Queued"], ["running", "Running"], ["stopping", "Stopping"], ["ended", "Ended"], ["verified", "Verified"], ["copied", "Copied"], ["rejected", "Rows rejected"],
+  ["different", "Different"], ["failed", "Failed"], ["cancelled", "Stopped"]];
 
 export function runs(page) {
   const look = { state: "", migration: "", before: [] };
