@@ -1,5 +1,6 @@
 //! The real binary, driven as people and scripts drive it.
 
+mod dashboard;
 mod definitions;
 mod demo;
 mod deploy;

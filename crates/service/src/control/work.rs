@@ -60,7 +60,7 @@ fn settle(control: &Control, id: &str, live: &Live, ended: Result<End>) -> Resul
     })?;
     let end = ended.unwrap_or_else(|error| End {
         ending: if error.kind() == Kind::Cancelled { Ending::Cancelled } else { Ending::Failed },
-        error: error.chain(),
+        error: described(&error),
     });
     let is_left = control.is_leaving() && run.state != RunState::Stopping;
     if is_left && (end.ending == Ending::Cancelled || run.on != Where::Here) {

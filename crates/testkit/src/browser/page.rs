@@ -76,7 +76,7 @@ impl Page {
 
     /// Whether an expression is true; false also while a page is being left.
     fn holds(&self, expression: &str) -> bool {
-        let wanted = json!({"expression": expression, "returnByValue": true});
+        let wanted = json!({"expression": format!("Boolean({expression})"), "returnByValue": true});
         self.call("Runtime.evaluate", wanted)["result"]["value"] == true
     }
 

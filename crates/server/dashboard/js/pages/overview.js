@@ -106,6 +106,6 @@ function quay(registry) {
 /** R, with its formula. */
 export function utilisation({ total, idle, ratio }, title) {
   return h("div", { class: "stack" }, title && h("h3", null, title),
-    h("p", { class: "formula" }, `R = T / (T − idle) = ${seconds(total)} / (${seconds(total)} − ${seconds(idle)}) = ${ratio === null ? "–" : Number(ratio).toFixed(2)}`),
+    h("p", { class: "formula" }, `R = T / (T − idle) = ${seconds(total)} / ${seconds(total - idle)} = ${ratio === null ? "–" : Number(ratio).toFixed(2)}`),
     h("p", { class: "soft small" }, "1 is a registry that is always asked for something; the more it waits, the larger it gets."));
 }

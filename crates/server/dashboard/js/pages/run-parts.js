@@ -58,7 +58,7 @@ export function performance(progress, report) {
   const meaning = ratio <= 1.02 ? "There was always a worker with rows in hand." : ratio < 1.25 ? "Workers were seldom all without rows."
     : "Often no worker had rows in hand: look at what it waits for.";
   return h("div", { class: "stack" },
-    h("p", { class: "formula" }, `P = T / (T − idle) = ${seconds(found.total)} / (${seconds(found.total)} − ${seconds(found.idle)}) = ${ratio.toFixed(2)}`),
+    h("p", { class: "formula" }, `P = T / (T − idle) = ${seconds(found.total)} / ${seconds(found.total - found.idle)} = ${ratio.toFixed(2)}`),
     h("p", null, meaning, " ", h("span", { class: "soft" }, "1 is the best; idle is the time in which no worker had a batch in hand.")));
 }
 

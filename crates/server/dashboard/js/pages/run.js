@@ -141,11 +141,11 @@ const DOING = { study: "is studied: its tables are counted and cut into chunks",
   finish: "is in; indexes and constraints are made", verify: "is in, and is read back now", references: "is in; names in rows are compared with objects" };
 const running = (of, progress) => [of, ` ${DOING[progress?.stage] ?? "begins"}.`];
 
-/** The error, with its causes below it; a code leads to its explanation. */
-function wrong([message, ...causes]) {
-  const code = /\bLS\d{4}\b/.exec([message, ...causes].join(" "))?.[0];
-  return fault({ message, causes, code: code && !message.includes(code) ? code : null,
-    hint: "mend what is named here, then retry: the run goes on where it stopped." });
+/** The error with its causes. The server puts its code before the first line, and what to do into the last. */
+function wrong(lines) {
+  const [, code, message] = /^(LS\d{4}): (.*)$/s.exec(lines[0]) ?? [];
+  return code ? fault({ code, message, hint: lines.at(-1), causes: lines.slice(1, -1) })
+    : fault({ message: lines[0], causes: lines.slice(1), hint: "Mend what is named here, then retry: the run goes on where it stopped." });
 }
 
 function numbers({ run, progress, report }) {

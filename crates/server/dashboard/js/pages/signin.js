@@ -30,5 +30,5 @@ export function sign_in(note, done) {
     h("section", { class: "card", "aria-labelledby": "sign-in" },
       h("form", { onsubmit: submit },
         h("h2", { id: "sign-in" }, "Sign in"),
-        field("Token", token, "An administrator makes tokens, in the settings or with longshore token add."), trouble, go)));
+        field("Token", token, "The first start of the server shows one. Others are made in the settings, or by longshore token."), trouble, go)));
 }
