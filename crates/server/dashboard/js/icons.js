@@ -13,7 +13,7 @@ const LINES = {
   warn: ["M12 4v10", "M12 19v.5"],
   busy: ["M12 3v4", "M12 17v4", "M3 12h4", "M17 12h4", "M5.600 5.600l2.800 2.800", "M15.600 15.600l2.800 2.800"],
   calm: ["M6 12h12"],
-  wait: ["M12 5v7l4 2"],
+  wait: ["M5 12h.010", "M12 12h.010", "M19 12h.010"],
 };
 
 export function icon(name) {

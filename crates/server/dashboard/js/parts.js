@@ -80,10 +80,8 @@ export function yard(run, progress, low) {
   const { tone } = standing(run);
   const rows = progress?.rows ?? run.rows ?? 0;
   const all = progress?.rows_expected ?? run.rows_expected ?? 0;
-  const bytes = progress?.bytes ?? run.bytes ?? 0;
-  const all_bytes = progress?.bytes_expected ?? run.bytes_expected ?? 0;
   const done = run.state === "ended" && ["verified", "copied", "rejected"].includes(run.outcome);
-  const part = done ? 1 : all_bytes > 0 ? share(bytes, all_bytes) : share(rows, all);
+  const part = done ? 1 : share(rows, all);
   const checked = run.outcome === "verified" ? 1 : share(progress?.checked ?? 0, all);
   const kind = run.state !== "ended" || done ? "" : tone === "bad" ? " bad" : " calm";
   const width = (value) => ({ width: `${(100 * value).toFixed(2)}%` });
@@ -98,7 +96,7 @@ export function parts(list, label, pieces) {
   const words = list.map(([, title, value]) => `${title} ${percent(value, total)}`).join(", ");
   return [
     h("div", { class: "parts", role: "img", "aria-label": `${label}: ${words}` },
-      (pieces ?? list.map(([kind, , value]) => [kind, value])).filter(([, value]) => value > 0).map(([kind, value]) => h("span", { class: kind, style: { flex: `${value} 1 0` } }))),
+      (pieces ?? list.map(([kind, , value]) => [kind, value])).filter(([, value]) => value > 0).map(([kind, value]) => h("span", { class: kind, style: { "flex-grow": (1000 * share(value, total)).toFixed(2) } }))),
     h("ul", { class: "legend-list" }, list.map(([kind, title, value, text]) =>
       h("li", null, h("span", { class: `key ${kind}` }), h("span", null, title), h("span", { class: "strong" }, text ?? percent(value, total))))),
   ];

@@ -5,19 +5,22 @@ import { seconds } from "./format.js";
 
 const WIDTH = 600;
 const HEIGHT = 160;
-const POINTS = 300;
+const POINTS = 240;
 
-/** Rates of cumulative samples, `{at, value}`, at most POINTS of them. */
+/** Rates of cumulative samples, `{at, value}`, over spans of equal length: a second where that gives a curve. */
 export function rates(samples, key) {
-  const step = Math.max(1, Math.ceil(samples.length / POINTS));
+  const end = samples.at(-1).at;
+  const spans = Math.min(POINTS, Math.max(12, Math.floor(end)));
   const list = [];
-  let before = { at: 0, [key]: 0 };
-  for (let at = step - 1; at < samples.length; at += step) {
-    const sample = samples[at];
-    const passed = sample.at - before.at;
-    if (passed <= 0) continue;
-    list.push({ at: sample.at, value: Math.max(0, (sample[key] - before[key]) / passed) });
-    before = sample;
+  let [index, before] = [0, 0];
+  for (let span = 1; span <= spans; span++) {
+    const at = (end * span) / spans;
+    while (index < samples.length - 1 && samples[index].at < at) index += 1;
+    const [from, to] = [samples[index - 1] ?? { at: 0, [key]: 0 }, samples[index]];
+    const part = to.at > from.at ? Math.min(1, (at - from.at) / (to.at - from.at)) : 1;
+    const reached = from[key] + part * (to[key] - from[key]);
+    list.push({ at, value: Math.max(0, ((reached - before) * spans) / end) });
+    before = reached;
   }
   return list;
 }
@@ -52,27 +55,29 @@ function start(root, first) {
 
   const draw = () => {
     const points = rates(props.samples, props.kind);
-    const last = points.at(-1)?.at ?? 1;
+    const last = points.at(-1).at;
     const most = nice(Math.max(1, ...points.map((point) => point.value)), props.kind === "bytes" ? 1024 : 1000);
-    const x = (point) => ((point.at / last) * WIDTH).toFixed(1);
+    // Each rate stands in the middle of its span.
+    const half = last / points.length / 2;
+    const x = (point) => (((point.at - half) / last) * WIDTH).toFixed(1);
     const y = (point) => (HEIGHT - (point.value / most) * HEIGHT).toFixed(1);
     const path = points.map((point, index) => `${index ? "L" : "M"}${x(point)} ${y(point)}`).join("");
-    line.setAttribute("d", path || "M0 0");
-    area.setAttribute("d", points.length ? `${path}L${WIDTH} ${HEIGHT}L${x(points[0])} ${HEIGHT}Z` : "M0 0");
+    line.setAttribute("d", path);
+    area.setAttribute("d", `${path}L${x(points.at(-1))} ${HEIGHT}L${x(points[0])} ${HEIGHT}Z`);
     const chosen = at === null ? null : points[Math.min(points.length - 1, Math.round(at * (points.length - 1)))];
     cursor.toggleAttribute("hidden", !chosen);
     if (chosen) {
       cursor.setAttribute("x1", x(chosen));
       cursor.setAttribute("x2", x(chosen));
     }
-    value.textContent = props.unit(chosen ? chosen.value : points.at(-1)?.value ?? 0);
-    when.textContent = chosen ? `after ${seconds(chosen.at)}` : props.still ? "at the end" : "now";
+    const mean = props.unit(average(props.samples, props.kind));
+    value.textContent = chosen ? props.unit(chosen.value) : props.still ? mean : props.unit(points.at(-1).value);
+    when.textContent = chosen ? `after ${seconds(chosen.at)}` : props.still ? "on average" : "now";
     top.textContent = props.unit(most);
     middle.textContent = props.unit(most / 2);
     end.textContent = seconds(last);
-    const mean = props.unit(average(props.samples, props.kind));
     const peak = props.unit(Math.max(0, ...points.map((point) => point.value)));
-    drawing.setAttribute("aria-label", `${props.title} over ${seconds(last)}: ${mean} on average, ${peak} at most, ${value.textContent} ${when.textContent}`);
+    drawing.setAttribute("aria-label", `${props.title} over ${seconds(last)}: ${mean} on average, ${peak} at most${props.still && !chosen ? "" : `, ${value.textContent} ${when.textContent}`}`);
   };
 
   const look = (place) => {

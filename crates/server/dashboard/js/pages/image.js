@@ -11,7 +11,7 @@ export function image_card(page, image) {
   return card(title, { note: page.may.operate && h("button", { class: "plain", onclick: () => promote(page, image), "aria-label": `Promote ${title}` }, "Promote…") },
     h("div", { class: "stack" }, layers(image), facts([
       ["Digest", h("code", { title: image.digest }, digest(image.digest))],
-      ["Created", image.created ? time(image.created) : null],
+      ["Created", image.created && !image.created.startsWith("1970") ? time(image.created) : null],
       ["Migration", image.migration ? h("a", { href: `#/migrations/${encodeURIComponent(image.migration)}` }, name(`${image.migration} ${image.version ?? ""}`)) : null],
       ["Plan", image.plan ? h("code", { title: image.plan }, digest(image.plan)) : null],
       ["Signatures", image.signatures > 0 ? h("span", { class: "done-note" }, counted(image.signatures, "signature")) : h("span", { class: "soft" }, "not signed")],

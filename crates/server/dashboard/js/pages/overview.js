@@ -47,11 +47,9 @@ function longest(running) {
   return left.length > 0 ? `The longest takes about ${seconds(Math.max(...left))} more.` : "How long they take is not known yet.";
 }
 
-/** Seconds that are left, from what has arrived so far. */
-function left_of(run) {
-  if (run.seconds_left != null) return run.seconds_left;
-  const [done, all] = run.bytes_expected > 0 ? [run.bytes, run.bytes_expected] : [run.rows, run.rows_expected];
-  return done > 0 && all > 0 && run.seconds > 1 ? Math.max(0, (run.seconds * (all - done)) / done) : null;
+/** Seconds that are left when rows go on arriving as they did. */
+function left_of({ rows, rows_expected, seconds: passed }) {
+  return rows > 0 && rows_expected >= rows && passed > 1 ? (passed * (rows_expected - rows)) / rows : null;
 }
 
 function totals(all) {
@@ -77,7 +75,7 @@ function running(runs) {
       h("div", { class: "line" },
         h("div", null, h("a", { class: "strong", href: `#/runs/${encodeURIComponent(run.id)}` }, name(run.migration)),
           h("span", { class: "soft" }, run.version ?? ""), badge(run)),
-        h("div", null, h("span", { class: "strong" }, percent(run.bytes, run.bytes_expected)), " ",
+        h("div", null, h("span", { class: "strong" }, percent(run.rows, run.rows_expected)), " ",
           h("span", { class: "soft" }, left === null ? "time left not known" : `about ${seconds(left)} left`))),
       yard(run),
       h("div", { class: "line soft small" },

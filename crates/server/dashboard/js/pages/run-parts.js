@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { count, counted, percent, seconds } from "../format.js";
+import { count, counted, percent, seconds, share } from "../format.js";
 import { name, parts } from "../parts.js";
 
 const STAGES = [["study", "Study"], ["prepare", "Prepare"], ["copy", "Copy"], ["finish", "Finish"], ["verify", "Verify"], ["references", "References"]];
@@ -16,7 +16,7 @@ export function stages(run, progress) {
   }
   const now = run.state === "ended" ? null : progress?.stage;
   const broken = run.state !== "ended" ? null : run.outcome === "different" ? "verify" : ["failed", "cancelled"].includes(run.outcome) ? progress?.stage : null;
-  const used = STAGES.filter(([key]) => key !== "references" || took.has(key) || now === key);
+  const used = STAGES.filter(([key]) => !["study", "references"].includes(key) || took.has(key) || [now, broken].includes(key));
   const spent = [...took.values()].reduce((sum, value) => sum + value, 0);
   if (now && !took.has(now)) took.set(now, Math.max(0, (progress.elapsed ?? 0) - spent));
   const line = ([key, title]) => {
@@ -24,7 +24,7 @@ export function stages(run, progress) {
       : key === now ? ["now", `${seconds(took.get(key))} so far`]
       : took.has(key) ? ["over", seconds(took.get(key))] : ["", "–"];
     // As wide as it took long, but never too narrow to read.
-    return h("li", { class: kind || null, "aria-current": key === now ? "step" : null, style: { "flex-grow": String(took.get(key) ?? 0) } }, h("span", { class: "strong" }, title), h("span", { class: "soft" }, words));
+    return h("li", { class: kind || null, "aria-current": key === now ? "step" : null, style: { "flex-grow": (1000 * share(took.get(key) ?? 0, Math.max(spent, progress?.elapsed ?? 0))).toFixed(1) } }, h("span", { class: "strong" }, title), h("span", { class: "soft" }, words));
   };
   return h("ol", { class: "stages" }, used.map(line));
 }
@@ -67,7 +67,7 @@ export function lanes(progress) {
   const workers = progress?.workers ?? [];
   if (workers.length === 0) return h("p", { class: "soft" }, "No worker is at work at the moment.");
   return h("ul", { class: "lanes" }, workers.map((worker) => h("li", { "data-key": worker.worker },
-    h("span", { class: "no" }, h("span", { class: "unseen" }, "Worker "), worker.worker),
+    h("span", { class: "no" }, h("span", { class: "unseen" }, "Worker "), worker.worker + 1),
     worker.table === null ? h("span", { class: "idle" }, "between chunks")
       : h("span", null, name(worker.table), h("span", { class: "soft" }, ` · chunk ${count(worker.chunk)}`)),
     h("span", { class: "soft small nowrap" }, worker.table === null ? "" : `${counted(worker.rows ?? 0, "row")}`))));

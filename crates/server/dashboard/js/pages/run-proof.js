@@ -22,6 +22,9 @@ export function lost(report) {
 const yes = (value) => value === null || value === undefined ? h("span", { class: "soft" }, "not read")
   : h("span", { class: `badge ${value ? "good" : "bad"}` }, icon(value ? "good" : "bad"), value ? "as planned" : "not as planned");
 
+/** What no loss in a report means. */
+const CERTAIN = { verified: "Every value arrived exactly as it was.", copied: "No value was changed on its way." };
+
 /** Losses: what the plan predicted, until the report can say what became of it. */
 export function losses({ report, plan }) {
   const lines = report ? report.moves.flatMap((move) => move.fidelity)
@@ -30,7 +33,7 @@ export function losses({ report, plan }) {
   const behind = (report ?? plan).moves.flatMap((move) => move.not_moved ?? []);
   const number = (text) => h("th", { scope: "col", class: "number" }, text);
   return card("Losses and fidelity", { kind: lines.length > 0 ? "flush" : "", note: lines.length > 0 ? "predicted by the plan, counted by the run, proved by reading back" : null },
-    lines.length === 0 ? h("p", null, report ? "Every value arrived exactly as it was." : "The plan predicts no loss: every value arrives as it is, or the run ends.")
+    lines.length === 0 ? h("p", null, report ? CERTAIN[report.outcome] ?? "No value was lost or changed so far." : "The plan predicts no loss: every value arrives as it is, or the run ends.")
       : h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Losses" }, h("table", { class: "folds" }, h("caption", { class: "unseen" }, "Losses"),
         h("thead", null, h("tr", null, h("th", { scope: "col" }, "Column"), h("th", { scope: "col" }, "Kind"), h("th", { scope: "col" }, "Policy"), number("Predicted"), number("Counted"), h("th", { scope: "col" }, "Verified"))),
         h("tbody", null, lines.slice(0, 200).map((line) => h("tr", null,

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { count, counted, percent, share, size } from "../format.js";
+import { count, counted, percent, size } from "../format.js";
 import { key_of } from "../live.js";
 import { card, name } from "../parts.js";
 import { many_rows } from "../table.js";
@@ -20,8 +20,8 @@ function state(table) {
 
 const COLUMNS = [
   { key: "name", title: "Table", value: (table) => table.name, cell: (table) => name(table.name) },
-  { key: "part", title: "Progress", value: part, cell: (table) => [percent(table.rows, table.rows_expected), h("span", { class: `meter ${table.verified ? "good" : "busy"}`, "aria-hidden": "true" },
-    h("span", { class: "fill", style: { width: `${100 * share(table.rows, table.rows_expected)}%` } }))] },
+  { key: "part", title: "Progress", value: part, cell: (table) => [table.rows_expected > 0 ? percent(table.rows, table.rows_expected) : complete(table) ? "100\u00a0%" : "0\u00a0%", h("span", { class: `meter ${table.verified ? "good" : "busy"}`, "aria-hidden": "true" },
+    h("span", { class: "fill", style: { width: `${100 * Math.min(1, part(table))}%` } }))] },
   { key: "rows", title: "Rows", number: true, value: (table) => table.rows_expected, cell: (table) => [count(table.rows), h("span", { class: "soft" }, ` / ${count(table.rows_expected)}`)] },
   { key: "bytes", title: "Bytes", number: true, value: (table) => table.bytes_expected, cell: (table) => size(table.bytes) },
   { key: "chunks", title: "Chunks", number: true, value: (table) => table.chunks_expected, cell: (table) => `${count(table.chunks)} / ${count(table.chunks_expected)}` },

@@ -101,7 +101,7 @@ function verdict(page, state) {
       && h("button", { onclick: act("verify", true) }, "Verify again"),
     has.report && h("a", { class: "button", href: `/api/v1/runs/${at}/report.html`, target: "_blank", rel: "noopener" }, "Open the report"),
   ].filter(Boolean);
-  const [done, all] = progress?.bytes_expected > 0 ? [progress.bytes, progress.bytes_expected] : [progress?.rows ?? run.rows, progress?.rows_expected ?? run.rows_expected];
+  const [done, all] = [progress?.rows ?? run.rows, progress?.rows_expected ?? run.rows_expected];
   return h("section", { class: `verdict ${tone}`, "aria-label": "How the run stands" },
     h("div", { class: "top" },
       h("div", null, trail([["Runs", "#/runs"], [run.migration, `#/migrations/${encodeURIComponent(run.migration)}`], [run.version ?? run.id]]),
@@ -165,10 +165,18 @@ function numbers({ run, progress, report }) {
 }
 
 function curves(progress, report, still) {
-  const samples = progress?.samples?.length > 1 ? progress.samples : report?.samples ?? [];
-  if (samples.length < 2) return h("p", { class: "soft" }, still ? "It was over before there was a curve to draw." : "The first rows are not in yet.");
+  const samples = arrived(progress?.samples?.length > 1 ? progress.samples : report?.samples ?? [], progress?.elapsed, still);
+  if (!(samples.at(-1)?.rows > 0 && samples.at(-1).at > 0)) return h("p", { class: "soft" }, still ? "It was over before there was a curve to draw." : "The first rows are not in yet.");
   return h("div", { class: "plots" },
     plot({ title: "Rows", kind: "rows", samples, unit: row_rate, still }), plot({ title: "Bytes", kind: "bytes", samples, unit: size_rate, still }));
+}
+
+/** What arrived over time: until the last row for a run that is over, until now for one where nothing came for a while. */
+function arrived(samples, elapsed, still) {
+  const last = samples.at(-1);
+  if (!last) return [];
+  if (still) return samples.slice(0, samples.findIndex((sample) => sample.rows === last.rows && sample.bytes === last.bytes) + 1);
+  return elapsed - last.at > 3 ? [...samples, { ...last, at: elapsed }] : samples;
 }
 
 function about({ run, progress }) {
