@@ -18,6 +18,7 @@ mod references;
 mod rejects;
 pub mod report;
 mod run;
+mod share;
 mod throttle;
 mod transform;
 mod verify;
@@ -30,4 +31,5 @@ pub use plan::{
     spec_digest,
 };
 pub use run::{RunEnd, RunRequest, run};
+pub use share::{Process, await_plan, check_shared};
 pub use verify::{VerifyMode, VerifyRequest, verify};
