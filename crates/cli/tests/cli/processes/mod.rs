@@ -1,8 +1,11 @@
 //! Several processes of one run, which agree through the ledger in the target alone.
 
 mod copies;
+mod dialects;
 mod lost;
+mod network;
 mod refused;
+mod storm;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
