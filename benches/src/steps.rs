@@ -282,6 +282,7 @@ async fn run_plan(plan: Plan, link: Link) -> Result<Report, Failure> {
         cancel: Cancel::default(),
         verify: None,
         started: String::new(),
+        process: None,
         rejects: std::env::temp_dir().join("longshore-bench-rejects"),
     })
     .await;

@@ -20,6 +20,12 @@ const FINAL: [u8; 4] = [2, 3, 42, 43];
 /// Seconds that a migration has to stop at a safe point.
 const GRACE: u32 = 60;
 const TRIES: u32 = 20;
+/// The same where several processes run: what is pointless for one of them need not be for the others.
+const FINAL_OF_ALL: [u8; 3] = [2, 3, 43];
+const FINAL_OF_ONE: [u8; 1] = [42];
+/// Seconds that the others wait for the process with index 0 while it is not there; they are started again
+/// afterwards.
+const WAIT: u32 = 300;
 
 /// What a cluster needs to be told beside the deployment.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -32,6 +38,8 @@ pub struct Cluster {
     pub ports: Vec<u16>,
     /// Volumes that it sees.
     pub claims: Vec<Claim>,
+    /// The processes that run the migration together; 0 and 1 are one.
+    pub processes: u32,
 }
 
 /// A volume of the cluster, and where a deployment sees it.
@@ -124,29 +132,61 @@ fn network(deployment: &Deployment, cluster: &Cluster) -> Value {
 }
 
 fn job(deployment: &Deployment, cluster: &Cluster) -> Value {
+    let mut spec = match cluster.processes {
+        0 | 1 => json!({
+            "backoffLimit": TRIES,
+            "completions": 1,
+            "parallelism": 1,
+            "podFailurePolicy": { "rules": [exits("FailJob", &FINAL), disruption()] },
+        }),
+        // Each process has its number from the platform, and is started again under the same one.
+        several => json!({
+            "completionMode": "Indexed",
+            "backoffLimitPerIndex": TRIES,
+            "completions": several,
+            "parallelism": several,
+            "podFailurePolicy": { "rules": [
+                exits("FailJob", &FINAL_OF_ALL),
+                exits("FailIndex", &FINAL_OF_ONE),
+                disruption(),
+            ] },
+        }),
+    };
+    // A process that is only going may still write: its successor starts when it is gone.
+    spec["podReplacementPolicy"] = json!("Failed");
+    spec["template"] = json!({
+        "metadata": { "labels": labels(deployment) },
+        "spec": pod(deployment, cluster),
+    });
     json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": metadata(deployment, cluster),
-        "spec": {
-            "backoffLimit": TRIES,
-            "completions": 1,
-            "parallelism": 1,
-            "podReplacementPolicy": "Failed",
-            "podFailurePolicy": { "rules": [
-                {
-                    "action": "FailJob",
-                    "onExitCodes": { "containerName": CONTAINER, "operator": "In", "values": FINAL },
-                },
-                // A node that goes is nobody's failure.
-                { "action": "Ignore", "onPodConditions": [{ "type": "DisruptionTarget", "status": "True" }] },
-            ] },
-            "template": {
-                "metadata": { "labels": labels(deployment) },
-                "spec": pod(deployment, cluster),
-            },
-        },
+        "spec": spec,
     })
+}
+
+fn exits(action: &str, values: &[u8]) -> Value {
+    json!({
+        "action": action,
+        "onExitCodes": { "containerName": CONTAINER, "operator": "In", "values": values },
+    })
+}
+
+/// A node that goes is nobody's failure.
+fn disruption() -> Value {
+    json!({ "action": "Ignore", "onPodConditions": [{ "type": "DisruptionTarget", "status": "True" }] })
+}
+
+/// The words for the engine. Kubernetes puts the number of a process in where it is named.
+fn arguments(deployment: &Deployment, cluster: &Cluster) -> Vec<String> {
+    let mut words = deployment.command.clone();
+    if cluster.processes > 1 {
+        let process = format!("$(JOB_COMPLETION_INDEX)/{}", cluster.processes);
+        let more = ["--process", &process, "--wait", &WAIT.to_string()];
+        words.extend(more.map(str::to_string));
+    }
+    words
 }
 
 fn pod(deployment: &Deployment, cluster: &Cluster) -> Value {
@@ -183,7 +223,7 @@ fn container(deployment: &Deployment, cluster: &Cluster) -> Value {
     json!({
         "name": CONTAINER,
         "image": deployment.image.name,
-        "args": deployment.command,
+        "args": arguments(deployment, cluster),
         "env": plain.chain(secrets).collect::<Vec<_>>(),
         "resources": resources(deployment),
         "securityContext": {

@@ -1,6 +1,7 @@
 //! The copy: workers take chunks, and each chunk flows from its reader to its writer.
 
 mod chunk;
+mod leased;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -38,7 +39,10 @@ pub(crate) async fn copy(job: &Job, ledger: &Ledger) -> Result<()> {
         .flat_map(|(table, plan)| (0..plan.chunks.len()).map(move |chunk| (table, chunk)))
         .filter(|(table, chunk)| ledger.entry(*table, *chunk).is_none())
         .collect();
-    copy_chunks(job, missing, &ledger.header).await?;
+    match &job.share {
+        None => copy_chunks(job, missing, &ledger.header).await?,
+        Some(share) => leased::copy(job, share, missing, &ledger.header).await?,
+    }
     job.load()?.mark(Stage::Copied).await?;
     failpoint::hit("copy.done")
 }
@@ -60,8 +64,8 @@ pub(crate) async fn copy_chunks(
             while let Some((table, chunk)) = take() {
                 let row = job.plan.tables[table].row_bytes(chunk);
                 let _room = job.pace.room.take(row * COPIES_OF_A_ROW).await;
-                let task = Task { worker, table, chunk, rejects: &rejects };
-                copy_with_retry(&job, &task).await?;
+                let task = Task { worker, table, chunk, rejects: &rejects, lease: None };
+                copy_with_retry(&job, &task, &Accepted::default()).await?;
                 if row >= WIDE_ROW {
                     allocator::give_back();
                 }
@@ -69,6 +73,11 @@ pub(crate) async fn copy_chunks(
             Ok(())
         });
     }
+    all(running).await
+}
+
+/// Waits for workers.
+async fn all(mut running: JoinSet<Result<()>>) -> Result<()> {
     while let Some(ended) = running.join_next().await {
         let result = ended.unwrap_or_else(|panic| {
             Err(Error::new(Code::Internal, "a worker ended without a result").because(panic))
@@ -99,20 +108,25 @@ pub(crate) async fn fingerprint_source(
     Ok(fingerprint)
 }
 
-async fn copy_with_retry(job: &Job, task: &Task<'_>) -> Result<()> {
+/// Rows and bytes of a chunk at work that listeners were told of.
+type Accepted = Mutex<(u64, u64)>;
+
+async fn copy_with_retry(job: &Job, task: &Task<'_>, accepted: &Accepted) -> Result<()> {
     let Task { table, chunk, .. } = *task;
     let name = job.plan.tables[table].target.to_string();
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
-        let accepted = Mutex::new((0, 0));
-        let error = match job.cancel.guard(copy_chunk(job, task, &accepted)).await {
+        let error = match job.cancel.guard(copy_chunk(job, task, accepted)).await {
             Ok(()) => return Ok(()),
             Err(error) if error.retry() == Retry::Later && attempt < job.pace.attempts => error,
             Err(error) => return Err(error.with("chunk", chunk.to_string())),
         };
-        let (rows, bytes) = *accepted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let (rows, bytes) = told_of(accepted);
         if committed_all_the_same(job, table, chunk).await? {
             return Ok(());
+        }
+        if let Some(lease) = task.lease {
+            leased::check(job, lease).await?;
         }
         job.events.emit(Event::ChunkRetry {
             table: name.clone(),
@@ -131,6 +145,11 @@ async fn copy_with_retry(job: &Job, task: &Task<'_>) -> Result<()> {
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
     unreachable!("the loop ends by returning")
+}
+
+/// What was told of a try of a chunk that failed; nothing was told of the next.
+fn told_of(accepted: &Accepted) -> (u64, u64) {
+    std::mem::take(&mut *accepted.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
 }
 
 /// Whether a chunk whose writer failed is in: the commit was done and only its answer was lost.

@@ -42,6 +42,15 @@ pub enum Event {
     },
     /// A move failed and goes on with both ends opened anew; chunks that are not in are taken back.
     MoveRetry { index: usize, attempt: u32, error: String, pause_seconds: f64 },
+    /// A process with an index above 0 waits until the one with 0 has made the target ready.
+    SessionAwaited { process: u32, count: u32 },
+    /// A process has joined the session of a move.
+    SessionJoined { index: usize },
+    /// A chunk was another process's before it could be committed: what `Copied` counted for it is taken
+    /// back, and it is another's or comes again.
+    ChunkDropped { table: String, chunk: usize, error: String, rows: u64, bytes: u64 },
+    /// The process with index 0 has seen that a chunk is in that another process copied.
+    ChunkElsewhere { table: String, chunk: usize, rows: u64, rejected: u64, bytes: u64 },
     /// A chunk and its ledger entry are in.
     ChunkDone {
         table: String,

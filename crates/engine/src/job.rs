@@ -14,6 +14,7 @@ use crate::cancel::Cancel;
 use crate::connectors::Link;
 use crate::event::Events;
 use crate::run::RunRequest;
+use crate::share::Share;
 use crate::throttle::Throttle;
 use crate::transform::Transform;
 
@@ -33,6 +34,8 @@ pub(crate) struct Job {
     /// The folder with the reject files of all runs.
     pub rejects: Arc<Path>,
     pub pace: Pace,
+    /// What is known of the other processes that copy; `None` when there are none.
+    pub share: Option<Share>,
 }
 
 /// The bounds of a run, worked out for one move.
@@ -125,5 +128,6 @@ pub(crate) async fn open(
         cancel: request.cancel.clone(),
         rejects: Arc::from(request.rejects.as_path()),
         pace,
+        share: Share::of(request),
     })
 }

@@ -18,6 +18,7 @@ mod references;
 mod rejects;
 pub mod report;
 mod run;
+mod share;
 mod tally;
 mod throttle;
 mod transform;
@@ -31,5 +32,6 @@ pub use plan::{
     spec_digest,
 };
 pub use run::{RunEnd, RunRequest, run};
+pub use share::{Process, await_plan, check_shared};
 pub use tally::{TableTally, Tally};
 pub use verify::{VerifyMode, VerifyRequest, verify};

@@ -15,6 +15,7 @@ use crate::event::{Event, Events, Stage, TableTotals};
 use crate::job::{self, Job};
 use crate::references::{self, Unit};
 use crate::report::{self, MoveReport, Outcome, Recorder, ReferenceReport, Report};
+use crate::share::{self, Joining, Process, Share};
 use crate::verify::{self, VerifyMode};
 use crate::{copy, finish, prepare, rejects};
 
@@ -43,6 +44,8 @@ pub struct RunRequest {
     pub started: String,
     /// The folder for reject files; each run that is gone on with keeps its own folder in it.
     pub rejects: PathBuf,
+    /// Which of several processes this is; `None` for a run of one process.
+    pub process: Option<Process>,
 }
 
 /// How a run or a verification ended.
@@ -63,7 +66,8 @@ pub async fn run(request: RunRequest) -> RunEnd {
     let mut references = Vec::new();
     let mut resumed = false;
     let mut result = run_moves(&request, &events, &mut moves, &mut resumed).await;
-    if result.is_ok() && request.verify.is_some() {
+    let helps = request.process.is_some_and(|process| process.index > 0);
+    if result.is_ok() && request.verify.is_some() && !helps {
         let found = check_references(&request, &events).await;
         result = found.map(|found| references = found);
     }
@@ -158,6 +162,11 @@ impl Run<'_> {
             if self.chunks_in > before {
                 (attempt, pause, before) = (1, FIRST_PAUSE, self.chunks_in);
             }
+            // That a session ends is no failure of a process that has joined it.
+            let ended = matches!(error.code(), Code::SessionEnded | Code::SnapshotLost);
+            if self.helps().is_some() && ended {
+                (attempt, pause) = (0, FIRST_PAUSE);
+            }
             if error.retry() == Retry::Never
                 || !self.opened
                 || attempt >= self.request.limits.attempts
@@ -179,13 +188,46 @@ impl Run<'_> {
         }
     }
 
+    /// The process that this is, where it helps the one with index 0.
+    fn helps(&self) -> Option<Share> {
+        Share::of(self.request).filter(|share| share.process.index > 0)
+    }
+
     async fn attempt(&mut self, plan: &Arc<MovePlan>, link: &Link, index: usize) -> Result<()> {
         let Run { request, events, .. } = *self;
+        if let Some(share) = self.helps() {
+            return self.help(plan, link, index, &share).await;
+        }
         let job = job::open(plan.clone(), link, request, events);
         let job = request.cancel.guard(job).await?;
         self.opened = true;
         self.moves.truncate(index);
         self.run_move(&job, index).await
+    }
+
+    /// What a process with an index above 0 does of a move: it joins, and copies until every chunk is
+    /// in.
+    async fn help(
+        &mut self,
+        plan: &Arc<MovePlan>,
+        link: &Link,
+        index: usize,
+        share: &Share,
+    ) -> Result<()> {
+        let Run { request, events, .. } = *self;
+        let digest = request.plan.digest()?;
+        let joining = Joining { plan, link, index, digest: &digest };
+        let joined = share::join(&joining, request, share, events);
+        let Some((job, ledger)) = stage(events, Stage::Prepare, joined).await? else {
+            return Ok(());
+        };
+        self.opened = true;
+        self.chunks_in = ledger.entries.len();
+        self.moves.truncate(index);
+        announce(request, &job, &ledger, index, true);
+        stage(events, Stage::Copy, copy::copy(&job, &ledger)).await?;
+        self.moves.push(report_move(&job, &current_ledger(&job).await?).await?);
+        Ok(())
     }
 
     /// The whole of a move, on one screen.
@@ -196,6 +238,9 @@ impl Run<'_> {
         self.chunks_in = ledger.entries.len();
         *self.resumed |= ledger.header.run != request.run || !ledger.entries.is_empty();
         announce(request, job, &ledger, index, *self.resumed);
+        if job.share.is_some() && !ledger.has(longshore_model::ledger::Stage::Copied) {
+            share::open_session(job, &ledger).await?;
+        }
 
         let copied = stage(&job.events, Stage::Copy, copy::copy(job, &ledger)).await;
         // A copy that failed is reported too, where the target still answers.
@@ -299,7 +344,9 @@ fn outcome(result: &Result<()>, report: &Report) -> Outcome {
         Err(_) => Outcome::Failed,
         Ok(()) if report::difference(report).is_some() => Outcome::Different,
         Ok(()) if report::rejection(moves).is_some() => Outcome::Rejected,
-        Ok(()) if moves.iter().all(|one| one.verification.is_some()) => Outcome::Verified,
+        Ok(()) if !moves.is_empty() && moves.iter().all(|one| one.verification.is_some()) => {
+            Outcome::Verified
+        }
         Ok(()) => Outcome::Copied,
     }
 }

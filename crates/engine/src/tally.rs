@@ -55,7 +55,16 @@ impl Tally {
                 table.rows_in += rows;
                 table.bytes_in += bytes;
             }
-            Event::ChunkRetry { table, rows, bytes, .. } => {
+            Event::ChunkElsewhere { table, rows, bytes, .. } => {
+                self.rows += rows;
+                self.bytes += bytes;
+                let table = self.table(table);
+                table.rows_in += rows;
+                table.bytes_in += bytes;
+                table.chunks_in += 1;
+            }
+            Event::ChunkRetry { table, rows, bytes, .. }
+            | Event::ChunkDropped { table, rows, bytes, .. } => {
                 self.rows = self.rows.saturating_sub(*rows);
                 self.bytes = self.bytes.saturating_sub(*bytes);
                 let table = self.table(table);

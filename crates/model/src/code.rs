@@ -99,6 +99,9 @@ codes! {
     SnapshotLost "LS0105" System "the view of the source is gone",
         "Run the same command again: what arrived is kept where the source still holds the same.",
         "All readers share one consistent view of the source, which one connection holds. That connection has ended, so no reader can join the view any more. The run stops rather than mix two states; started again it takes a new view and keeps every table whose rows are still the same.";
+    PositionApart "LS0106" Unsupported "this process cannot read what the others read",
+        "Stop what writes to the source and start this process again, or run the migration with one process.",
+        "The processes of a run must read one state of the source. Where the source lets no other process join a view, each takes a view of its own, and they must be at the same position. Something was committed in the source after the process with index 0 took its view, so this process would mix two states; it copied nothing. The others go on without it.";
     TargetNotEmpty "LS0201" Precondition "the target already holds data",
         "Choose what to do with it: `existing: append`, `truncate` or `replace` in the move, or --existing on the command line.",
         "A migration never writes over data by default. append adds rows to the tables that are there; truncate empties them first; replace drops and makes them anew. For trees of objects there is also mirror, which writes what differs and removes what the source lacks.";
@@ -111,6 +114,15 @@ codes! {
     StorageFull "LS0204" System "no space is left",
         "Free space and run the same command again: finished chunks are kept.",
         "The target's disk or quota is full. The open chunk was rolled back; the ledger is intact.";
+    LeaseLost "LS0205" Busy "the chunk is another process's",
+        "Nothing has to be done: the chunk is copied by the process that has it now.",
+        "Processes of a run have leases of the chunks that they are at. A lease that was not renewed in time, because its process slept or was cut off, has expired, and the target refused the chunk: nothing of it was written by this process.";
+    SessionEnded "LS0206" Busy "the session of the run has ended",
+        "Nothing has to be done: the process waits for the next session.",
+        "The process with index 0 of the run was started again and claimed the target anew. What the others had not committed before was refused; they join again, at the position that it reads now.";
+    SessionMissing "LS0207" Busy "no process has opened a session of this migration",
+        "Start the process with index 0, with the same migration and plan, or look why it ended; --wait sets how long is waited for it.",
+        "The processes with an index above 0 copy chunks when the process with index 0 has claimed the target and made it ready. They wait as long as some process holds the target, and for a bounded time while none does.";
     ValueRefused "LS0301" Data "a value cannot be kept exactly, and the policy is to fail",
         "Set the policy that the message names, if the loss is acceptable, and make a new plan.",
         "The target cannot hold this value as it is. Each kind of loss has a policy; its default is fail. The plan predicts these values with their number where the data was scanned.";

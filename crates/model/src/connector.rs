@@ -12,6 +12,8 @@
 //! carries data has a default: what a connector cannot do is a declared capability, which the plan
 //! checks.
 
+mod share;
+
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use serde::Serialize;
@@ -20,11 +22,13 @@ use crate::Result;
 use crate::batch::Batch;
 use crate::catalog::{Catalog, Column, NotMoved, Table, TableName};
 use crate::endpoint::Endpoint;
-use crate::ledger::{Entry, Header, Holder, Ledger, Stage};
+use crate::ledger::{Entry, Header, Holder, Lease, Ledger, Stage};
 use crate::logical::LogicalType;
 use crate::loss::LossKind;
 use crate::names::Names;
 use crate::plan::{Chunk, MovePlan, Position, Range, Statement, TablePlan};
+
+pub use share::{Leases, Place, SharedSource, SharedTarget, Standing, Term};
 
 /// One system.
 #[async_trait]
@@ -102,6 +106,9 @@ pub struct TargetCapabilities {
     /// [`Existing::Mirror`](crate::spec::Existing::Mirror) and
     /// [`Existing::Append`](crate::spec::Existing::Append) go by name then.
     pub merges: bool,
+    /// Whether several processes can load it together: [`Target::shared`] and [`Load::leases`] are
+    /// there.
+    pub shared: bool,
 }
 
 /// How differences between source and target are mended.
@@ -128,6 +135,10 @@ pub trait Source: Send + Sync {
     /// Takes one consistent view for up to `readers` readers at a time. It lives until it is
     /// dropped.
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>>;
+
+    /// What other processes join a view by; `None` where each takes a view of its own, and only equal
+    /// positions tell that two of them show one state.
+    fn shared(&self) -> Option<&dyn SharedSource>;
 }
 
 /// What [`Source::study`] is asked.
@@ -170,6 +181,9 @@ pub trait Snapshot: Send + Sync {
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// What another process joins this view by, while it lives: for [`SharedSource::join`].
+    fn invitation(&self) -> Option<String>;
 
     /// Reads rows of it. Waits while as many readers as were announced are open.
     async fn read(&self, request: &ReadRequest) -> Result<Box<dyn Reader>>;
@@ -247,6 +261,9 @@ pub trait Target: Send + Sync {
     /// Claims the target for one run. Refused with `TargetBusy` and the holder's name while another
     /// run, in any process, holds it. The claim ends with the returned value or with the process.
     async fn claim(&self, holder: &Holder) -> Result<Box<dyn Load>>;
+
+    /// What other processes of a run join by, where [`TargetCapabilities::shared`] is declared.
+    fn shared(&self) -> Option<&dyn SharedTarget>;
 }
 
 /// How a column arrives.
@@ -344,6 +361,9 @@ pub trait Load: Send + Sync {
     /// Marks a stage.
     async fn mark(&self, stage: Stage) -> Result<()>;
 
+    /// The leases of chunks, where [`TargetCapabilities::shared`] is declared.
+    fn leases(&self) -> Option<&dyn Leases>;
+
     /// Takes rows out and puts rows in, all or nothing: for every row of `remove` one row of the
     /// table that is equal in every column goes. `add` holds the planned types, `remove` the planned
     /// types or variants, as its fields say. Only called where [`Repair::Rows`] is declared.
@@ -368,6 +388,9 @@ pub struct WriteRequest<'a> {
     pub memory: usize,
     /// Whether batches come by [`Writer::offer`] instead of [`Writer::write`].
     pub offers: bool,
+    /// The lease of the chunk, where several processes write. The chunk must not be in then:
+    /// `LeaseLost` where it is.
+    pub lease: Option<&'a Lease>,
 }
 
 /// Writes one chunk. Dropping it without a commit leaves nothing that a reader would see.
@@ -383,6 +406,8 @@ pub trait Writer: Send {
     async fn offer(&mut self, batch: RecordBatch) -> Result<()>;
 
     /// Makes the rows and the entry durable in one step: after a crash at any moment both are there
-    /// or neither is. Sets [`Entry::range`].
+    /// or neither is. Sets [`Entry::range`]. With a lease it also ends that, in the same step: with
+    /// `LeaseLost`, and nothing written, when the lease has expired or is another's by the target's
+    /// clock.
     async fn commit(self: Box<Self>, entry: Entry) -> Result<()>;
 }

@@ -128,6 +128,35 @@ pub struct Holder {
     pub since: String,
 }
 
+/// What the process that holds a target tells the other processes of its run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The number of the claim under which all of them write.
+    pub claim: u64,
+    /// The digest of the migration.
+    pub spec_digest: String,
+    /// The digest of the plan.
+    pub plan_digest: String,
+    /// Which move of the plan.
+    pub move_index: usize,
+    /// The state of the source that all of them read.
+    pub position: Position,
+    /// What its view of the source is joined by, where the source has such a thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<String>,
+}
+
+/// A chunk that is one process's for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The table's index in the plan.
+    pub table: usize,
+    /// The chunk's index in the table.
+    pub chunk: usize,
+    /// What tells it from every other lease, also of the same chunk.
+    pub token: String,
+}
+
 /// A part of the ledger as its targets store it.
 pub fn encode(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value)

@@ -159,6 +159,11 @@ impl Policies {
         self.0.get(&kind).copied().unwrap_or(default)
     }
 
+    /// Whether rows may go to reject files.
+    pub fn divert(&self, on_reject: OnReject) -> bool {
+        on_reject == OnReject::Divert || self.0.values().any(|action| *action == Action::Divert)
+    }
+
     /// Refuses actions that make no sense for their kind.
     pub fn check(&self) -> Result<()> {
         for (kind, action) in &self.0 {

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use longshore_engine::report::Report;
 use longshore_engine::{
-    Cancel, Events, Forecast, Link, RunEnd, RunRequest, VerifyMode, VerifyRequest, plan_in_target,
-    run, verify,
+    Cancel, Events, Forecast, Link, Process, RunEnd, RunRequest, VerifyMode, VerifyRequest,
+    await_plan, check_shared, plan_in_target, run, verify,
 };
 use longshore_model::ledger::Holder;
 use longshore_model::plan::Plan;
@@ -38,6 +38,8 @@ pub struct RunOrder {
     pub verify: Option<VerifyLevel>,
     /// Where and when.
     pub machine: Machine,
+    /// Which of several processes of the run this is; `None` for a run of one process.
+    pub process: Option<Process>,
     /// Who listens.
     pub events: Events,
     /// The request to stop.
@@ -74,8 +76,11 @@ impl Service {
     /// Runs a migration, or goes on with an interrupted run of it. The outer error is for what
     /// went wrong before the run began.
     pub async fn run(self: &Arc<Self>, order: RunOrder, store: &Store) -> Result<Ended> {
-        // Made after the addresses are known to be understood.
-        self.links(&order.spec)?;
+        // Made after it is known that both ends can do what is asked.
+        let links = self.links(&order.spec)?;
+        if order.process.is_some() {
+            check_shared(&order.spec, &links)?;
+        }
         let folder = store.create(order.machine.now)?;
         let path = folder.path.clone();
         let ended = self.run_in(order, store, folder).await;
@@ -110,6 +115,7 @@ impl Service {
             verify: order.verify,
             started: rfc3339(order.machine.now),
             rejects: store.rejects(),
+            process: order.process,
         })
         .await;
         self.ended(folder, &log, end)
@@ -153,6 +159,10 @@ impl Service {
         if let Some(plan) = &order.plan {
             check_plan(plan, &order.spec)?;
             return Ok(plan.clone());
+        }
+        if let Some(process) = order.process.filter(|process| process.index > 0) {
+            let plan = await_plan(&order.spec, links, process, events, &order.cancel).await;
+            return plan.map_err(|error| self.secrets.redact_error(error));
         }
         let held = plan_in_target(&order.spec, links).await;
         match held.map_err(|error| self.secrets.redact_error(error))? {

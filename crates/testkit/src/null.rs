@@ -7,8 +7,8 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_model::catalog::{Catalog, Column, Table, TableName};
 use longshore_model::connector::{
-    About, Connector, ReadRequest, Reader, Repair, Snapshot, Source, SourceCapabilities, Study,
-    StudyRequest, Target, TargetCapabilities,
+    About, Connector, ReadRequest, Reader, Repair, SharedSource, Snapshot, Source,
+    SourceCapabilities, Study, StudyRequest, Target, TargetCapabilities,
 };
 use longshore_model::names::Names;
 use longshore_model::plan::{Chunk, Position};
@@ -48,6 +48,7 @@ static ABOUT: About = About {
         wires: &[],
         namespaces: true,
         merges: false,
+        shared: false,
         names: Names::EXACT,
     },
 };
@@ -147,6 +148,10 @@ impl Source for NullSource {
         let position = Position(format!("{} rows", self.rows));
         Ok(Box::new(NullSnapshot { source: *self, position }))
     }
+
+    fn shared(&self) -> Option<&dyn SharedSource> {
+        None
+    }
 }
 
 #[async_trait]
@@ -164,6 +169,10 @@ impl Snapshot for NullSnapshot {
 
     async fn current_position(&self) -> Result<Position> {
         Ok(self.position.clone())
+    }
+
+    fn invitation(&self) -> Option<String> {
+        None
     }
 }
 

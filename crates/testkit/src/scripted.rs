@@ -9,9 +9,9 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_model::catalog::{Catalog, Column, TableName};
 use longshore_model::connector::{
-    About, Connector, Design, ExistingTable, Load, Mapping, Part, Preparation, ReadRequest, Reader,
-    Repair, Snapshot, Source, SourceCapabilities, Study, StudyRequest, Target, TargetCapabilities,
-    WriteRequest, Writer,
+    About, Connector, Design, ExistingTable, Leases, Load, Mapping, Part, Preparation, ReadRequest,
+    Reader, Repair, SharedSource, SharedTarget, Snapshot, Source, SourceCapabilities, Study,
+    StudyRequest, Target, TargetCapabilities, WriteRequest, Writer,
 };
 use longshore_model::ledger::{Entry, Header, Holder, Ledger, Stage};
 use longshore_model::names::Names;
@@ -106,6 +106,7 @@ static ABOUT: About = About {
         wires: &[crate::memory::WIRE],
         namespaces: true,
         merges: false,
+        shared: false,
         names: Names::EXACT,
     },
 };
@@ -240,6 +241,10 @@ impl Source for Behind<dyn Source> {
         self.script.pass(Step::Snapshot).await?;
         Ok(Behind::boxed(&self.script, self.inner.snapshot(readers).await?))
     }
+
+    fn shared(&self) -> Option<&dyn SharedSource> {
+        self.inner.shared()
+    }
 }
 
 #[async_trait]
@@ -256,6 +261,10 @@ impl Snapshot for Behind<dyn Snapshot> {
     async fn current_position(&self) -> Result<Position> {
         self.script.pass(Step::CurrentPosition).await?;
         self.inner.current_position().await
+    }
+
+    fn invitation(&self) -> Option<String> {
+        self.inner.invitation()
     }
 }
 
@@ -304,6 +313,10 @@ impl Target for Behind<dyn Target> {
     async fn claim(&self, holder: &Holder) -> Result<Box<dyn Load>> {
         self.script.pass(Step::Claim).await?;
         Ok(Behind::boxed(&self.script, self.inner.claim(holder).await?))
+    }
+
+    fn shared(&self) -> Option<&dyn SharedTarget> {
+        self.inner.shared()
     }
 }
 
@@ -359,6 +372,10 @@ impl Load for Behind<dyn Load> {
     ) -> Result<()> {
         self.script.pass(Step::ReplaceRows).await?;
         self.inner.replace_rows(table, remove, add).await
+    }
+
+    fn leases(&self) -> Option<&dyn Leases> {
+        self.inner.leases()
     }
 }
 

@@ -81,6 +81,9 @@ pub(crate) struct DeployArgs {
     /// The object that holds the secrets; the deployment's name and -secrets without it.
     #[arg(long, value_name = "NAME", help_heading = "Kubernetes")]
     pub(crate) secret: Option<String>,
+    /// How many processes run the migration together, each in a pod of its own: an Indexed Job.
+    #[arg(long, value_name = "N", help_heading = "Kubernetes", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) processes: u32,
     /// Do not follow it.
     #[arg(long, short)]
     pub(crate) detach: bool,

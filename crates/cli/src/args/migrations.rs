@@ -1,8 +1,10 @@
 //! What the verbs of migrations take.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use longshore_engine::Process;
 use longshore_model::loss::OnReject;
 use longshore_model::spec::{Existing, Rate, Size, VerifyLevel, Workers};
 use longshore_service::Overrides;
@@ -84,7 +86,52 @@ pub(crate) struct RunArgs {
     pub(crate) trust: TrustArgs,
     #[command(flatten)]
     pub(crate) options: RunOptions,
+    #[command(flatten)]
+    pub(crate) processes: ProcessArgs,
 }
+
+/// Which of several processes of one run this is.
+#[derive(Debug, Args)]
+pub(crate) struct ProcessArgs {
+    /// Be one of COUNT processes that run the migration together, each started with its own INDEX from 0 on.
+    /// The one with 0 makes the target ready, copies, finishes and verifies; the others wait for it, copy,
+    /// and end when everything is in.
+    #[arg(long, value_name = "INDEX/COUNT", value_parser = one_of)]
+    process: Option<(u32, u32)>,
+    /// Seconds after which others may take a chunk of a process that gives no sign of life; the same for all
+    /// of them.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "process", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    lease: u32,
+    /// Seconds for which the processes above 0 wait while no process holds the target.
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, requires = "process", value_parser = clap::value_parser!(u32).range(1..=86400))]
+    wait: u32,
+}
+
+impl ProcessArgs {
+    /// The process; `None` for the only one.
+    pub(crate) fn process(&self) -> Option<Process> {
+        let (index, count) = self.process.filter(|(_, count)| *count > 1)?;
+        let seconds = |number: u32| Duration::from_secs(number.into());
+        Some(Process { index, count, lease: seconds(self.lease), wait: seconds(self.wait) })
+    }
+}
+
+fn one_of(text: &str) -> Result<(u32, u32), String> {
+    let number = |text: &str| {
+        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| text.parse::<u32>().ok()).flatten()
+    };
+    let parts = text.split_once('/');
+    match parts.and_then(|(index, count)| Some((number(index)?, number(count)?))) {
+        Some((index, count @ 1..=MOST_PROCESSES)) if index < count => Ok((index, count)),
+        _ => Err(format!(
+            "it is INDEX/COUNT, with a COUNT of 1 to {MOST_PROCESSES} and an INDEX below it, such as 0/3"
+        )),
+    }
+}
+
+/// The most processes of one run: each needs a few connections to both ends.
+const MOST_PROCESSES: u32 = 1000;
 
 #[derive(Debug, Args)]
 pub(crate) struct RunOptions {

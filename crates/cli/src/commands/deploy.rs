@@ -40,6 +40,10 @@ pub(crate) async fn deploy(args: &DeployArgs, context: &Context) -> Result<u8> {
     if matches!(args.on, On::Kubernetes) {
         return for_kubernetes(args, &wanted, &images, context);
     }
+    if args.processes > 1 {
+        return Err(Error::new(Code::Usage, "several processes are for Kubernetes")
+            .hint("Start them yourself: `longshore run MIGRATION --process INDEX/COUNT`."));
+    }
     let order = DeployOrder {
         wanted,
         on: platform(args.on, args.socket.clone(), context)?,
@@ -88,6 +92,7 @@ fn for_kubernetes(
         secret: args.secret.clone(),
         ports: args.egress.clone(),
         claims: args.claim.clone(),
+        processes: args.processes,
     };
     context.print(&context.service.for_kubernetes(wanted, name, cluster, images)?);
     Ok(DONE)

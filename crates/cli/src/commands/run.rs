@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use longshore_engine::Process;
 use longshore_model::Result;
 use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
@@ -14,19 +15,21 @@ use crate::failure::{self, DONE, exit_of, exit_of_outcome};
 use crate::summary;
 
 pub(crate) async fn copy(args: &CopyArgs, context: &Context) -> Result<u8> {
-    start(Spec::short(&args.from, &args.to), None, &args.options, context).await
+    start(Spec::short(&args.from, &args.to), None, &args.options, None, context).await
 }
 
 pub(crate) async fn run(args: &RunArgs, context: &Context) -> Result<u8> {
     sealed::enter(&args.migration, &args.trust, context).await?;
     let (spec, plan) = migration::read(&args.migration)?;
-    start(spec, args.plan.clone().or(plan), &args.options, context).await
+    let process = args.processes.process();
+    start(spec, args.plan.clone().or(plan), &args.options, process, context).await
 }
 
 async fn start(
     mut spec: Spec,
     plan_file: Option<PathBuf>,
     options: &RunOptions,
+    process: Option<Process>,
     context: &Context,
 ) -> Result<u8> {
     options.overrides.overrides().apply(&mut spec);
@@ -47,6 +50,7 @@ async fn start(
                 plan: given,
                 verify,
                 machine: machine(),
+                process,
                 events: progress.events(),
                 cancel,
             };

@@ -63,7 +63,16 @@ impl Bars {
             }
             Event::ChunkStarted { table, .. } => self.show(table),
             Event::Copied { table, .. } | Event::Checked { table, .. } => self.advance(at, table),
-            Event::ChunkDone { table, .. } => {
+            Event::SessionAwaited { process, .. } => {
+                self.say(&format!("process {process} waits for process 0"));
+            }
+            Event::ChunkDropped { table, chunk, .. } => {
+                self.say(&format!("{table}: chunk {chunk} is another process's now"));
+            }
+            Event::ChunkDone { table, .. } | Event::ChunkElsewhere { table, .. } => {
+                if matches!(event, Event::ChunkElsewhere { .. }) {
+                    self.advance(at, table);
+                }
                 let done = self
                     .tally
                     .tables

@@ -67,7 +67,13 @@ impl Lines {
             Event::StageDone { stage, seconds: took } => {
                 format!("{stage}: took {}", seconds(*took))
             }
-            Event::ChunkDone { table, .. } => {
+            Event::SessionAwaited { process, .. } => {
+                format!("prepare: process {process} waits for process 0")
+            }
+            Event::ChunkDropped { table, chunk, .. } => {
+                format!("copy: {table}, chunk {chunk} is another process's now")
+            }
+            Event::ChunkDone { table, .. } | Event::ChunkElsewhere { table, .. } => {
                 let tally = self.tally.tables.get(table)?;
                 if tally.chunks == 0 || tally.chunks_in != tally.chunks {
                     return None;

@@ -15,6 +15,7 @@ mod migrate;
 mod mysql;
 mod names;
 mod postgres;
+mod processes;
 mod reference;
 mod references;
 mod registry;

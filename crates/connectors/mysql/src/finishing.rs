@@ -8,6 +8,7 @@ use longshore_model::{Code, Error, Result, failpoint};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
+use crate::claim::Claim;
 use crate::connections::Connections;
 use crate::design::step;
 use crate::failure::{failure, number};
@@ -21,7 +22,7 @@ const AT_ONCE: usize = 2;
 /// The finish of a target.
 pub(crate) struct Finishing<'a> {
     pub(crate) connections: &'a Arc<Connections>,
-    pub(crate) token: u64,
+    pub(crate) claim: Claim,
     pub(crate) plan: &'a MovePlan,
     /// Takes the purpose of every statement that was run.
     pub(crate) done: &'a (dyn for<'b> Fn(&'b str) + Send + Sync),
@@ -111,7 +112,7 @@ impl Finishing<'_> {
         failpoint::hit("mysql.statement")?;
         run(&mut loan.conn, "begin a transaction", "START TRANSACTION").await?;
         ledger::note(&mut loan.conn, number).await?;
-        ledger::hold(&mut loan.conn, self.token).await?;
+        ledger::hold(&mut loan.conn, self.claim).await?;
         loan.commit().await?;
         Ok(None)
     }

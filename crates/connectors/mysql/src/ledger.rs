@@ -6,12 +6,14 @@ use longshore_model::{Code, Error, Result};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
+use crate::claim::Claim;
 use crate::failure::failure;
+use crate::leases;
 use crate::session::{cell, rows, run};
 use crate::sql::literal;
 
 /// What the names of these tables begin with; they are no data of a source.
-const PREFIX: &str = "_longshore_";
+pub(crate) const PREFIX: &str = "_longshore_";
 
 /// The layout that this build writes.
 const LAYOUT: &str = "1";
@@ -26,6 +28,8 @@ pub(crate) mod key {
     pub(crate) const POSITION: &str = "position";
     /// The tables that a begin is making, until it has ended.
     pub(crate) const MAKING: &str = "making";
+    /// The session that other processes join.
+    pub(crate) const SESSION: &str = "session";
     /// Which tables were there before.
     pub(crate) const PREPARATIONS: &str = "preparations";
 }
@@ -44,14 +48,16 @@ const TABLES: &[(&str, &str)] = &[
 
 /// Whether a table is one of these.
 pub(crate) fn is_its_own(table: &str) -> bool {
-    table.strip_prefix(PREFIX).is_some_and(|name| TABLES.iter().any(|(known, _)| *known == name))
+    let mut known = TABLES.iter().chain([&leases::TABLE]);
+    table.strip_prefix(PREFIX).is_some_and(|name| known.any(|(known, _)| *known == name))
 }
+
+/// The name of the lock of a database.
+pub(crate) const LOCK_NAME: &str = "CONCAT('longshore ', LEFT(SHA2(DATABASE(), 256), 40))";
 
 /// Takes the lock that one run holds on a database, for as long as the connection lives.
 pub(crate) async fn lock(conn: &mut Conn) -> Result<()> {
-    let query = format!(
-        "SELECT GET_LOCK(CONCAT('longshore ', LEFT(SHA2(DATABASE(), 256), 40)), {PATIENCE})"
-    );
+    let query = format!("SELECT GET_LOCK({LOCK_NAME}, {PATIENCE})");
     let found = rows(conn, "claim the target", &query).await?;
     if found.first().and_then(|row| cell(row, 0)).as_deref() == Some("1") {
         return Ok(());
@@ -78,12 +84,9 @@ async fn holder(conn: &mut Conn) -> Result<Option<Holder>> {
 /// Makes the tables that are missing, and writes who holds the target; the token that is returned
 /// is good until somebody else claims it.
 pub(crate) async fn claim(conn: &mut Conn, holder: &Holder) -> Result<u64> {
-    for (name, columns) in TABLES {
-        let sql = format!(
-            "CREATE TABLE IF NOT EXISTS {PREFIX}{name} ({columns}) \
-             ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-        );
-        run(conn, "make the ledger", &sql).await?;
+    leases::end_writers(conn).await?;
+    for table in TABLES {
+        run(conn, "make the ledger", &make_table(*table)).await?;
     }
     let holder = literal(&encode(holder)?);
     let sql = format!(
@@ -91,18 +94,28 @@ pub(crate) async fn claim(conn: &mut Conn, holder: &Holder) -> Result<u64> {
          ON DUPLICATE KEY UPDATE token = token + 1, holder = {holder}"
     );
     run(conn, WRITE, &sql).await?;
+    leases::clear(conn).await?;
     let found = rows(conn, READ, "SELECT token FROM _longshore_claim").await?;
     Ok(found.first().map_or(0, |row| crate::session::number(row, 0)))
 }
 
+/// The statement that makes a table of the ledger.
+pub(crate) fn make_table((name, columns): (&str, &str)) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {PREFIX}{name} ({columns}) \
+         ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    )
+}
+
 /// Makes sure, inside a transaction, that the claim is still this one, and stays so until it ends.
-pub(crate) async fn hold(conn: &mut Conn, token: u64) -> Result<()> {
+pub(crate) async fn hold(conn: &mut Conn, claim: Claim) -> Result<()> {
     let query = format!(
-        "SELECT 1 FROM _longshore_claim WHERE id = 1 AND token = {token} LOCK IN SHARE MODE"
+        "SELECT 1 FROM _longshore_claim WHERE id = 1 AND token = {} LOCK IN SHARE MODE",
+        claim.number
     );
     match rows(conn, "make sure of the claim", &query).await?.is_empty() {
         false => Ok(()),
-        true => Err(Error::new(Code::TargetBusy, "another run has taken the target over")),
+        true => Err(claim.lost()),
     }
 }
 
@@ -212,7 +225,7 @@ pub(crate) async fn read(conn: &mut Conn) -> Result<Option<Ledger>> {
     }))
 }
 
-async fn exists(conn: &mut Conn, table: &str) -> Result<bool> {
+pub(crate) async fn exists(conn: &mut Conn, table: &str) -> Result<bool> {
     let query = format!(
         "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND \
          TABLE_NAME = '{PREFIX}{table}'"

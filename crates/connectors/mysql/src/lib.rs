@@ -5,6 +5,7 @@
 
 mod address;
 mod catalog;
+mod claim;
 mod columns;
 mod connections;
 mod decode;
@@ -15,6 +16,7 @@ mod failure;
 mod finishing;
 mod flavor;
 mod infile;
+mod leases;
 mod ledger;
 mod load;
 mod preparing;
@@ -75,6 +77,7 @@ const fn about(
             wires: &[],
             namespaces: false,
             merges: false,
+            shared: true,
             names: Names {
                 table_case: Case::Told,
                 column_case: Case::Folded,

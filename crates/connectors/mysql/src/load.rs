@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
-use longshore_model::ledger::{Header, Holder, Stage};
+use longshore_model::connector::{Leases, Load, Preparation, WriteRequest, Writer};
+use longshore_model::ledger::{Header, Holder, Session, Stage};
 use longshore_model::plan::{MovePlan, Position, TablePlan};
 use longshore_model::{Code, Error, Result, failpoint};
 use mysql_async::Conn;
 
 use crate::address::Address;
+use crate::claim::Claim;
 use crate::columns::{self, NativeColumn};
 use crate::connections::{Connections, Loan};
 use crate::finishing::Finishing;
+use crate::leases;
 use crate::ledger::{self, key};
 use crate::preparing::{Preparing, kept};
 use crate::repair;
@@ -31,9 +33,9 @@ const LINES: &str =
 
 /// A database that one run writes.
 pub(crate) struct MysqlLoad {
-    /// Holds the lock for as long as it lives.
-    _keeper: Conn,
-    token: u64,
+    /// Holds the lock for as long as it lives. Who joins the claim of another process has none.
+    _keeper: Option<Conn>,
+    claim: Claim,
     /// Whether the server takes rows as lines of a file.
     lines: bool,
     connections: Arc<Connections>,
@@ -45,18 +47,44 @@ impl MysqlLoad {
     pub(crate) async fn claim(address: &Address, holder: &Holder) -> Result<Self> {
         let mut keeper = connect(address).await?;
         ledger::lock(&mut keeper).await?;
-        let token = ledger::claim(&mut keeper, holder).await?;
+        let number = ledger::claim(&mut keeper, holder).await?;
         let asked = text(&mut keeper, "ask what the server allows", LINES).await?;
         let connections = Connections::new(address);
         let (lines, columns) = (asked == "1", Mutex::default());
-        Ok(Self { _keeper: keeper, token, lines, connections, columns })
+        let claim = Claim { number, joined: false };
+        Ok(Self { _keeper: Some(keeper), claim, lines, connections, columns })
+    }
+
+    /// Joins the claim of another process.
+    pub(crate) async fn join(address: &Address, session: &Session) -> Result<Self> {
+        let claim = Claim::joined(session);
+        let connections = Connections::new(address);
+        let mut loan = connections.begin().await?;
+        ledger::hold(&mut loan.conn, claim).await?;
+        let asked = text(&mut loan.conn, "ask what the server allows", LINES).await?;
+        loan.commit().await?;
+        let (lines, columns) = (asked == "1", Mutex::default());
+        Ok(Self { _keeper: None, claim, lines, connections, columns })
+    }
+
+    /// The claim under which this writes.
+    pub(crate) fn claimed(&self) -> Claim {
+        self.claim
+    }
+
+    /// The connections.
+    pub(crate) fn connections(&self) -> &Arc<Connections> {
+        &self.connections
     }
 
     /// Does something in a transaction that is committed only while the claim holds.
-    async fn transaction(&self, work: impl AsyncFnOnce(&mut Conn) -> Result<()>) -> Result<()> {
+    pub(crate) async fn transaction(
+        &self,
+        work: impl AsyncFnOnce(&mut Conn) -> Result<()>,
+    ) -> Result<()> {
         let mut loan = self.connections.begin().await?;
         work(&mut loan.conn).await?;
-        ledger::hold(&mut loan.conn, self.token).await?;
+        ledger::hold(&mut loan.conn, self.claim).await?;
         loan.commit().await
     }
 
@@ -106,7 +134,7 @@ impl Load for MysqlLoad {
     ) -> Result<()> {
         failpoint::hit("mysql.before-begin")?;
         let mut loan = self.connections.lend().await?;
-        let preparing = Preparing { token: self.token, plan, preparations };
+        let preparing = Preparing { claim: self.claim, plan, preparations };
         preparing.run(&mut loan.conn, header).await?;
         loan.give_back();
         self.columns.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -116,9 +144,15 @@ impl Load for MysqlLoad {
     async fn writer(&self, request: &WriteRequest<'_>) -> Result<Box<dyn Writer>> {
         let mut loan = self.connections.lend().await?;
         let columns = self.columns(&mut loan, request.table_index, request.table).await?;
+        if let Some(lease) = request.lease {
+            leases::note_writer(&mut loan.conn, lease).await?;
+        }
         run(&mut loan.conn, "begin a transaction", "START TRANSACTION").await?;
         let (table, chunk) = (request.table_index, request.chunk_index);
         if ledger::has_entry(&mut loan.conn, table, chunk).await? {
+            if let Some(lease) = request.lease {
+                return Err(leases::lost(lease));
+            }
             // Nothing tells its rows from those of other chunks.
             return Err(Error::new(Code::RowsUnattributed, "a chunk is in already")
                 .with("table", request.table.target.to_string())
@@ -127,7 +161,7 @@ impl Load for MysqlLoad {
         let layout = Layout::of(request.table, &columns)?;
         // A line of no fields is none.
         let lines = self.lines && !request.offers && !request.table.columns.is_empty();
-        Ok(Box::new(MysqlWriter::new(loan, self.token, layout, lines)))
+        Ok(Box::new(MysqlWriter::new(loan, (self.claim, request.lease.cloned()), layout, lines)))
     }
 
     async fn reset_table(&self, index: usize, table: &TablePlan) -> Result<()> {
@@ -153,12 +187,16 @@ impl Load for MysqlLoad {
         plan: &MovePlan,
         done: &(dyn for<'a> Fn(&'a str) + Send + Sync),
     ) -> Result<()> {
-        Finishing { connections: &self.connections, token: self.token, plan, done }.run().await?;
+        Finishing { connections: &self.connections, claim: self.claim, plan, done }.run().await?;
         self.mark(Stage::Finished).await
     }
 
     async fn mark(&self, stage: Stage) -> Result<()> {
         self.transaction(async |conn| ledger::mark(conn, stage).await).await
+    }
+
+    fn leases(&self) -> Option<&dyn Leases> {
+        Some(self)
     }
 
     async fn replace_rows(
@@ -169,7 +207,7 @@ impl Load for MysqlLoad {
     ) -> Result<()> {
         let mut loan = self.connections.begin().await?;
         repair::replace_rows(&mut loan.conn, table, remove, add).await?;
-        ledger::hold(&mut loan.conn, self.token).await?;
+        ledger::hold(&mut loan.conn, self.claim).await?;
         loan.commit().await
     }
 }

@@ -7,6 +7,7 @@ use longshore_model::plan::MovePlan;
 use longshore_model::{Code, Error, Result, failpoint};
 use mysql_async::Conn;
 
+use crate::claim::Claim;
 use crate::ledger::{self, key};
 use crate::session::{cell, rows, run};
 use crate::sql::{literal, quote};
@@ -15,7 +16,7 @@ const DOING: &str = "prepare the target";
 
 /// The preparation of a target.
 pub(crate) struct Preparing<'a> {
-    pub(crate) token: u64,
+    pub(crate) claim: Claim,
     pub(crate) plan: &'a MovePlan,
     pub(crate) preparations: &'a [Preparation],
 }
@@ -78,7 +79,7 @@ impl Preparing<'_> {
         work: impl AsyncFnOnce(&mut Conn) -> Result<()>,
     ) -> Result<()> {
         run(conn, DOING, "START TRANSACTION").await?;
-        ledger::hold(conn, self.token).await?;
+        ledger::hold(conn, self.claim).await?;
         work(conn).await?;
         run(conn, DOING, "COMMIT").await
     }

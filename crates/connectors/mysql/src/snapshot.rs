@@ -114,6 +114,10 @@ impl Snapshot for MysqlSnapshot {
         session::close(conn).await;
         Ok(position)
     }
+
+    fn invitation(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Pool {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use longshore_model::Result;
 use longshore_model::catalog::Catalog;
-use longshore_model::connector::{Snapshot, Source, Study, StudyRequest};
+use longshore_model::connector::{SharedSource, Snapshot, Source, Study, StudyRequest};
 use mysql_async::Conn;
 
 use crate::address::Address;
@@ -51,5 +51,9 @@ impl Source for MysqlSource {
 
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
         Ok(Box::new(MysqlSnapshot::take(&self.address, readers).await?))
+    }
+
+    fn shared(&self) -> Option<&dyn SharedSource> {
+        None
     }
 }

@@ -3,15 +3,17 @@
 use async_trait::async_trait;
 use longshore_model::Result;
 use longshore_model::catalog::{Catalog, Column, TableName};
-use longshore_model::connector::{Design, ExistingTable, Load, Mapping, Part, Target};
-use longshore_model::ledger::{Holder, Ledger};
+use longshore_model::connector::{
+    Design, ExistingTable, Load, Mapping, Part, SharedTarget, Standing, Target,
+};
+use longshore_model::ledger::{Holder, Ledger, Session};
 use longshore_model::plan::TablePlan;
 
 use crate::address::Address;
 use crate::load::MysqlLoad;
 use crate::preparing::{is_empty, making};
 use crate::session::{cell, close, connect, rows};
-use crate::{columns, design, ledger, rights, study, types};
+use crate::{columns, design, leases, ledger, rights, study, types};
 
 /// The size of a part that is read back.
 const PART_BYTES: u64 = 64 << 20;
@@ -112,5 +114,23 @@ impl Target for MysqlTarget {
 
     async fn claim(&self, holder: &Holder) -> Result<Box<dyn Load>> {
         Ok(Box::new(MysqlLoad::claim(&self.address, holder).await?))
+    }
+
+    fn shared(&self) -> Option<&dyn SharedTarget> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl SharedTarget for MysqlTarget {
+    async fn standing(&self) -> Result<Standing> {
+        let mut conn = connect(&self.address).await?;
+        let standing = leases::standing(&mut conn).await?;
+        close(conn).await;
+        Ok(standing)
+    }
+
+    async fn join(&self, session: &Session) -> Result<Box<dyn Load>> {
+        Ok(Box::new(MysqlLoad::join(&self.address, session).await?))
     }
 }

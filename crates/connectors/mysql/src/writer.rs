@@ -6,20 +6,21 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_model::connector::Writer;
-use longshore_model::ledger::Entry;
+use longshore_model::ledger::{Entry, Lease};
 use longshore_model::plan::TablePlan;
 use longshore_model::{Batch, Code, ColumnView, Error, Kind, LogicalType, Result, failpoint};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
+use crate::claim::Claim;
 use crate::columns::NativeColumn;
 use crate::connections::Loan;
 use crate::encode::{Column, Form};
 use crate::failure::refusal;
 use crate::infile::Infile;
-use crate::ledger;
 use crate::session::run;
 use crate::sql::quote;
+use crate::{leases, ledger};
 
 /// The size of a statement, about.
 const STATEMENT_BYTES: usize = 1 << 20;
@@ -198,19 +199,26 @@ enum Way {
 /// Writes one chunk. When it is dropped, its connection closes and the server takes all back.
 pub(crate) struct MysqlWriter {
     way: Way,
-    token: u64,
+    claim: Claim,
+    /// The lease of the chunk, where several processes write.
+    lease: Option<Lease>,
     layout: Arc<Layout>,
 }
 
 impl MysqlWriter {
     /// A writer on a connection whose transaction has begun; `lines` says whether the server takes
     /// rows as lines.
-    pub(crate) fn new(loan: Loan, token: u64, layout: Layout, lines: bool) -> Self {
+    pub(crate) fn new(
+        loan: Loan,
+        (claim, lease): (Claim, Option<Lease>),
+        layout: Layout,
+        lines: bool,
+    ) -> Self {
         let way = match lines {
             true => Way::Lines(Infile::start(loan, layout.load_statement())),
             false => Way::Statements(loan, Pending::default()),
         };
-        Self { way, token, layout: Arc::new(layout) }
+        Self { way, claim, lease, layout: Arc::new(layout) }
     }
 }
 
@@ -257,8 +265,11 @@ impl Writer for MysqlWriter {
             }
             Way::Lines(infile) => infile.finish().await.map_err(|error| layout.told(error))?,
         };
+        if let Some(lease) = &self.lease {
+            leases::end(&mut loan.conn, lease).await?;
+        }
         ledger::add(&mut loan.conn, &entry).await?;
-        ledger::hold(&mut loan.conn, self.token).await?;
+        ledger::hold(&mut loan.conn, self.claim).await?;
         failpoint::hit("mysql.before-commit")?;
         loan.commit().await?;
         failpoint::hit("mysql.after-commit")

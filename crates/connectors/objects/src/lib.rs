@@ -122,6 +122,7 @@ static ABOUT: About = About {
         wires: &[],
         namespaces: true,
         merges: false,
+        shared: false,
         names: Names::EXACT,
     },
 };

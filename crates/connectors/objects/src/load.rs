@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_model::catalog::{Table, TableName};
-use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
+use longshore_model::connector::{Leases, Load, Preparation, WriteRequest, Writer};
 use longshore_model::ledger::{Entry, Header, Stage};
 use longshore_model::plan::{Chunk, MovePlan, Position, TablePlan, digest};
 use longshore_model::{Code, Error, LogicalType, Result};
@@ -198,6 +198,10 @@ impl Load for FileLoad {
     ) -> Result<()> {
         Err(Error::new(Code::Unsupported, "files are mended by whole chunks, not by rows")
             .with("table", table.target.to_string()))
+    }
+
+    fn leases(&self) -> Option<&dyn Leases> {
+        None
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use longshore_model::catalog::{Catalog, TableName};
-use longshore_model::connector::{ReadRequest, Reader, Snapshot, Source, Study, StudyRequest};
+use longshore_model::connector::{
+    ReadRequest, Reader, SharedSource, Snapshot, Source, Study, StudyRequest,
+};
 use longshore_model::plan::Position;
 use longshore_model::{Code, Error, Result};
 use tokio::sync::Semaphore;
@@ -139,6 +141,10 @@ impl Source for FileSource {
             readers: Arc::new(Semaphore::new(readers.max(1))),
         }))
     }
+
+    fn shared(&self) -> Option<&dyn SharedSource> {
+        None
+    }
 }
 
 /// The files as they were listed.
@@ -227,5 +233,9 @@ impl Snapshot for FileSnapshot {
     async fn current_position(&self) -> Result<Position> {
         let shared = self.shared.clone();
         Ok(blocking(move || shared.list()).await?.position())
+    }
+
+    fn invitation(&self) -> Option<String> {
+        None
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use longshore_model::catalog::{Catalog, Column, NotMoved, TableName};
-use longshore_model::connector::{Design, ExistingTable, Load, Mapping, Part, Target};
+use longshore_model::connector::{
+    Design, ExistingTable, Load, Mapping, Part, SharedTarget, Target,
+};
 use longshore_model::ledger::{Holder, Ledger};
 use longshore_model::plan::{Statement, TablePlan};
 use longshore_model::{Code, Error, LogicalType, Result};
@@ -225,6 +227,10 @@ impl Target for FileTarget {
         })
         .await?;
         Ok(Box::new(load))
+    }
+
+    fn shared(&self) -> Option<&dyn SharedTarget> {
+        None
     }
 }
 

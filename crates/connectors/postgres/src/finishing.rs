@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use longshore_model::plan::{MovePlan, Statement};
 use longshore_model::{Error, Result, failpoint};
 
+use crate::claim::Claim;
 use crate::connections::{Connections, commit};
 use crate::design::{SMALL, VACUUM, step};
 use crate::failure::failure;
@@ -25,7 +26,7 @@ pub(crate) struct Finishing<'a> {
     pub(crate) connections: &'a Arc<Connections>,
     /// The schema of tables without one.
     pub(crate) schema: &'a str,
-    pub(crate) token: i64,
+    pub(crate) claim: Claim,
     pub(crate) plan: &'a MovePlan,
     /// Takes the purpose of every statement that was run.
     pub(crate) done: &'a (dyn for<'b> Fn(&'b str) + Send + Sync),
@@ -113,7 +114,7 @@ impl Finishing<'_> {
         self.connections.put_back(client);
         let loan = self.connections.lend().await?;
         loan.client().batch_execute(&ledger::note(Phase::Finish, number)).await.map_err(told)?;
-        ledger::hold(loan.client(), self.token).await?;
+        ledger::hold(loan.client(), self.claim).await?;
         commit(loan.client()).await?;
         loan.give_back();
         failpoint::hit("postgres.statement")
@@ -174,7 +175,7 @@ impl Finishing<'_> {
                 }
             }
         }
-        ledger::hold(loan.client(), self.token).await?;
+        ledger::hold(loan.client(), self.claim).await?;
         commit(loan.client()).await?;
         loan.give_back();
         failpoint::hit("postgres.statement")?;

@@ -8,6 +8,7 @@ use longshore_model::{Code, Error, Result};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+use crate::claim::Claim;
 use crate::failure::failure;
 use crate::session;
 use crate::sql::literal;
@@ -16,7 +17,7 @@ use crate::sql::literal;
 const LAYOUT: &str = "1";
 
 /// The advisory lock that the claim of a database holds: "longshor" in ASCII.
-const LOCK: i64 = 0x6c6f_6e67_7368_6f72;
+pub(crate) const LOCK: i64 = 0x6c6f_6e67_7368_6f72;
 
 /// How long a claim waits for the end of an earlier connection of the same process.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -122,14 +123,10 @@ pub(crate) async fn holder(client: &Client) -> Result<Option<Holder>> {
 /// Makes sure, until the open transaction ends, that the claim is still this one: whoever claims
 /// the database afterwards waits for the end, and a worker that slept through a new claim writes
 /// nothing.
-pub(crate) async fn hold(client: &Client, token: i64) -> Result<()> {
+pub(crate) async fn hold(client: &Client, claim: Claim) -> Result<()> {
     let sql = "SELECT FROM _longshore.claim WHERE token = $1 FOR SHARE";
-    let row = client.query_opt(sql, &[&token]).await.map_err(told("check the claim"))?;
-    row.map(drop).ok_or_else(taken_over)
-}
-
-fn taken_over() -> Error {
-    Error::new(Code::TargetBusy, "another run has taken the target over")
+    let row = client.query_opt(sql, &[&claim.number]).await.map_err(told("check the claim"))?;
+    row.map(drop).ok_or_else(|| claim.lost())
 }
 
 /// Removes an older ledger and makes an empty one.
@@ -161,22 +158,30 @@ pub(crate) async fn get(client: &Client, key: &str) -> Result<Option<String>> {
 /// Writes an entry, with the range that is the number of the open transaction, while the claim is
 /// still this one ([`hold`]); an entry that is there already is an error. One way to the server and
 /// back.
-pub(crate) async fn add(client: &Client, token: i64, entry: &Entry) -> Result<()> {
+pub(crate) async fn add(client: &Client, claim: Claim, entry: &Entry) -> Result<()> {
     let sql = format!(
-        "WITH held AS (SELECT FROM _longshore.claim WHERE token = {token} FOR SHARE)
-         INSERT INTO _longshore.entries SELECT {}, {}, pg_catalog.jsonb_set({}, '{{range}}',
-             pg_catalog.jsonb_build_object('transaction',
-                 pg_catalog.pg_current_xact_id()::pg_catalog.text))::pg_catalog.text FROM held",
+        "WITH held AS (SELECT FROM _longshore.claim WHERE token = {} FOR SHARE)
+         INSERT INTO _longshore.entries SELECT {}, {}, {} FROM held",
+        claim.number,
         number(entry.table)?,
         number(entry.chunk)?,
-        literal(&encode(entry)?),
+        with_transaction(entry)?,
     );
     let told = told("write the ledger");
     let messages = client.simple_query(&sql).await.map_err(told)?;
     match messages.last() {
         Some(SimpleQueryMessage::CommandComplete(1)) => Ok(()),
-        _ => Err(taken_over()),
+        _ => Err(claim.lost()),
     }
+}
+
+/// An entry in SQL, with the range that is the number of the open transaction.
+pub(crate) fn with_transaction(entry: &Entry) -> Result<String> {
+    Ok(format!(
+        "pg_catalog.jsonb_set({}, '{{range}}', pg_catalog.jsonb_build_object('transaction',
+             pg_catalog.pg_current_xact_id()::pg_catalog.text))::pg_catalog.text",
+        literal(&encode(entry)?)
+    ))
 }
 
 /// What takes a chunk's entry out; [`taken`] reads it.
@@ -255,7 +260,7 @@ pub(crate) async fn read(client: &Client) -> Result<Option<Ledger>> {
     }))
 }
 
-async fn exists(client: &Client, table: &str) -> Result<bool> {
+pub(crate) async fn exists(client: &Client, table: &str) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                WHERE n.nspname = '_longshore' AND c.relname = $1)";
@@ -284,11 +289,11 @@ fn busy(holder: Option<Holder>) -> Error {
     }
 }
 
-fn told(doing: &'static str) -> impl Fn(tokio_postgres::Error) -> Error {
+pub(crate) fn told(doing: &'static str) -> impl Fn(tokio_postgres::Error) -> Error {
     move |error| failure(doing, error)
 }
 
-fn number(index: usize) -> Result<i64> {
+pub(crate) fn number(index: usize) -> Result<i64> {
     i64::try_from(index)
         .map_err(|error| Error::new(Code::Internal, "an index is too large").because(error))
 }

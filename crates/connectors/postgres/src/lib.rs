@@ -7,11 +7,13 @@
 mod address;
 mod binary;
 mod catalog;
+mod claim;
 mod connections;
 mod design;
 mod dialect;
 mod failure;
 mod finishing;
+mod leases;
 mod ledger;
 mod load;
 mod preparing;
@@ -71,6 +73,7 @@ static ABOUT: About = About {
         wires: &[wire::BINARY, wire::TEXT],
         namespaces: true,
         merges: false,
+        shared: true,
         names: Names { longest: Longest::Bytes(63), ..Names::EXACT },
     },
 };

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
-use longshore_model::ledger::{Header, Holder, Stage};
+use longshore_model::connector::{Leases, Load, Preparation, WriteRequest, Writer};
+use longshore_model::ledger::{Header, Holder, Session, Stage};
 use longshore_model::plan::{MovePlan, Position, Range, TablePlan};
 use longshore_model::{Code, Error, Result, failpoint};
 use tokio_postgres::error::SqlState;
@@ -14,6 +14,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::address::Address;
 use crate::binary::Encoder;
+use crate::claim::Claim;
 use crate::connections::{Connections, Loan, commit};
 use crate::failure::failure;
 use crate::finishing::Finishing;
@@ -23,14 +24,15 @@ use crate::session::{self, begin};
 use crate::snapshot::Columns;
 use crate::wire::Wire;
 use crate::writer::PostgresWriter;
-use crate::{catalog, repair, sql};
+use crate::{catalog, leases, repair, sql};
 
 /// A database that one run writes.
 pub(crate) struct PostgresLoad {
     address: Address,
-    /// Holds the lock: it is free again when this transaction ends, however it ends.
-    _keeper: Client,
-    token: i64,
+    /// Holds the lock: it is free again when this transaction ends, however it ends. Who joins the
+    /// claim of another process has none.
+    _keeper: Option<Client>,
+    claim: Claim,
     /// Whether triggers and foreign keys can be kept from firing.
     replica: bool,
     connections: Arc<Connections>,
@@ -45,25 +47,57 @@ impl PostgresLoad {
         begin(&keeper, "").await?;
         ledger::take_lock(&keeper, holder).await?;
         begin(&client, "").await?;
-        let token = ledger::claim(&client, holder).await?;
+        let number = ledger::claim(&client, holder).await?;
+        leases::clear(&client).await?;
         let replica = can_silence_triggers(&client).await?;
         commit(&client).await?;
         let connections = Connections::new(address, client);
         Ok(Self {
             address: address.clone(),
-            _keeper: keeper,
-            token,
+            _keeper: Some(keeper),
+            claim: Claim { number, joined: false },
             replica,
             connections,
             columns: Mutex::default(),
         })
     }
 
+    /// Joins the claim of another process.
+    pub(crate) async fn join(address: &Address, session: &Session) -> Result<Self> {
+        let claim = Claim::joined(session)?;
+        let client = session::connect(address).await?;
+        begin(&client, "").await?;
+        ledger::hold(&client, claim).await?;
+        let replica = can_silence_triggers(&client).await?;
+        commit(&client).await?;
+        Ok(Self {
+            address: address.clone(),
+            _keeper: None,
+            claim,
+            replica,
+            connections: Connections::new(address, client),
+            columns: Mutex::default(),
+        })
+    }
+
+    /// The claim under which this writes.
+    pub(crate) fn claimed(&self) -> Claim {
+        self.claim
+    }
+
+    /// The connections.
+    pub(crate) fn connections(&self) -> &Arc<Connections> {
+        &self.connections
+    }
+
     /// Does something in a transaction that is committed only while the claim holds.
-    async fn transaction<T>(&self, work: impl AsyncFnOnce(&Client) -> Result<T>) -> Result<T> {
+    pub(crate) async fn transaction<T>(
+        &self,
+        work: impl AsyncFnOnce(&Client) -> Result<T>,
+    ) -> Result<T> {
         let loan = self.connections.lend().await?;
         let done = work(loan.client()).await?;
-        ledger::hold(loan.client(), self.token).await?;
+        ledger::hold(loan.client(), self.claim).await?;
         commit(loan.client()).await?;
         loan.give_back();
         Ok(done)
@@ -128,11 +162,11 @@ impl Load for PostgresLoad {
     ) -> Result<()> {
         let loan = self.connections.lend().await?;
         let client = loan.client();
-        Preparing { client, address: &self.address, token: self.token, plan }
+        Preparing { client, address: &self.address, claim: self.claim, plan }
             .run(header, preparations)
             .await?;
         ledger::mark(client, Stage::Prepared).await?;
-        ledger::hold(client, self.token).await?;
+        ledger::hold(client, self.claim).await?;
         failpoint::hit("postgres.before-begin")?;
         commit(client).await?;
         loan.give_back();
@@ -142,14 +176,21 @@ impl Load for PostgresLoad {
 
     async fn writer(&self, request: &WriteRequest<'_>) -> Result<Box<dyn Writer>> {
         let table = request.table;
-        let take = ledger::take(request.table_index, request.chunk_index)?;
+        let take = match request.lease {
+            None => ledger::take(request.table_index, request.chunk_index)?,
+            Some(lease) => leases::look(lease)?,
+        };
         let (loan, answers) = self.silent_loan(table, &take).await?;
         let client = loan.client();
         let name = self.table(table);
-        if let Some(older) = ledger::taken(&answers)?
-            && let Some(range) = &older.range
-        {
-            remove_transaction(client, &name, range).await?;
+        match (ledger::taken(&answers)?, request.lease) {
+            (None, _) => {}
+            (Some(_), Some(lease)) => return Err(leases::lost(lease)),
+            (Some(older), None) => {
+                if let Some(range) = &older.range {
+                    remove_transaction(client, &name, range).await?;
+                }
+            }
         }
         let columns = self.columns(client, request.table_index, table).await?;
         let mut chosen = Vec::with_capacity(table.columns.len());
@@ -178,7 +219,13 @@ impl Load for PostgresLoad {
             }
         };
         let encoder = Encoder::new(&chosen)?;
-        Ok(Box::new(PostgresWriter::new(loan, self.token, name, list, encoder, wire)))
+        Ok(Box::new(PostgresWriter::new(
+            loan,
+            (self.claim, request.lease.cloned()),
+            (name, list),
+            encoder,
+            wire,
+        )))
     }
 
     async fn reset_table(&self, index: usize, table: &TablePlan) -> Result<()> {
@@ -205,13 +252,17 @@ impl Load for PostgresLoad {
         plan: &MovePlan,
         done: &(dyn for<'a> Fn(&'a str) + Send + Sync),
     ) -> Result<()> {
-        let Self { connections, token, address, .. } = self;
-        Finishing { connections, token: *token, schema: &address.schema, plan, done }.run().await?;
+        let Self { connections, claim, address, .. } = self;
+        Finishing { connections, claim: *claim, schema: &address.schema, plan, done }.run().await?;
         self.mark(Stage::Finished).await
     }
 
     async fn mark(&self, stage: Stage) -> Result<()> {
         self.transaction(async |client| ledger::mark(client, stage).await).await
+    }
+
+    fn leases(&self) -> Option<&dyn Leases> {
+        Some(self)
     }
 
     async fn replace_rows(
@@ -224,7 +275,7 @@ impl Load for PostgresLoad {
         let columns = catalog::columns_of(loan.client(), &self.table(table)).await?;
         repair::replace_rows(loan.client(), &self.table(table), table, &columns, remove, add)
             .await?;
-        ledger::hold(loan.client(), self.token).await?;
+        ledger::hold(loan.client(), self.claim).await?;
         commit(loan.client()).await?;
         loan.give_back();
         Ok(())

@@ -7,6 +7,7 @@ use longshore_model::plan::MovePlan;
 use tokio_postgres::Client;
 
 use crate::address::Address;
+use crate::claim::Claim;
 use crate::connections::commit;
 use crate::failure::failure;
 use crate::ledger::{self, Phase};
@@ -28,7 +29,7 @@ const AT_ONCE: usize = 50;
 pub(crate) struct Preparing<'a> {
     pub(crate) client: &'a Client,
     pub(crate) address: &'a Address,
-    pub(crate) token: i64,
+    pub(crate) claim: Claim,
     pub(crate) plan: &'a MovePlan,
 }
 
@@ -66,7 +67,7 @@ impl Preparing<'_> {
         let mut early = Vec::new();
         for (turn, some) in numbers.chunks(STATEMENTS).enumerate() {
             if turn > 0 {
-                ledger::hold(client, self.token).await?;
+                ledger::hold(client, self.claim).await?;
                 commit(client).await?;
                 begin(client, "").await?;
             }

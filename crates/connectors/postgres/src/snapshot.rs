@@ -67,6 +67,24 @@ impl PostgresSnapshot {
         let keeper = connect(address).await?;
         session::version(&keeper).await?;
         begin(&keeper, READ_ONLY).await?;
+        Self::kept(address, keeper, readers).await
+    }
+
+    /// Joins a view that another process exported. It is exported anew, so that it lives as long as this
+    /// process wants it.
+    pub(crate) async fn join(address: &Address, name: &str, readers: usize) -> Result<Self> {
+        let keeper = connect(address).await?;
+        let taken = take_snapshot(&keeper, name).await;
+        taken.map_err(|error| match error.retry() {
+            Retry::Later => error,
+            _ => lost(address, Some(error)),
+        })?;
+        let set = keeper.batch_execute(session::SETTINGS).await;
+        set.map_err(|error| failure("set up a reader", error))?;
+        Self::kept(address, keeper, readers).await
+    }
+
+    async fn kept(address: &Address, keeper: Client, readers: usize) -> Result<Self> {
         let name = session::text(&keeper, "SELECT pg_catalog.pg_export_snapshot()").await?;
         let position = position(&keeper).await?;
         let pool = Pool {
@@ -110,6 +128,10 @@ impl Snapshot for PostgresSnapshot {
         &self.position
     }
 
+    fn invitation(&self) -> Option<String> {
+        Some(self.pool.name.clone())
+    }
+
     async fn read(&self, request: &ReadRequest) -> Result<Box<dyn Reader>> {
         let loan = self.pool.borrow().await?;
         let columns = self.columns(loan.client(), &request.table).await?;
@@ -146,13 +168,11 @@ impl Pool {
     /// Begins a transaction that shows the snapshot.
     async fn join(&self, client: Client, tap: Tap) -> Result<Member> {
         if self.keeper.is_closed() {
-            return Err(self.lost(None));
+            return Err(lost(&self.address, None));
         }
-        let sql = format!("SET TRANSACTION SNAPSHOT {};", literal(&self.name));
-        let begun = client.batch_execute(&format!("BEGIN {READ_ONLY}; {sql}")).await;
-        begun.map_err(|error| {
-            let error = failure("take the snapshot", error);
-            if error.retry() == Retry::Later { error } else { self.lost(Some(error)) }
+        take_snapshot(&client, &self.name).await.map_err(|error| match error.retry() {
+            Retry::Later => error,
+            _ => lost(&self.address, Some(error)),
         })?;
         client
             .batch_execute(session::SETTINGS)
@@ -160,18 +180,22 @@ impl Pool {
             .map_err(|error| failure("set up a reader", error))?;
         Ok(Member { client, tap, loans: 0 })
     }
+}
 
-    fn lost(&self, cause: Option<Error>) -> Error {
-        let made = Error::new(
-            Code::SnapshotLost,
-            "the transaction that held the source's snapshot has ended",
-        )
-        .with("source", self.address.shown.clone())
-        .reopened();
-        match cause {
-            Some(cause) => made.because(cause.to_string()),
-            None => made,
-        }
+/// Begins a transaction that shows an exported snapshot.
+async fn take_snapshot(client: &Client, name: &str) -> Result<()> {
+    let sql = format!("BEGIN {READ_ONLY}; SET TRANSACTION SNAPSHOT {};", literal(name));
+    client.batch_execute(&sql).await.map_err(|error| failure("take the snapshot", error))
+}
+
+fn lost(address: &Address, cause: Option<Error>) -> Error {
+    let made =
+        Error::new(Code::SnapshotLost, "the transaction that held the source's snapshot has ended")
+            .with("source", address.shown.clone())
+            .reopened();
+    match cause {
+        Some(cause) => made.because(cause.to_string()),
+        None => made,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use longshore_model::catalog::Catalog;
-use longshore_model::connector::{Snapshot, Source, Study, StudyRequest};
+use longshore_model::connector::{SharedSource, Snapshot, Source, Study, StudyRequest};
 use longshore_model::{Code, Error, LogicalType, Result};
 use tokio::sync::Mutex;
 use tokio_postgres::Client;
@@ -126,6 +126,17 @@ impl Source for PostgresSource {
 
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
         Ok(Box::new(PostgresSnapshot::take(&self.address, readers).await?))
+    }
+
+    fn shared(&self) -> Option<&dyn SharedSource> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl SharedSource for PostgresSource {
+    async fn join(&self, invitation: &str, readers: usize) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(PostgresSnapshot::join(&self.address, invitation, readers).await?))
     }
 }
 

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use longshore_dialect::write_generated;
 use longshore_model::catalog::{Catalog, Column, TableName};
-use longshore_model::connector::{Design, ExistingTable, Load, Mapping, Part, Target};
-use longshore_model::ledger::{Holder, Ledger};
+use longshore_model::connector::{
+    Design, ExistingTable, Load, Mapping, Part, SharedTarget, Standing, Target,
+};
+use longshore_model::ledger::{Holder, Ledger, Session};
 use longshore_model::plan::TablePlan;
 use longshore_model::{Code, Error, Result};
 use tokio_postgres::Client;
@@ -17,7 +19,7 @@ use crate::failure::failure;
 use crate::load::PostgresLoad;
 use crate::range::Blocks;
 use crate::session::{begin, connect, version};
-use crate::{design, ledger, rights, sql, types};
+use crate::{design, leases, ledger, rights, sql, types};
 
 /// The size of a part that is read back.
 const PART_BYTES: i64 = 64 << 20;
@@ -130,6 +132,21 @@ impl Target for PostgresTarget {
 
     async fn claim(&self, holder: &Holder) -> Result<Box<dyn Load>> {
         Ok(Box::new(PostgresLoad::claim(&self.address, holder).await?))
+    }
+
+    fn shared(&self) -> Option<&dyn SharedTarget> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl SharedTarget for PostgresTarget {
+    async fn standing(&self) -> Result<Standing> {
+        leases::standing(&self.client().await?).await
+    }
+
+    async fn join(&self, session: &Session) -> Result<Box<dyn Load>> {
+        Ok(Box::new(PostgresLoad::join(&self.address, session).await?))
     }
 }
 

@@ -8,15 +8,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use longshore_model::connector::Writer;
-use longshore_model::ledger::Entry;
+use longshore_model::ledger::{Entry, Lease};
 use longshore_model::{Batch, Code, Error, Kind, Result, failpoint};
 use tokio_postgres::CopyInSink;
 
 use crate::binary::Encoder;
+use crate::claim::Claim;
 use crate::connections::Loan;
 use crate::failure::refusal;
-use crate::ledger;
 use crate::wire::{self, Wire};
+use crate::{leases, ledger};
 
 /// Bytes that go to the server in one message.
 const MESSAGE_BYTES: usize = 256 << 10;
@@ -27,7 +28,9 @@ const LARGEST_MESSAGE: usize = 1 << 20;
 /// Writes one chunk. When it is dropped, its connection closes and the server takes all back.
 pub(crate) struct PostgresWriter {
     loan: Loan,
-    token: i64,
+    claim: Claim,
+    /// The lease of the chunk, where several processes write.
+    lease: Option<Lease>,
     /// The table in SQL.
     table: String,
     /// Its columns in SQL, in the order of batches.
@@ -42,14 +45,13 @@ impl PostgresWriter {
     /// A writer on a connection whose transaction has begun.
     pub(crate) fn new(
         loan: Loan,
-        token: i64,
-        table: String,
-        columns: String,
+        (claim, lease): (Claim, Option<Lease>),
+        (table, columns): (String, String),
         encoder: Encoder,
         wire: Option<Wire>,
     ) -> Self {
         let encoder = Arc::new(encoder);
-        Self { loan, token, table, columns, encoder, wire, copy: None, rows: 0 }
+        Self { loan, claim, lease, table, columns, encoder, wire, copy: None, rows: 0 }
     }
 
     /// The form in which rows are sent.
@@ -164,9 +166,16 @@ impl Writer for PostgresWriter {
     async fn commit(mut self: Box<Self>, entry: Entry) -> Result<()> {
         self.end_copy().await?;
         let client = self.loan.client();
-        ledger::add(client, self.token, &entry).await?;
-        failpoint::hit("postgres.before-commit")?;
-        client.batch_execute("COMMIT").await.map_err(|error| self.told(error))?;
+        if let Some(lease) = &self.lease {
+            failpoint::hit("postgres.before-commit")?;
+            leases::commit(client, self.claim, lease, &entry)
+                .await
+                .map_err(|error| error.with("table", self.table.clone()))?;
+        } else {
+            ledger::add(client, self.claim, &entry).await?;
+            failpoint::hit("postgres.before-commit")?;
+            client.batch_execute("COMMIT").await.map_err(|error| self.told(error))?;
+        }
         failpoint::hit("postgres.after-commit")?;
         self.loan.give_back();
         Ok(())

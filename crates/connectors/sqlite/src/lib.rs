@@ -59,6 +59,7 @@ static ABOUT: About = About {
         wires: &[],
         namespaces: false,
         merges: false,
+        shared: false,
         names: Names {
             table_case: Case::Folded,
             column_case: Case::FoldedAscii,

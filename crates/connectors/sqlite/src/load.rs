@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
+use longshore_model::connector::{Leases, Load, Preparation, WriteRequest, Writer};
 use longshore_model::ledger::{Header, Stage};
 use longshore_model::plan::{MovePlan, Position, Statement, TablePlan};
 use longshore_model::{Code, Error, Result, failpoint};
@@ -127,6 +127,10 @@ impl Load for SqliteLoad {
             transaction(connection, || repair::replace_rows(connection, &table, &remove, &add))
         })
         .await
+    }
+
+    fn leases(&self) -> Option<&dyn Leases> {
+        None
     }
 }
 

@@ -68,6 +68,10 @@ impl Snapshot for SqliteSnapshot {
         let path = self.path.clone();
         open::blocking(move || acquire(&path, 1).map(|(_, position)| position)).await
     }
+
+    fn invitation(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Pool {

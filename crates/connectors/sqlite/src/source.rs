@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use longshore_model::Result;
 use longshore_model::catalog::Catalog;
-use longshore_model::connector::{Snapshot, Source, Study, StudyRequest};
+use longshore_model::connector::{SharedSource, Snapshot, Source, Study, StudyRequest};
 
 use rusqlite::Connection;
 
@@ -69,5 +69,9 @@ impl Source for SqliteSource {
 
     async fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>> {
         Ok(Box::new(SqliteSnapshot::take(self.path.clone(), readers).await?))
+    }
+
+    fn shared(&self) -> Option<&dyn SharedSource> {
+        None
     }
 }

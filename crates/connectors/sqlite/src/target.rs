@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use longshore_dialect::write_generated;
 use longshore_model::catalog::{Catalog, Column, TableName};
 use longshore_model::connector::{
-    Design, ExistingTable, Load, Mapping, Part as TargetPart, Target,
+    Design, ExistingTable, Load, Mapping, Part as TargetPart, SharedTarget, Target,
 };
 use longshore_model::ledger::{Entry, Holder, Ledger};
 use longshore_model::plan::TablePlan;
@@ -134,6 +134,10 @@ impl Target for SqliteTarget {
         })
         .await?;
         Ok(Box::new(load))
+    }
+
+    fn shared(&self) -> Option<&dyn SharedTarget> {
+        None
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use longshore_model::connector::{Reader, WriteRequest, Writer};
-use longshore_model::ledger::Entry;
+use longshore_model::ledger::{Entry, Lease};
 use longshore_model::loss::{Action, OnReject};
 use longshore_model::plan::TablePlan;
 use longshore_model::{Batch, Code, Error, Fingerprint, Kind, Result, failpoint};
@@ -30,6 +30,8 @@ pub(super) struct Task<'a> {
     pub chunk: usize,
     /// The folder for reject files.
     pub rejects: &'a Path,
+    /// The lease of the chunk, where several processes copy.
+    pub lease: Option<&'a Lease>,
 }
 
 /// Copies one chunk. `accepted` holds the rows and bytes that were told of, until it is done.
@@ -51,7 +53,14 @@ pub(super) async fn copy_chunk(
     let mut reader = job.snapshot.read(&request).await?;
     let memory = job.pace.writer_memory;
     let written = table.written();
-    let request = WriteRequest { table_index, table: &written, chunk_index, memory, offers };
+    let request = WriteRequest {
+        table_index,
+        table: &written,
+        chunk_index,
+        memory,
+        offers,
+        lease: task.lease,
+    };
     let mut writer = job.load()?.writer(&request).await?;
     failpoint::hit("copy.chunk-open")?;
 

@@ -153,7 +153,12 @@ impl Record {
                     self.curve.bytes = self.curve.bytes.saturating_sub(bytes);
                 }
             }
-            Event::ChunkRetry { rows, bytes, .. } => {
+            Event::ChunkElsewhere { rows, bytes, .. } => {
+                self.curve.advance(since_began);
+                self.curve.rows += rows;
+                self.curve.bytes += bytes;
+            }
+            Event::ChunkRetry { rows, bytes, .. } | Event::ChunkDropped { rows, bytes, .. } => {
                 self.curve.advance(since_began);
                 self.curve.rows = self.curve.rows.saturating_sub(*rows);
                 self.curve.bytes = self.curve.bytes.saturating_sub(*bytes);

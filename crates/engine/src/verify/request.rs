@@ -168,6 +168,7 @@ async fn open(
         cancel: request.cancel.clone(),
         rejects: Arc::from(request.rejects.as_path()),
         pace,
+        share: None,
     })
 }
 

@@ -81,6 +81,7 @@ impl Scene {
             cancel: self.cancel.clone(),
             verify: Some(VerifyLevel::Full),
             started: "2026-01-01T00:00:00Z".to_string(),
+            process: None,
             rejects: std::env::temp_dir().join("longshore-engine-rejects"),
         })
         .await

@@ -369,6 +369,8 @@ fn table_of(event: &Event) -> Option<&str> {
     match event {
         Event::Copied { table, .. }
         | Event::ChunkRetry { table, .. }
+        | Event::ChunkDropped { table, .. }
+        | Event::ChunkElsewhere { table, .. }
         | Event::ChunkDone { table, .. }
         | Event::TableReset { table }
         | Event::ChunkReset { table, .. }
@@ -390,6 +392,9 @@ fn said(event: &Event) -> Option<(&'static str, String)> {
         Event::StatementDone { purpose } => ("info", purpose.clone()),
         Event::ChunkRetry { table, chunk, error, .. } => {
             ("warning", format!("{table}: chunk {chunk} is tried again: {error}"))
+        }
+        Event::ChunkDropped { table, chunk, error, .. } => {
+            ("warning", format!("{table}: chunk {chunk} is another process's: {error}"))
         }
         Event::MoveRetry { error, .. } => {
             ("warning", format!("both ends are opened anew: {error}"))

@@ -108,7 +108,7 @@ async fn here(control: &Control, run: &Run, kept: &Kept, live: &Arc<Live>) -> Re
         Task::Run => {
             let verify = kept.verify;
             let plan = sealed(control, &spec)?;
-            let order = RunOrder { spec, plan, verify, machine, events, cancel };
+            let order = RunOrder { spec, plan, verify, machine, process: None, events, cancel };
             service.run_in(order, &control.store, folder).await?
         }
         Task::Verify => {

@@ -176,6 +176,9 @@ impl Service {
                 "Name a PersistentVolumeClaim with --claim NAME:PLACE instead of a --volume.",
             ));
         }
+        if cluster.processes > 1 {
+            self.demand_shared(wanted.image, images)?;
+        }
         if cluster.ports.is_empty() {
             cluster.ports = self.ports(wanted.image, images)?;
         }

@@ -11,7 +11,7 @@ use longshore_image::Name;
 use longshore_image::document::{Descriptor, Platform, annotation};
 use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
-use longshore_model::{Endpoint, Error, Result};
+use longshore_model::{Code, Endpoint, Error, Result};
 
 use super::Wanted;
 use crate::secret::named_in;
@@ -124,6 +124,26 @@ impl Service {
         ports.sort_unstable();
         ports.dedup();
         Ok(ports)
+    }
+
+    /// Refuses targets that one process loads, as far as their addresses are known here.
+    pub(super) fn demand_shared(&self, image: &Descriptor, images: &Images) -> Result<()> {
+        let (spec, _) = images.task(image)?;
+        for one in &spec.moves {
+            let known = self.secrets().resolve(&one.to).and_then(|text| Endpoint::parse(&text));
+            let Ok(endpoint) = known else { continue };
+            let about = self.connectors().of(&endpoint)?.about();
+            if !about.target.shared {
+                return Err(Error::new(
+                    Code::Unsupported,
+                    "this target cannot be loaded by several processes",
+                )
+                .with("target", endpoint.to_string())
+                .with("system", about.title)
+                .hint("Deploy it with one process: without --processes."));
+            }
+        }
+        Ok(())
     }
 
     /// The values of all secrets that an image needs. One that is missing is an error.

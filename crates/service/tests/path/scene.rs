@@ -56,6 +56,7 @@ pub(crate) async fn migrate(spec: &Spec) -> Result<RunEnd> {
         cancel,
         verify: Some(VerifyLevel::Full),
         started: "2026-01-01T00:00:00Z".to_string(),
+        process: None,
         rejects: rejects(),
     };
     Ok(longshore_engine::run(request).await)

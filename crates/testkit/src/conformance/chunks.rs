@@ -79,6 +79,7 @@ pub async fn a_chunk_of_many_batches_is_whole(system: Arc<System>) {
             chunk_index: chunk,
             memory: 1,
             offers: false,
+            lease: None,
         };
         let mut writer = ok(load.writer(&request).await, "writer");
         for batch in &job.chunks[0][chunk] {
@@ -106,6 +107,7 @@ pub async fn an_offer_is_taken_whole_or_not_at_all(system: Arc<System>) {
         chunk_index: 0,
         memory: 1 << 20,
         offers: true,
+        lease: None,
     };
     let mut writer = ok(load.writer(&request).await, "writer");
     let whole = &job.chunks[0][0][0];

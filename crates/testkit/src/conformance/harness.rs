@@ -164,6 +164,7 @@ impl Job {
             chunk_index: chunk,
             memory: 8 << 20,
             offers: false,
+            lease: None,
         };
         let mut writer = ok(load.writer(&request).await, "writer");
         for batch in &self.chunks[table][chunk] {

@@ -12,6 +12,7 @@
 mod begin;
 mod chunks;
 mod harness;
+mod leases;
 mod names;
 mod read;
 mod repair;
@@ -30,6 +31,7 @@ use tempfile::TempDir;
 pub mod cases {
     pub use super::begin::*;
     pub use super::chunks::*;
+    pub use super::leases::*;
     pub use super::names::*;
     pub use super::read::*;
     pub use super::repair::*;
@@ -123,6 +125,10 @@ macro_rules! conformance_tests {
             an_offer_is_taken_whole_or_not_at_all
             writers_work_at_the_same_time
             a_second_claim_is_refused_with_the_holder
+            chunks_are_taken_once
+            a_chunk_is_one_process_s_however_many_want_it
+            an_expired_lease_is_worth_nothing
+            a_sleeping_writer_is_in_nobody_s_way
             begin_starts_over
             begin_empties_and_keeps
             reset_removes_rows_and_entries

@@ -106,6 +106,7 @@ async fn rewrite(job: &Job, load: &dyn Load, commit: bool) -> bool {
         chunk_index: 1,
         memory: 8 << 20,
         offers: false,
+        lease: None,
     };
     let Ok(mut writer) = load.writer(&request).await else { return false };
     for batch in &job.chunks[0][1] {

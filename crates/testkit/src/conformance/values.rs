@@ -50,6 +50,7 @@ pub async fn values_that_the_system_lacks_are_refused(system: Arc<System>) {
                 chunk_index: 0,
                 memory: 8 << 20,
                 offers: false,
+                lease: None,
             };
             let mut writer = ok(load.writer(&request).await, "writer");
             let written = match writer.write(Batch::Rows(job.chunks[0][0][0].clone())).await {

@@ -96,6 +96,7 @@ static ABOUT: About = About {
         wires: &[WIRE],
         namespaces: true,
         merges: false,
+        shared: false,
         names: Names::EXACT,
     },
 };

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_model::catalog::Catalog;
-use longshore_model::connector::{ReadRequest, Reader, Snapshot, Source, Study, StudyRequest};
+use longshore_model::connector::{
+    ReadRequest, Reader, SharedSource, Snapshot, Source, Study, StudyRequest,
+};
 use longshore_model::plan::{Chunk, Position, Range};
 use longshore_model::{
     Batch, BatchBuilder, Cell, Code, ColumnBuilder, ColumnView, Error, LogicalType, Misfit, Result,
@@ -92,6 +94,10 @@ impl Source for MemorySource {
             store: self.store.clone(),
         }))
     }
+
+    fn shared(&self) -> Option<&dyn SharedSource> {
+        None
+    }
 }
 
 #[async_trait]
@@ -117,6 +123,10 @@ impl Snapshot for MemorySnapshot {
 
     async fn current_position(&self) -> Result<Position> {
         Ok(position(&self.store.lock()))
+    }
+
+    fn invitation(&self) -> Option<String> {
+        None
     }
 }
 

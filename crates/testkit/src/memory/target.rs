@@ -6,7 +6,8 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use longshore_model::catalog::{Catalog, Column, TableName};
 use longshore_model::connector::{
-    Design, ExistingTable, Load, Mapping, Part, Preparation, Target, WriteRequest, Writer,
+    Design, ExistingTable, Leases, Load, Mapping, Part, Preparation, SharedTarget, Target,
+    WriteRequest, Writer,
 };
 use longshore_model::ledger::{Entry, Header, Holder, Ledger, Stage};
 use longshore_model::plan::{MovePlan, Position, Statement, TablePlan};
@@ -132,6 +133,10 @@ impl Target for MemoryTarget {
         drop(state);
         Ok(Box::new(MemoryLoad { store, keep: self.keep }))
     }
+
+    fn shared(&self) -> Option<&dyn SharedTarget> {
+        None
+    }
 }
 
 #[async_trait]
@@ -229,6 +234,10 @@ impl Load for MemoryLoad {
         *stored = changed;
         state.version += 1;
         Ok(())
+    }
+
+    fn leases(&self) -> Option<&dyn Leases> {
+        None
     }
 }
 

@@ -52,6 +52,8 @@ fn the_objects_of_kubernetes_are_what_its_schemas_say() {
         assert!(checked.status.success(), "{version}: {checked:?}\n{yaml}");
         assert_eq!(String::from_utf8_lossy(&checked.stdout), "NetworkPolicy\nJob\n");
     }
+    let several = stage.command(&[&all[..], &["--processes", "3"]].concat());
+    several_processes(&stage, several, &source);
     // The check itself can fail.
     stage.write("objects.yaml", &yaml.replace("podReplacementPolicy", "podReplacement"));
     let (python, packages) = longshore_testkit::kubernetes_schemas();
@@ -59,6 +61,54 @@ fn the_objects_of_kubernetes_are_what_its_schemas_say() {
     check.args(["-c", VALIDATE, "1.37"]).arg(stage.join("objects.yaml"));
     let checked = check.env("PYTHONPATH", packages).output().expect("python starts");
     assert!(!checked.status.success(), "a wrong key is found");
+}
+
+/// SQLite is loaded by one process; PostgreSQL by as many as are wanted, each with a number.
+fn several_processes(stage: &Stage, mut refused: std::process::Command, source: &str) {
+    let refused: Ran = refused.env("SOURCE", source).output().expect("it runs").into();
+    assert_eq!(refused.code, Some(42), "{}", refused.err);
+    assert!(refused.err.contains("several processes"), "{}", refused.err);
+    let text =
+        "longshore: v1\nname: shop\nmoves: [{from: '${secret:SOURCE}', to: '${secret:TARGET}'}]\n";
+    stage.write("n.yaml", text);
+    let server = Postgres::shared(Version::V15);
+    let target = server.url(&server.create("cluster"));
+    let name = "registry.example.com/team/several:1";
+    let run = |args: &[&str]| -> Ran {
+        let mut command = stage.command(args);
+        command.env("SOURCE", source).env("TARGET", &target).output().expect("it runs").into()
+    };
+    let engine = engine();
+    let engine = engine.to_str().expect("a path");
+    let built = run(&["build", "n.yaml", "--tag", name, "--engine", engine]);
+    assert_eq!(built.code, Some(0), "{}", built.err);
+    let how = ["deploy", name, "--on", "kubernetes", "--dry-run", "--processes", "3"];
+    let written = run(&how);
+    assert_eq!(written.code, Some(0), "{}", written.err);
+    let yaml = &written.out;
+    for words in [
+        "completionMode: Indexed",
+        "completions: 3",
+        "parallelism: 3",
+        "backoffLimitPerIndex: 20",
+        "podReplacementPolicy: Failed",
+        "action: FailIndex",
+        "action: FailJob",
+        "$(JOB_COMPLETION_INDEX)/3",
+    ] {
+        assert!(yaml.contains(words), "{words}: {yaml}");
+    }
+    assert!(!yaml.contains("backoffLimit:"), "a limit for each, none for all: {yaml}");
+    stage.write("several.yaml", yaml);
+    for version in ["1.31", "1.34", "1.37"] {
+        let (python, packages) = longshore_testkit::kubernetes_schemas();
+        let mut check = std::process::Command::new(python);
+        check.args(["-c", VALIDATE, version]).arg(stage.join("several.yaml"));
+        let checked = check.env("PYTHONPATH", packages).output().expect("python starts");
+        assert!(checked.status.success(), "{version}: {checked:?}\n{yaml}");
+    }
+    let elsewhere = run(&["deploy", name, "--on", "local", "--processes", "3"]);
+    assert_eq!(elsewhere.code, Some(2), "{}", elsewhere.err);
 }
 
 const VALIDATE: &str = "

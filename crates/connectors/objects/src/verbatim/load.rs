@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use longshore_model::connector::{Load, Preparation, WriteRequest, Writer};
+use longshore_model::connector::{Leases, Load, Preparation, WriteRequest, Writer};
 use longshore_model::ledger::{Entry, Header, Stage};
 use longshore_model::object::unescape;
 use longshore_model::plan::{MovePlan, Position, TablePlan};
@@ -257,6 +257,10 @@ impl Load for TreeLoad {
     ) -> Result<()> {
         Err(Error::new(Code::Unsupported, "files are mended by whole chunks, not by rows")
             .with("table", table.target.to_string()))
+    }
+
+    fn leases(&self) -> Option<&dyn Leases> {
+        None
     }
 }
 

@@ -91,6 +91,7 @@ const TARGET: TargetCapabilities = TargetCapabilities {
     wires: &[WIRE],
     namespaces: false,
     merges: true,
+    shared: false,
     names: Names::EXACT,
 };
 

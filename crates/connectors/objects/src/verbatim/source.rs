@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use longshore_model::catalog::Catalog;
-use longshore_model::connector::{ReadRequest, Reader, Snapshot, Source, Study, StudyRequest};
+use longshore_model::connector::{
+    ReadRequest, Reader, SharedSource, Snapshot, Source, Study, StudyRequest,
+};
 use longshore_model::object::{self, DIALECT, WIRE, escape, unescape};
 use longshore_model::plan::{Chunk, Position, Range};
 use longshore_model::{Code, Error, Result};
@@ -182,6 +184,10 @@ impl Source for TreeSource {
         let position = blocking(move || place.in_order(|| position(&place, &at))).await?;
         Ok(Box::new(TreeSnapshot { place: self.place.clone(), reading, position }))
     }
+
+    fn shared(&self) -> Option<&dyn SharedSource> {
+        None
+    }
 }
 
 /// How a tree is cut into chunks.
@@ -306,5 +312,9 @@ impl Snapshot for TreeSnapshot {
     async fn current_position(&self) -> Result<Position> {
         let (place, reading) = (self.place.clone(), self.reading.clone());
         blocking(move || place.in_order(|| position(&place, &reading))).await
+    }
+
+    fn invitation(&self) -> Option<String> {
+        None
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use longshore_model::catalog::{Catalog, Column, TableName};
-use longshore_model::connector::{Design, ExistingTable, Load, Mapping, Part, Target};
+use longshore_model::connector::{
+    Design, ExistingTable, Load, Mapping, Part, SharedTarget, Target,
+};
 use longshore_model::ledger::{Holder, Ledger};
 use longshore_model::object::DIALECT;
 use longshore_model::plan::TablePlan;
@@ -139,5 +141,9 @@ impl Target for TreeTarget {
         })
         .await?;
         Ok(Box::new(load))
+    }
+
+    fn shared(&self) -> Option<&dyn SharedTarget> {
+        None
     }
 }

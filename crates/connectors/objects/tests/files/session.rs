@@ -199,6 +199,7 @@ pub(crate) async fn copy(load: &dyn Load, plan: &MovePlan, chunk: usize, number:
         chunk_index: chunk,
         memory: 1 << 20,
         offers: false,
+        lease: None,
     };
     let mut writer = load.writer(&request).await.expect("a writer");
     writer.write(batch).await.expect("write");

@@ -205,6 +205,7 @@ pub(crate) async fn copy_chunk(
         chunk_index: chunk,
         memory: 8 << 20,
         offers: false,
+        lease: None,
     };
     let mut writer = load.writer(&write).await?;
     let mut sum = Fingerprint::default();

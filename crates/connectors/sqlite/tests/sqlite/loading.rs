@@ -19,8 +19,14 @@ async fn a_load_that_died_goes_on_where_it_was() {
     let load = pair.claim().await.expect("a claim");
     load.begin(&header(), &plan, &[Preparation::Create]).await.expect("a beginning");
     copy_chunk(&*snapshot, &*load, 0, table, 1).await.expect("a chunk");
-    let write =
-        WriteRequest { table_index: 0, table, chunk_index: 2, memory: 1 << 20, offers: false };
+    let write = WriteRequest {
+        table_index: 0,
+        table,
+        chunk_index: 2,
+        memory: 1 << 20,
+        offers: false,
+        lease: None,
+    };
     let mut writer = load.writer(&write).await.expect("a writer");
     let mut reader = snapshot.read(&request(table, 2)).await.expect("a reader");
     writer.write(reader.next().await.expect("a batch").expect("rows")).await.expect("a write");
@@ -168,6 +174,7 @@ async fn a_value_that_sqlite_cannot_hold_is_refused() {
         chunk_index: 0,
         memory: 1 << 20,
         offers: false,
+        lease: None,
     };
     let mut writer = load.writer(&write).await.expect("a writer");
     let mut builder = BatchBuilder::new([("r", &LogicalType::FLOAT64)]);
