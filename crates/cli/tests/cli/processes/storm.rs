@@ -14,6 +14,9 @@ use crate::stage::{Ran, Stage};
 
 const PROCESSES: usize = 5;
 
+/// How long the storm is over one migration.
+const GUST: Duration = Duration::from_secs(30);
+
 const CLOCK: &str = "
     CREATE TABLE clock (at bigint NOT NULL);
     CREATE TABLE ticks (at bigint NOT NULL, note text);
@@ -163,7 +166,7 @@ fn round(
         for (index, state) in states.iter_mut().enumerate() {
             *state = turn(weather, index, std::mem::replace(state, State::Done), &start);
         }
-        if Instant::now() < end && random.below(8) == 0 {
+        if Instant::now() < end && begun.elapsed() < GUST && random.below(10) == 0 {
             let index = random.below(PROCESSES);
             let state = std::mem::replace(&mut states[index], State::Done);
             states[index] = strike(weather, random, index, state);
