@@ -50,7 +50,7 @@ async function ask(method, path, body, type) {
 let waiting = null;
 
 /** Says that the server is gone, and asks until it is back. */
-export function offline() {
+function offline() {
   if (waiting) return;
   state.online = false;
   state.on_change(false);

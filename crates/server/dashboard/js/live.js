@@ -1,6 +1,8 @@
 // The events of a run: what was sent is folded into one state, and a broken stream is taken up again.
 
-import { offline } from "./api.js";
+import { get } from "./api.js";
+
+const REST = 20_000;
 
 /** Follows a run. `told(kind)` is called after each event with the state brought up to date. */
 export function follow(id, state, told) {
@@ -33,23 +35,37 @@ export function follow(id, state, told) {
     };
   };
 
-  // A stream that broke: the server is gone, or it only ended this answer.
+  // A stream that broke: the server is gone, or the session is over, or only this answer was ended.
   const check = async () => {
     try {
-      await fetch("/healthz", { cache: "no-store" });
-      if (!closed) open();
-    } catch {
-      offline();
-      told("broken");
+      await get("/api/v1/runs?limit=1");
+    } catch (error) {
+      if (error.status === 0 || error.status === 401) return;
+    }
+    if (!closed) open();
+  };
+
+  // A browser has few connections to one server: a page that nobody looks at gives its own back after a while.
+  let resting = null;
+  const look = () => {
+    clearTimeout(resting);
+    if (document.hidden) {
+      resting = setTimeout(() => source?.close(), REST);
+    } else if (!closed && source?.readyState === EventSource.CLOSED) {
+      clearTimeout(timer);
+      open();
     }
   };
 
   const close = () => {
     closed = true;
     clearTimeout(timer);
+    clearTimeout(resting);
+    document.removeEventListener("visibilitychange", look);
     source?.close();
   };
 
+  document.addEventListener("visibilitychange", look);
   open();
   return close;
 }
