@@ -5,7 +5,6 @@ mod dialects;
 mod lost;
 mod network;
 mod refused;
-mod scale;
 mod storm;
 
 use std::collections::BTreeMap;
