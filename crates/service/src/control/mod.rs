@@ -6,6 +6,7 @@ mod book;
 mod clock;
 mod live;
 mod order;
+mod progress;
 mod users;
 mod webhook;
 mod work;
@@ -28,8 +29,9 @@ pub use book::{
     AuditEntry, Ending, Migration, MigrationVersion, NewSchedule, Route, Run, RunFilter, RunState,
     Schedule, Task, Token,
 };
-pub use live::{Lane, Live, Mark, Message, Progress, TableProgress};
+pub use live::{Live, Mark};
 pub use order::{Asked, Where};
+pub use progress::{Lane, Message, Progress, TableProgress};
 pub use users::{Role, User, make_token_in, revoke_token_in};
 
 /// Changes of runs that a slow listener may be behind.
@@ -241,8 +243,11 @@ impl Control {
     /// taken up after the process has ended.
     pub fn ask_once(self: &Arc<Self>, spec: Spec, by: &User) -> Result<Run> {
         by.demand(Role::Operator)?;
-        let kept = Kept::of(&crate::open_spec(&spec), Task::Run)?;
-        let kept = Kept { is_whole: crate::open_spec(&spec) == spec, ..kept };
+        let is_whole = crate::refuse_open_secrets(&spec).is_ok();
+        let kept = match is_whole {
+            true => Kept::of(&spec, Task::Run)?,
+            false => Kept { is_whole, ..Kept::of(&crate::open_spec(&spec), Task::Run)? },
+        };
         let folder = self.store.create((self.setting.machine)().now)?;
         self.remember(&folder.id, spec);
         let run = self.enter_as(kept, &folder, by)?;
@@ -329,8 +334,7 @@ impl Control {
         let run = kept.run(folder, &self.now(), &by.name);
         self.book.enter(&run, &kept)?;
         self.tell(&run);
-        self.live_of(&run.id);
-        tokio::spawn(work::perform(self.clone(), run.id.clone()));
+        self.start(&run.id);
         Ok(run)
     }
 
@@ -345,9 +349,26 @@ impl Control {
             let text = ["stopped on request, while the server was not there".to_string()];
             return self.ended(&run.id, Ending::Cancelled, &text);
         }
-        self.live_of(&run.id);
-        tokio::spawn(work::perform(self.clone(), run.id));
+        self.start(&run.id);
         Ok(())
+    }
+
+    /// Brings a run to its end, also where a defect ends its task.
+    fn start(self: &Arc<Self>, id: &str) {
+        self.live_of(id);
+        let (control, id) = (self.clone(), id.to_string());
+        tokio::spawn(async move {
+            let task = tokio::spawn(work::perform(control.clone(), id.clone()));
+            if let Err(panic) = task.await {
+                control.lives().remove(&id);
+                let error =
+                    Error::new(Code::Internal, "the run ended without a result").because(panic);
+                control.note(&error);
+                if let Err(error) = control.ended(&id, Ending::Failed, &error.chain()) {
+                    control.note(&error);
+                }
+            }
+        });
     }
 
     /// Changes what is kept of a run, and tells everybody.

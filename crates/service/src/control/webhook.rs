@@ -56,7 +56,14 @@ pub(super) fn tell(control: &Arc<Control>, urls: Vec<reqwest::Url>) -> Result<()
         loop {
             let run = match changes.recv().await {
                 Ok(run) => run,
-                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Lagged(missed)) => {
+                    if let Some(control) = control.upgrade() {
+                        (control.setting.note)(&format!(
+                            "webhooks are not told of {missed} changes: there were too many at once"
+                        ));
+                    }
+                    continue;
+                }
                 Err(RecvError::Closed) => return,
             };
             // A run is told of several times in one state.

@@ -50,8 +50,11 @@ struct End {
 fn settle(control: &Control, id: &str, live: &Live, ended: Result<End>) -> Result<()> {
     let run = control.run(id)?;
     let progress = live.progress(&mut Mark::default());
-    if let Some(folder) = control.folder(&run) {
-        live.keep(&folder)?;
+    // A run has ended also where what it reached cannot be kept.
+    if let Some(folder) = control.folder(&run)
+        && let Err(error) = live.keep(&folder)
+    {
+        control.note(&error);
     }
     control.change(id, |run| {
         (run.rows, run.bytes) = (progress.rows, progress.bytes);
@@ -170,16 +173,15 @@ async fn deployed(control: &Control, run: &Run, kept: &Kept, live: &Arc<Live>) -
         _ => deploy(control, run, &records).await?,
     };
     let mut lines = record.lines(true).await?;
-    let mut exit = None;
-    while let Some(line) = lines.next().await {
-        if let Line::Out(text) = line? {
-            listen(&text, live, &mut exit);
+    let mut result = None;
+    // Cancelled when the server is left; the deployment goes on, and is followed by the next one.
+    while let Some(line) = live.cancel().guard(async { Ok(lines.next().await) }).await? {
+        match line? {
+            Line::Out(text) => listen(&text, live, &mut result),
+            Line::Error(text) => live.warn(text),
         }
     }
-    if control.is_leaving() {
-        return Err(Error::new(Code::Cancelled, "the server is left; the deployment goes on"));
-    }
-    brought(control, run, &record, exit).await
+    brought(control, run, &record, result).await
 }
 
 async fn deploy(control: &Control, run: &Run, records: &Records) -> Result<Record> {
@@ -210,10 +212,12 @@ fn listen(text: &str, live: &Live, result: &mut Option<Value>) {
     if let Some((at, event)) = parse_event_line(text) {
         return live.listen(at, &event);
     }
-    if let Ok(value) = serde_json::from_str::<Value>(text)
-        && (value["event"] == "result" || value["event"] == "error")
-    {
-        *result = Some(value);
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) if value["event"] == "result" || value["event"] == "error" => {
+            *result = Some(value)
+        }
+        // What an engine writes otherwise is shown, and not lost.
+        _ => live.warn(text.to_string()),
     }
 }
 

@@ -6,6 +6,8 @@ mod people;
 mod runs;
 mod schedules;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -60,6 +62,7 @@ impl Book {
             failed("open the control plane's database", error)
                 .with("path", path.display().to_string())
         };
+        private(path)?;
         let mut connection = Connection::open(path).map_err(failed)?;
         connection.busy_timeout(Duration::from_secs(10)).map_err(failed)?;
         connection
@@ -97,6 +100,13 @@ impl Book {
         let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         work(&mut connection).map_err(|error| failed(doing, error))
     }
+}
+
+/// Makes the file of the database where there is none, for this user alone: it holds hashes of tokens.
+fn private(path: &Path) -> Result<()> {
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    file.map(drop)
+        .map_err(|error| Error::io("make the control plane's database", path.display(), error))
 }
 
 fn failed(doing: &str, error: rusqlite::Error) -> Error {
