@@ -13,7 +13,6 @@ use longshore_service::control::{
 };
 use longshore_service::{Platform, load, load_plan, rfc3339};
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use super::deploy::{launcher, platform, private_folder};
 use super::registry_serve::{bind, limits};
@@ -53,12 +52,8 @@ pub(crate) async fn serve(args: &ControlArgs, context: &Context) -> Result<u8> {
     };
     let stop = stop(control.clone(), args.grace, context);
     let server = Server { control, registry, identity, house };
-    run(listener, server, stop).await;
-    Ok(DONE)
-}
-
-async fn run(listener: TcpListener, server: Server, stop: impl Future<Output = ()>) {
     serve_http(listener, server, stop).await;
+    Ok(DONE)
 }
 
 /// Ends when somebody asks to stop, and what runs has come to a safe point.
