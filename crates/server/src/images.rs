@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use longshore_image::Digest;
 use longshore_image::document::{Config, Descriptor, Index, LONGEST, Manifest, annotation};
 use longshore_image::statement::{BUNDLE, Statement, opened};
 use longshore_model::{Code, Error, Result};
-use longshore_registry::{Repository, Store};
+use longshore_registry::{Repository, Store, Usage, usage};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -206,6 +208,21 @@ fn compare(images: &mut [Image]) {
             image.parts.iter().filter(|(part, _)| others(part) == 0).map(|(_, size)| size).sum();
         for layer in &mut image.layers {
             layer.shared_by = layer.digest.parse().map_or(0, |digest: Digest| others(&digest));
+        }
+    }
+}
+
+/// What a registry holds, as it was measured last: measuring looks at every blob.
+#[derive(Default)]
+pub(crate) struct Measured(Mutex<Option<(Instant, Usage)>>);
+
+impl Measured {
+    /// What the registry holds, measured anew when it was long ago.
+    pub(crate) fn usage(&self, store: &Store, at_most: Duration) -> Result<Usage> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((at, usage)) if at.elapsed() < at_most => Ok(usage.clone()),
+            _ => Ok(kept.insert((Instant::now(), usage(store)?)).1.clone()),
         }
     }
 }

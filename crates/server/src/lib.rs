@@ -49,6 +49,7 @@ struct App {
     door: Arc<Door>,
     is_secure: bool,
     requests: Arc<metrics::Requests>,
+    measured: Arc<images::Measured>,
 }
 
 /// Serves until `stop` ends, and then ends what was begun.
@@ -65,6 +66,7 @@ pub async fn serve(listener: TcpListener, server: Server, stop: impl Future<Outp
         door: Arc::default(),
         is_secure: identity.is_some(),
         requests: Arc::default(),
+        measured: Arc::default(),
     };
     let router = api::router(app);
     let handler = move |request: Request<Incoming>| {

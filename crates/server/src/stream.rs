@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use longshore_model::Result;
-use longshore_service::control::{Control, Mark, Run, RunState};
+use longshore_service::control::{Control, Mark, Run, RunState, User};
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -20,6 +20,7 @@ const EVERY: Duration = Duration::from_secs(1);
 struct Watching {
     control: Arc<Control>,
     id: String,
+    user: User,
     mark: Mark,
     changes: Receiver<Run>,
     clock: Interval,
@@ -31,12 +32,14 @@ struct Watching {
 pub(crate) fn of_run(
     control: Arc<Control>,
     run: &Run,
+    user: User,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>> + use<>>> {
     let mut clock = interval(EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watching = Watching {
         changes: control.changes(),
         id: run.id.clone(),
+        user,
         mark: Mark::default(),
         clock,
         ready: VecDeque::new(),
@@ -73,13 +76,17 @@ impl Watching {
                     }
                     Err(RecvError::Closed) => return None,
                 },
-                // The page comes back to the next server.
-                _ = self.clock.tick() => match self.control.is_leaving() {
+                // The page comes back to the next server, and one whose token was revoked does not.
+                _ = self.clock.tick() => match self.control.is_leaving() || !self.may_listen() {
                     true => return None,
                     false => self.reached(),
                 },
             }
         }
+    }
+
+    fn may_listen(&self) -> bool {
+        self.control.is_known(&self.user).unwrap_or(false)
     }
 
     /// The run has changed.

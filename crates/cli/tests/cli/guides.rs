@@ -74,7 +74,7 @@ fn follow(page: &str) -> usize {
     std::os::unix::fs::symlink(images::engine(), stage.join("bin/longshore")).expect("a link");
     let text = std::fs::read_to_string(root().join(page)).expect(page);
     let mut servers = Vec::new();
-    if text.contains("$SOURCE") {
+    if text.contains("$SOURCE") || text.contains("${secret:SOURCE}") {
         servers.extend(serve());
     }
     if text.contains("$MYSQL") {

@@ -1,10 +1,12 @@
 //! The registry on the same port: its images, what it holds, and how busy it is.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Extension, State};
 use longshore_model::{Code, Error, Result};
-use longshore_registry::{Repository, Serving, promote as give, usage};
+use longshore_registry::{Repository, promote as give};
 use longshore_service::control::User;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -107,15 +109,16 @@ async fn list(State(app): State<App>) -> Answer<Listed> {
 async fn registry(State(app): State<App>) -> Answer<Holdings> {
     let holdings = off(move || {
         images::store(&app)?;
-        app.registry.as_ref().map(holdings).transpose()
+        holdings(&app, Duration::ZERO)
     });
     let missing = || Error::new(Code::NotKept, "this server has no registry");
     Ok(Json(holdings.await?.ok_or_else(missing)?))
 }
 
-/// What a registry holds, and how busy it is.
-pub(super) fn holdings(registry: &Serving) -> Result<Holdings> {
-    let usage = usage(&registry.store)?;
+/// What the registry holds, measured at most so long ago, and how busy it is; nothing without one.
+pub(super) fn holdings(app: &App, at_most: Duration) -> Result<Option<Holdings>> {
+    let Some(registry) = &app.registry else { return Ok(None) };
+    let usage = app.measured.usage(&registry.store, at_most)?;
     let (total, idle) = registry.house.meter.times();
     let busy = (total - idle).as_secs_f64();
     let total = total.as_secs_f64();
@@ -125,7 +128,7 @@ pub(super) fn holdings(registry: &Serving) -> Result<Holdings> {
         apart: share.apart,
         together: share.bytes,
     };
-    Ok(Holdings {
+    Ok(Some(Holdings {
         capacity: Capacity {
             images: usage.repositories.values().map(|share| share.tags).sum(),
             apart: usage.apart,
@@ -137,7 +140,7 @@ pub(super) fn holdings(registry: &Serving) -> Result<Holdings> {
             ratio: (busy > 0.0).then(|| total / busy),
         },
         repositories: usage.repositories.iter().map(share).collect(),
-    })
+    }))
 }
 
 async fn promote(

@@ -8,6 +8,8 @@ mod runs;
 mod schedules;
 mod session;
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
@@ -30,6 +32,9 @@ type Answer<T> = std::result::Result<Json<T>, Failure>;
 
 /// The longest body of a request: migrations are small.
 const LONGEST: usize = 4 << 20;
+
+/// How long ago the registry may have been measured for the overview, which is asked for again and again.
+const MEASURED: Duration = Duration::from_secs(15);
 
 /// What every answer says to browsers.
 const HEADERS: &[(&str, &str)] = &[
@@ -154,7 +159,7 @@ async fn overview(State(app): State<App>) -> Answer<Overview> {
             running.extend(of(state.as_str(), 50)?);
         }
         running.iter_mut().for_each(|run| runs::with_progress(control, run));
-        let registry = app.registry.as_ref().map(images::holdings).transpose()?;
+        let registry = images::holdings(&app, MEASURED)?;
         Ok(Overview {
             version: env!("CARGO_PKG_VERSION").to_string(),
             started: control.started().to_string(),

@@ -162,10 +162,11 @@ async fn one(State(app): State<App>, Path(id): Path<String>) -> Answer<Whole> {
 
 async fn events(
     State(app): State<App>,
+    Extension(user): Extension<User>,
     Path(id): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
     let run = app.control.run(&id)?;
-    Ok(stream::of_run(app.control.clone(), &run)?)
+    Ok(stream::of_run(app.control.clone(), &run, user)?)
 }
 
 async fn log(

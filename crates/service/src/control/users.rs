@@ -72,6 +72,11 @@ impl Control {
         known.flatten().ok_or_else(unknown)
     }
 
+    /// Whether somebody still has a token with the role that he came with.
+    pub fn is_known(&self, user: &User) -> Result<bool> {
+        Ok(self.book.role_of(&user.name)? == Some(user.role))
+    }
+
     /// Makes a token, which is shown this once.
     pub fn make_token(&self, name: &str, role: Role, by: &User) -> Result<String> {
         by.demand(Role::Admin)?;

@@ -1,6 +1,9 @@
 //! Who may do what: tokens, roles, cookies, other pages, and those who guess.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -217,4 +220,28 @@ fn nowhere(folder: &Path, text: &[u8]) {
         let bytes = std::fs::read(&path).expect("a file");
         assert!(!bytes.windows(text.len()).any(|part| part == text), "{}", path.display());
     }
+}
+
+#[test]
+fn a_stream_ends_with_the_token_that_it_was_asked_for_with() {
+    let stage = shop(200_000);
+    let server = Server::start(&stage, &[]);
+    let admin = server.admin();
+    admin.keep(&migration(&stage, "copy", "source-rate: 1MiB/s"));
+    let token = token_of(&admin, "vera", "viewer");
+    let id = admin.run("copy");
+    let mut stream = TcpStream::connect(&server.host).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
+    let head = format!(
+        "GET /api/v1/runs/{id}/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("it reads");
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).expect("an answer");
+    assert_eq!(&first, b"HTTP/1.1 200");
+    assert_eq!(admin.send("DELETE", "/api/v1/tokens/vera", "", b"").status, 204);
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).expect("it ends");
+    assert!(!rest.contains("event: end"), "the run goes on");
+    assert_eq!(admin.get(&format!("/api/v1/runs/{id}"))["run"]["state"], "running");
 }

@@ -52,6 +52,17 @@ impl Book {
         })
     }
 
+    /// The role of whoever has a name.
+    pub(in crate::control) fn role_of(&self, name: &str) -> Result<Option<Role>> {
+        self.with("look for the token", |book| {
+            let role = book
+                .prepare_cached("SELECT role FROM tokens WHERE name = ?1")?
+                .query_row([name], |row| row.get::<_, String>(0))
+                .optional()?;
+            role.map(|role| role_of(&role)).transpose()
+        })
+    }
+
     /// Keeps a token.
     pub(in crate::control) fn keep_token(
         &self,
