@@ -9,10 +9,11 @@ use longshore_model::spec::{Spec, VerifyLevel};
 use longshore_model::{Code, Error, Kind, Result};
 use serde_json::Value;
 
+use super::Control;
 use super::book::{Ending, Kept, Run, RunState, Task};
 use super::live::{Live, Mark};
 use super::order::Where;
-use super::{Control, not_kept};
+use super::runs::not_kept;
 use crate::folder::{parse_event_line, write_whole};
 use crate::{
     DeployOptions, DeployOrder, Ended, Images, Line, Place, Record, Records, RunFolder, RunOrder,
