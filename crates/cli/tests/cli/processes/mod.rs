@@ -5,6 +5,7 @@ mod dialects;
 mod lost;
 mod network;
 mod refused;
+mod scale;
 mod storm;
 
 use std::collections::BTreeMap;
