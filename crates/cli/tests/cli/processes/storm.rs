@@ -1,5 +1,5 @@
 //! Five processes that are killed and put to sleep at random, while the source is written to. How long
-//! is set from outside: `LONGSHORE_STORM_SECONDS`.
+//! is set from outside: `LONGSHORE_STORM_SECONDS`, with `cargo test`, because nextest ends what takes five minutes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
