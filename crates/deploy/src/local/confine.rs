@@ -26,8 +26,9 @@ type Account = (u32, u32);
 const USER: Account = (65532, 65532);
 /// The newest kind of Landlock whose every right is understood here.
 const KIND: ABI = ABI::V6;
-/// What every engine may read: names of hosts, authorities of certificates, time zones, what the machine is.
-const SHARED: [&str; 14] = [
+/// What every engine may read: names of hosts, authorities of certificates, time zones, what the machine is, random
+/// numbers.
+const SHARED: [&str; 15] = [
     "/etc/resolv.conf",
     "/etc/hosts",
     "/etc/nsswitch.conf",
@@ -41,6 +42,8 @@ const SHARED: [&str; 14] = [
     "/proc",
     "/sys/devices/system/cpu",
     "/sys/fs/cgroup",
+    // A static engine waits for the first before it reads the second.
+    "/dev/random",
     "/dev/urandom",
 ];
 /// Calls that no migration makes, and that attacks on a kernel begin with.
