@@ -46,8 +46,10 @@ impl Connectors {
         let plain = |connector: &&Arc<dyn Connector>| connector.about().chosen_by.is_none();
         let known = || self.0.iter().filter(takes);
         known().find(asked_for).or_else(|| known().find(plain)).cloned().ok_or_else(|| {
-            let schemes: Vec<_> =
+            let mut schemes: Vec<_> =
                 self.0.iter().flat_map(|connector| connector.about().schemes).copied().collect();
+            // Tables in files and objects as they are share theirs, side by side.
+            schemes.dedup();
             Error::new(Code::UnknownSystem, "no connector knows this scheme")
                 .with("scheme", endpoint.scheme())
                 .hint(format!("Known schemes: {}.", schemes.join(", ")))

@@ -90,6 +90,10 @@ fn of_server(code: Code, doing: &str, error: &ServerError) -> Error {
     let made = Error::new(code, format!("could not {doing}: {what}"))
         .with("error", format!("{} ({})", error.code, error.state));
     let made = match error.code {
+        1045 | 1698 => made.hint(
+            "Check the user and the password in the address, and from which hosts the server lets \
+             the user in.",
+        ),
         TOO_LARGE => made.hint(
             "A row is larger than the server's max_allowed_packet: raise it there, up to 1 GB.",
         ),

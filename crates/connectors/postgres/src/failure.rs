@@ -103,6 +103,13 @@ fn of_server(code: Code, doing: &str, error: &DbError) -> Error {
              text. Texts that are not valid in the source have to be corrected there.",
         );
     }
+    if matches!(
+        *error.code(),
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+    ) {
+        made = made
+            .hint("Check the user and the password in the address, and the server's pg_hba.conf.");
+    }
     if error.code() == &SqlState::OUT_OF_MEMORY && error.message().contains("shared memory") {
         made = made.hint(
             "The server has no room for more locks: raise max_locks_per_transaction there and start \
