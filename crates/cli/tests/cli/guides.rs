@@ -1,9 +1,12 @@
 //! Every command that the guides and the README show is run, on a small shop. In the pages, the
 //! comment `tested` marks a block of commands, one a line; a line that fails on purpose ends with
-//! its exit code. `tested: FILE` marks the text of a file that the commands after it use.
+//! its exit code. `tested: FILE` marks the text of a file that the commands after it use. `printed`
+//! marks what the commands before it print: each of its lines is in a line of theirs, in which `…`
+//! stands for anything.
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 
 use longshore_testkit::mysql::{Flavor, Mysql};
 use longshore_testkit::postgres::{Postgres, Version};
@@ -55,11 +58,20 @@ fn the_commands_of_the_readme_work() {
 
 #[test]
 fn the_commands_of_the_guides_work() {
-    let folder = root().join("docs/guides");
-    for entry in std::fs::read_dir(folder).expect("the guides") {
-        let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
-        assert!(follow(&format!("docs/guides/{name}")) >= 5, "{name}");
-    }
+    let folder = std::fs::read_dir(root().join("docs/guides")).expect("the guides");
+    let pages = Mutex::new(folder.map(|entry| entry.expect("an entry").file_name()));
+    let next = || pages.lock().expect("no page failed while it was taken").next();
+    // Commands wait for servers, and for time that they are given, more than they compute.
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(name) = next() {
+                    let name = name.into_string().expect("UTF-8");
+                    assert!(follow(&format!("docs/guides/{name}")) >= 5, "{name}");
+                }
+            });
+        }
+    });
 }
 
 fn root() -> &'static Path {
@@ -74,21 +86,35 @@ fn follow(page: &str) -> usize {
     std::os::unix::fs::symlink(images::engine(), stage.join("bin/longshore")).expect("a link");
     let text = std::fs::read_to_string(root().join(page)).expect(page);
     let mut servers = Vec::new();
-    if text.contains("$SOURCE") || text.contains("${secret:SOURCE}") {
+    let uses = |name: &str| {
+        text.contains(&format!("${name}")) || text.contains(&format!("${{secret:{name}}}"))
+    };
+    let mysql = uses("MYSQL") || uses("MARIADB");
+    if uses("SOURCE") || uses("TARGET") && !mysql {
         servers.extend(serve());
     }
-    if text.contains("$MYSQL") {
+    if mysql {
         servers.extend(serve_mysql());
     }
-    if text.contains("$BUCKET") {
+    if uses("BUCKET") {
         servers.extend(serve_bucket());
     }
-    if text.contains("$REGISTRY") {
+    if uses("REGISTRY") {
         servers.push(("REGISTRY", Registry::shared().host()));
     }
     let mut commands = 0;
+    let mut printed = String::new();
     for (mark, block) in blocks(&text) {
-        if let Some(file) = mark.strip_prefix(": ") {
+        if mark == "printed" {
+            for line in block.lines() {
+                assert!(
+                    printed.lines().any(|other| shows(other, line)),
+                    "{page}: {line}\n{printed}"
+                );
+            }
+            continue;
+        }
+        if let Some(file) = mark.strip_prefix("tested: ") {
             stage.write(file, &block);
             // Other files than migrations are read by the commands after them.
             if file.ends_with("policy.yaml") {
@@ -98,12 +124,23 @@ fn follow(page: &str) -> usize {
             assert!(planned.expect("the binary runs").success(), "{page}: {file}");
             continue;
         }
+        printed.clear();
         for line in block.lines() {
-            run(&stage, page, line, &servers);
+            printed += &run(&stage, page, line, &servers);
             commands += 1;
         }
     }
     commands
+}
+
+/// Whether a line of output has what a line of a page says, in which `…` stands for anything.
+fn shows(output: &str, said: &str) -> bool {
+    let mut rest = output;
+    said.split('…').all(|part| {
+        let found = rest.find(part);
+        rest = found.map_or("", |at| &rest[at + part.len()..]);
+        found.is_some()
+    })
 }
 
 /// The marked blocks of a page, with what the mark says.
@@ -111,8 +148,9 @@ fn blocks(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
-        let mark = line.strip_prefix("<!-- tested").and_then(|rest| rest.strip_suffix(" -->"));
-        let Some(mark) = mark else { continue };
+        let comment = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
+        let Some(mark) = comment else { continue };
+        assert!(mark == "printed" || mark.starts_with("tested"), "{line}");
         assert!(lines.next().is_some_and(|fence| fence.starts_with("```")), "{line}");
         let block = lines.by_ref().take_while(|line| *line != "```");
         found.push((mark.to_string(), block.map(|line| format!("{line}\n")).collect()));
@@ -152,10 +190,12 @@ fn serve_bucket() -> Vec<(&'static str, String)> {
     ]
 }
 
-fn run(stage: &Stage, page: &str, line: &str, servers: &[(&str, String)]) {
+/// Runs a command; returns what it printed.
+fn run(stage: &Stage, page: &str, line: &str, servers: &[(&str, String)]) -> String {
     if let Some(rest) = line.strip_prefix("sqlite3 ") {
         let (database, sql) = rest.split_once(' ').expect("a database and statements");
-        return stage.sql(database, sql.trim_matches('"'));
+        stage.sql(database, sql.trim_matches('"'));
+        return String::new();
     }
     let expected = line
         .split_once("# → exit code ")
@@ -169,4 +209,5 @@ fn run(stage: &Stage, page: &str, line: &str, servers: &[(&str, String)]) {
     let output = shell.env("PATH", path).output().expect("sh runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(expected), "{page}: {line}\n{said}");
+    format!("{}{said}", String::from_utf8_lossy(&output.stdout))
 }

@@ -135,6 +135,11 @@ fn of_driver(doing: &str, error: mysql_async::DriverError) -> Error {
         D::UnknownAuthPlugin { name } => Error::new(
             Code::Unsupported,
             format!("could not {doing}: the account's authentication {name} is not known here"),
+        )
+        // For a user that is not there, MySQL names any of its methods, so that nobody can tell.
+        .hint(
+            "Check the name of the user first: the server may say this of one that it does not have. \
+             Else give the user another method, such as caching_sha2_password.",
         ),
         D::CleartextPluginDisabled | D::MysqlOldPasswordDisabled => Error::new(
             Code::PermissionDenied,
