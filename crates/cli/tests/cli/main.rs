@@ -8,6 +8,7 @@ mod dialects;
 mod errors;
 mod guides;
 mod images;
+mod links;
 mod lives;
 mod memory;
 mod merge;

@@ -97,9 +97,10 @@ fn of_server(code: Code, doing: &str, error: &ServerError) -> Error {
         TOO_LARGE => made.hint(
             "A row is larger than the server's max_allowed_packet: raise it there, up to 1 GB.",
         ),
-        TOO_LONG => made.hint(
-            "Texts in keys get a bounded length in MySQL and MariaDB. Declare the column larger, or \
-             leave the key out.",
+        TOO_LONG | CUT => made.hint(
+            "Texts in keys get a bounded length in MySQL and MariaDB, 255 characters unless the source \
+             bounds them. Make the table in the target as it should be and use `existing: append`, or \
+             leave it out.",
         ),
         3819 | 4025 => match check_name(&error.message) {
             Some(name) => made.with("constraint", name),
@@ -118,6 +119,8 @@ fn check_name(message: &str) -> Option<&str> {
 
 const TOO_LARGE: u16 = 1153;
 const TOO_LONG: u16 = 1406;
+/// What a load says of texts that are too long, and of values that do not fit otherwise.
+const CUT: u16 = 1265;
 
 fn of_driver(doing: &str, error: mysql_async::DriverError) -> Error {
     use mysql_async::DriverError as D;
@@ -179,10 +182,11 @@ fn meaning(number: u16) -> Option<&'static str> {
         1216 | 1217 | 1451 | 1452 => "a foreign key refers to no row",
         3819 | 4025 => "a check refuses a row",
         1264 | 1690 => "a number is out of range",
-        1265 | 1366 | 1411 => "a value is none of its column's type",
+        CUT => "a value is none of its column's type, or a text longer than its column",
+        1366 | 1411 => "a value is none of its column's type",
         1292 | 1367 | 1525 => "a text is no date, time or number",
         1300 | 3854 | 3140..=3158 | 4036..=4042 => "a text is not valid in its column's type",
-        1406 => "a text is longer than its column",
+        TOO_LONG => "a text is longer than its column",
         1416 | 3037 | 3055 => "a geometry is not valid",
         _ => return None,
     })
