@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
+use longshore_testkit::docker::Docker;
 use longshore_testkit::mysql::{Flavor, Mysql};
+use longshore_testkit::podman::Podman;
 use longshore_testkit::postgres::{Postgres, Version};
 use longshore_testkit::registry::Registry;
 use longshore_testkit::store_server::{StoreKind, StoreServer};
@@ -102,6 +104,17 @@ fn follow(page: &str) -> usize {
     if uses("REGISTRY") {
         servers.push(("REGISTRY", Registry::shared().host()));
     }
+    let docker = uses("DOCKER_HOST").then(Docker::start);
+    if let Some(docker) = &docker {
+        servers.push(("DOCKER_HOST", format!("unix://{}", docker.socket().display())));
+    }
+    let mut podman = uses("CONTAINER_HOST").then(Podman::prepare);
+    if let Some(podman) = &mut podman {
+        podman.serve();
+        servers.push(("CONTAINER_HOST", format!("unix://{}", podman.socket().display())));
+    }
+    // Where secrets of deployments are.
+    servers.push(("XDG_RUNTIME_DIR", stage.path().display().to_string()));
     let mut commands = 0;
     let mut printed = String::new();
     for (mark, block) in blocks(&text) {
