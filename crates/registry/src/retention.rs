@@ -84,6 +84,7 @@ fn retain_in(
         for one in judged.iter().filter(|one| !one.kept) {
             remove(&store.tag(repository, &one.tag))?;
         }
+        store.settle_tags(repository)?;
     }
     Ok(judged)
 }

@@ -239,6 +239,11 @@ impl Store {
         Ok(())
     }
 
+    /// Makes tags that were removed stay so.
+    pub(crate) fn settle_tags(&self, repository: &Repository) -> Result<()> {
+        disk::settle(&self.at(repository).join("_tags"))
+    }
+
     /// Removes a manifest that has no tag; to be settled.
     pub(crate) fn forget(&self, repository: &Repository, digest: &Digest) -> Result<()> {
         let bytes = disk::read(&self.blob(digest))?.unwrap_or_default();

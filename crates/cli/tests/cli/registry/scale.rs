@@ -1,5 +1,6 @@
 //! A registry with much in it: 100,000 tags, 100,000 blobs that nobody needs. With `--no-capture` it says how long
-//! everything took; with `LONGSHORE_SOAK_BINARY` it measures another build.
+//! everything took; with `LONGSHORE_SOAK_BINARY` it measures another build, with `LONGSHORE_REGISTRY_FOLDER` in a
+//! folder of a disk.
 
 use std::fs;
 use std::path::Path;
@@ -23,9 +24,11 @@ fn mib(server: &Server, what: &str) -> u64 {
     kib.parse::<u64>().expect("a number") / 1024
 }
 
-/// A stage whose registry is in memory: how long a disk takes to free what a file held is no matter of ours.
+/// A stage whose registry is in memory, unless a folder is given: how long a disk takes to free what a file held is
+/// no matter of ours.
 fn in_memory() -> (Stage, tempfile::TempDir) {
-    let (stage, memory) = (Stage::empty(), tempfile::tempdir_in("/dev/shm").expect("a folder"));
+    let folder = std::env::var_os("LONGSHORE_REGISTRY_FOLDER").unwrap_or("/dev/shm".into());
+    let (stage, memory) = (Stage::empty(), tempfile::tempdir_in(folder).expect("a folder"));
     std::os::unix::fs::symlink(memory.path(), stage.join("images")).expect("a link");
     (stage, memory)
 }
