@@ -7,7 +7,7 @@ use longshore_model::{Code, Error, Result};
 
 use super::book::{Ending, Kept, Run, RunState, Task};
 use super::order::{Asked, Where};
-use super::users::{Role, User};
+use super::users::{Role, User, entry};
 use super::{Control, missing, work};
 use crate::RunFolder;
 
@@ -20,9 +20,8 @@ impl Control {
         by.demand(Role::Operator)?;
         let kept = self.order(&asked)?;
         self.refuse_another(&kept)?;
-        let run = self.enter(kept, by)?;
-        self.audit(by, "run.ask", &run.id, run.task.as_str())?;
-        Ok(run)
+        let (folder, task) = (self.new_folder()?, kept.task.as_str());
+        self.enter(kept, &folder, by, ("run.ask", &folder.id, task))
     }
 
     /// Runs addresses as they are given, which may hold passwords. They are not kept, so that such a run is not
@@ -34,11 +33,9 @@ impl Control {
             true => Kept::of(&spec, Task::Run)?,
             false => Kept { is_whole, ..Kept::of(&crate::open_spec(&spec), Task::Run)? },
         };
-        let folder = self.store.create((self.setting.machine)().now)?;
+        let folder = self.new_folder()?;
         self.remember(&folder.id, spec);
-        let run = self.enter_as(kept, &folder, by)?;
-        self.audit(by, "run.ask", &run.id, "migrate")?;
-        Ok(run)
+        self.enter(kept, &folder, by, ("run.ask", &folder.id, "migrate"))
     }
 
     /// Asks for the same again: another run that goes on with what is in the target.
@@ -62,13 +59,11 @@ impl Control {
         if !kept.is_whole && spec.is_none() {
             return Err(not_kept(id));
         }
-        let folder = self.store.create((self.setting.machine)().now)?;
+        let folder = self.new_folder()?;
         if let Some(spec) = spec {
             self.remember(&folder.id, spec);
         }
-        let run = self.enter_as(kept, &folder, by)?;
-        self.audit(by, "run.retry", &run.id, id)?;
-        Ok(run)
+        self.enter(kept, &folder, by, ("run.retry", &folder.id, id))
     }
 
     /// Asks a run to stop at a safe point.
@@ -111,14 +106,21 @@ impl Control {
         }
     }
 
-    fn enter(self: &Arc<Self>, kept: Kept, by: &User) -> Result<Run> {
-        let folder = self.store.create((self.setting.machine)().now)?;
-        self.enter_as(kept, &folder, by)
+    fn new_folder(&self) -> Result<RunFolder> {
+        self.store.create((self.setting.machine)().now)
     }
 
-    fn enter_as(self: &Arc<Self>, kept: Kept, folder: &RunFolder, by: &User) -> Result<Run> {
-        let run = kept.run(folder, &self.now(), &by.name);
-        self.book.enter(&run, &kept)?;
+    /// Keeps a run with what the audit log says of it, and starts it.
+    fn enter(
+        self: &Arc<Self>,
+        kept: Kept,
+        folder: &RunFolder,
+        by: &User,
+        (action, subject, outcome): (&str, &str, &str),
+    ) -> Result<Run> {
+        let now = self.now();
+        let run = kept.run(folder, &now, &by.name);
+        self.book.enter(&run, &kept, &entry(&now, &by.name, action, subject, outcome))?;
         self.tell(&run);
         self.start(&run.id);
         Ok(run)
@@ -167,13 +169,7 @@ impl Control {
 
     pub(super) fn ended(&self, id: &str, ending: Ending, error: &[String]) -> Result<()> {
         let now = self.now();
-        self.change(id, |run| {
-            run.state = RunState::Ended;
-            run.outcome = Some(ending);
-            run.ended = Some(now);
-            run.error = error.to_vec();
-        })?;
-        Ok(())
+        self.change(id, |run| run.end(ending, now, error)).map(drop)
     }
 }
 

@@ -173,7 +173,7 @@ fn check(name: &str) -> Result<()> {
         .hint("Names are of letters, digits, -, _, . and @, and at most 64 characters long."))
 }
 
-fn entry(at: &str, who: &str, action: &str, subject: &str, outcome: &str) -> AuditEntry {
+pub(super) fn entry(at: &str, who: &str, action: &str, subject: &str, outcome: &str) -> AuditEntry {
     AuditEntry {
         id: 0,
         at: at.to_string(),

@@ -57,21 +57,23 @@ fn settle(control: &Control, id: &str, live: &Live, ended: Result<End>) -> Resul
     {
         control.note(&error);
     }
-    control.change(id, |run| {
-        (run.rows, run.bytes) = (progress.rows, progress.bytes);
-        (run.rows_expected, run.bytes_expected) = (progress.rows_expected, progress.bytes_expected);
-        run.seconds = progress.elapsed;
-    })?;
     let end = ended.unwrap_or_else(|error| End {
         ending: if error.kind() == Kind::Cancelled { Ending::Cancelled } else { Ending::Failed },
         error: described(&error),
     });
     let is_left = control.is_leaving() && run.state != RunState::Stopping;
-    if is_left && (end.ending == Ending::Cancelled || run.on != Where::Here) {
-        control.change(id, |run| run.state = RunState::Queued)?;
-        return Ok(());
-    }
-    control.ended(id, end.ending, &end.error)
+    let goes_on = is_left && (end.ending == Ending::Cancelled || run.on != Where::Here);
+    let now = control.now();
+    control.change(id, |run| {
+        (run.rows, run.bytes) = (progress.rows, progress.bytes);
+        (run.rows_expected, run.bytes_expected) = (progress.rows_expected, progress.bytes_expected);
+        run.seconds = progress.elapsed;
+        match goes_on {
+            true => run.state = RunState::Queued,
+            false => run.end(end.ending, now, &end.error),
+        }
+    })?;
+    Ok(())
 }
 
 async fn at_work(control: &Arc<Control>, id: &str, live: &Arc<Live>) -> Result<End> {

@@ -1,7 +1,7 @@
 //! Tokens, by their hashes, and the audit log.
 
 use longshore_model::{Code, Error, Result};
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -121,13 +121,7 @@ impl Book {
 
     /// Adds to the audit log.
     pub(in crate::control) fn audit(&self, entry: &AuditEntry) -> Result<()> {
-        self.with("write the audit log", |book| {
-            book.prepare_cached(
-                "INSERT INTO audit (at, who, action, subject, outcome) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![entry.at, entry.who, entry.action, entry.subject, entry.outcome])
-            .map(drop)
-        })
+        self.with("write the audit log", |book| write(book, entry))
     }
 
     /// The audit log, the newest first.
@@ -159,4 +153,13 @@ impl Book {
 
 fn role_of(text: &str) -> rusqlite::Result<Role> {
     from_json(&format!("\"{text}\""))
+}
+
+/// Adds an entry to the audit log.
+pub(super) fn write(book: &Connection, entry: &AuditEntry) -> rusqlite::Result<()> {
+    book.prepare_cached(
+        "INSERT INTO audit (at, who, action, subject, outcome) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![entry.at, entry.who, entry.action, entry.subject, entry.outcome])
+    .map(drop)
 }

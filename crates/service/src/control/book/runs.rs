@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::people::{self, AuditEntry};
 use super::{Book, from_json, json_of};
 use crate::RunFolder;
 use crate::control::order::Where;
@@ -188,6 +189,16 @@ impl From<Outcome> for Ending {
     }
 }
 
+impl Run {
+    /// Ends it.
+    pub(in crate::control) fn end(&mut self, ending: Ending, now: String, error: &[String]) {
+        self.state = RunState::Ended;
+        self.outcome = Some(ending);
+        self.ended = Some(now);
+        self.error = error.to_vec();
+    }
+}
+
 impl Kept {
     /// A migration that runs in this process.
     pub(in crate::control) fn of(spec: &Spec, task: Task) -> Result<Self> {
@@ -233,24 +244,32 @@ impl Kept {
 }
 
 impl Book {
-    /// Keeps a run that was asked for.
-    pub(in crate::control) fn enter(&self, run: &Run, kept: &Kept) -> Result<()> {
+    /// Keeps a run that was asked for, and who did: both, or neither.
+    pub(in crate::control) fn enter(
+        &self,
+        run: &Run,
+        kept: &Kept,
+        asked: &AuditEntry,
+    ) -> Result<()> {
         self.with("keep the run", |book| {
-            book.prepare_cached(
-                "INSERT INTO runs (id, migration, state, outcome, run, spec, whole, deployment)
+            let transaction = book.transaction()?;
+            transaction
+                .prepare_cached(
+                    "INSERT INTO runs (id, migration, state, outcome, run, spec, whole, deployment)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                run.id,
-                run.migration,
-                run.state.as_str(),
-                run.outcome.map(Ending::as_str),
-                json_of(run)?,
-                kept.spec,
-                kept.is_whole,
-                kept.deployment
-            ])
-            .map(drop)
+                )?
+                .execute(params![
+                    run.id,
+                    run.migration,
+                    run.state.as_str(),
+                    run.outcome.map(Ending::as_str),
+                    json_of(run)?,
+                    kept.spec,
+                    kept.is_whole,
+                    kept.deployment
+                ])?;
+            people::write(&transaction, asked)?;
+            transaction.commit()
         })
     }
 
