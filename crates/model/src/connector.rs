@@ -287,6 +287,8 @@ pub struct Design {
     pub finish: Vec<Statement>,
     /// What stays behind.
     pub not_moved: Vec<NotMoved>,
+    /// What may stop the run, or surprises.
+    pub risks: Vec<String>,
 }
 
 /// A table that is there already.

@@ -152,7 +152,7 @@ impl Target for FileTarget {
         let sql = serde_json::to_string(&programs)
             .map_err(|e| Error::new(Code::Internal, "programs cannot be written").because(e))?;
         let finish = vec![Statement { table: None, step: 0, purpose: MANIFEST.to_string(), sql }];
-        Ok(Design { prepare: Vec::new(), finish, not_moved })
+        Ok(Design { finish, not_moved, ..Design::default() })
     }
 
     async fn missing_rights(&self, _: &[TablePlan], _: &Catalog) -> Result<Vec<String>> {

@@ -169,6 +169,7 @@ async fn plan_move(
     let moving = moving(one, &catalog, &tables);
     let design = target.design(&tables, &moving)?;
     not_moved.extend(design.not_moved);
+    risks.extend(design.risks);
     risks.extend(snapshot.notes());
     risks.extend(general_risks(&tables, &losses));
     risks.extend(target.missing_rights(&tables, &moving).await?);

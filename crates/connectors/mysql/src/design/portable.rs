@@ -50,6 +50,7 @@ pub(super) fn make(
         }
         lines.push(line);
     }
+    design.risks.extend(table.columns.iter().filter_map(|column| keyed.risk(table, column)));
     let structure = &table.structure;
     // Between servers of one system their values do not move.
     for column in structure.columns.iter().filter(|column| column.generated.is_some()) {
@@ -266,6 +267,18 @@ impl Keyed {
         let bytes: u64 = lengths.map(|length| u64::from(length) * 4 + 2).sum();
         let columns = lists.into_iter().flatten().collect();
         Self { columns, characters, own: same, wide: bytes > ROW_BYTES }
+    }
+
+    /// What becomes of a column without a bound that is in a key.
+    fn risk(&self, table: &TablePlan, column: &ColumnPlan) -> Option<String> {
+        let is_large = matches!(types::word(&column.native), "longtext" | "longblob");
+        let declared = self.declare(column);
+        (is_large && declared != column.native).then(|| {
+            format!(
+                "{}.{} is in a key and becomes {declared}: the run fails at a longer value",
+                table.target, column.target
+            )
+        })
     }
 
     /// The declaration of a column: texts in keys have a bound.
