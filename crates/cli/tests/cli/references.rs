@@ -251,7 +251,7 @@ fn a_shop_with_its_attachments_moves_as_one_unit_through_five_kills() {
         assert_eq!(killed.code, None, "{point}: not killed\n{}", killed.err);
         // When it notices that an upload was cut, rclone's server removes the object of that name, whatever has
         // been written to it since: no store of the cloud does that.
-        std::thread::sleep(std::time::Duration::from_secs(1));
+        bucket.server.settle();
         // The shop gets one more, the file before the row.
         attach(&uploads, number);
         let insert = "INSERT INTO attachments (order_id, path) VALUES (1, '/uploads/";

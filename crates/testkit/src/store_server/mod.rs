@@ -164,6 +164,29 @@ impl StoreServer {
         self.await_answer();
     }
 
+    /// Waits until the server has noticed that a client was killed, and has done with what that client asked for: until
+    /// nobody is connected.
+    pub fn settle(&self) {
+        let (began, mut quiet) = (Instant::now(), Instant::now());
+        while quiet.elapsed() < Duration::from_secs(1) {
+            if self.is_connected() {
+                quiet = Instant::now();
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "{:?} does not settle", self.kind);
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Whether there is a connection that the server has not closed.
+    fn is_connected(&self) -> bool {
+        const OPEN: [&str; 2] = ["01", "08"];
+        let table = fs::read_to_string("/proc/net/tcp").expect("the connections");
+        let port = format!(":{:04X}", self.port());
+        table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|line| {
+            matches!(line[..], [_, own, _, state, ..] if own.ends_with(&port) && OPEN.contains(&state))
+        })
+    }
+
     /// Stops the server; clients are cut off.
     pub fn stop(&self) {
         if let Some(Running { child: Some(child), .. }) = &*self.running() {

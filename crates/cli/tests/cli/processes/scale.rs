@@ -1,4 +1,4 @@
-//! What several processes win. The size is set from outside: `LONGSHORE_SCALE_ROWS`, and
+//! What several processes win, and what their leases cost. The size is set from outside: `LONGSHORE_SCALE_ROWS`, and
 //! `LONGSHORE_SOAK_BINARY` for a release build. In a short copy the time until all have joined weighs.
 
 use longshore_testkit::postgres::{Postgres, Version};
@@ -59,4 +59,36 @@ fn two_processes_are_almost_twice_as_fast_where_one_is_held_back() {
         one / four
     );
     assert!(one / two >= least, "{one} s and {two} s");
+}
+
+#[test]
+fn leases_cost_the_target_little() {
+    let preload = "shared_preload_libraries=pg_stat_statements";
+    let server = Postgres::with(Version::V18, &[preload, "pg_stat_statements.max=20000"]);
+    let (stage, from, to) = (Stage::empty(), seed(&server), server.create("leased"));
+    server.psql(&to, "CREATE EXTENSION pg_stat_statements SCHEMA public");
+    // Small chunks where there are few rows, and those of the default where there are many.
+    let limits = if rows() >= 1_000_000 { "workers: 2" } else { "chunk: 256KiB, workers: 2" };
+    run(&stage, 2, &server.url(&from), &server.url(&to), limits);
+    let spent = |of: &str| {
+        let sql = format!(
+            "SELECT coalesce(sum(total_exec_time), 0), coalesce(sum(calls), 0)
+             FROM pg_stat_statements JOIN pg_database d ON d.oid = dbid
+             WHERE d.datname = '{to}' AND query !~ 'pg_stat_statements' AND {of}"
+        );
+        let answer = server.psql(&to, &sql);
+        let (millis, calls) = answer.trim().split_once('|').expect("two numbers");
+        (millis.parse::<f64>().expect("a time"), calls.parse::<u64>().expect("a number"))
+    };
+    let asks = "query ~ '_longshore.leases' AND query !~ '^CREATE|^COMMIT'";
+    let (leases, all) = (spent(asks), spent("true"));
+    let share = leases.0 / all.0;
+    eprintln!(
+        "{} statements about leases took {:.1} ms of the target's {:.0} ms: {:.2} %",
+        leases.1,
+        leases.0,
+        all.0,
+        share * 100.0
+    );
+    assert!(leases.1 > 0 && share < 0.05, "{share}");
 }
