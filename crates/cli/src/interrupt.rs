@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::process::exit;
+use std::time::{Duration, Instant};
 
 use longshore_engine::Cancel;
 use longshore_model::{Error, Result};
@@ -11,6 +12,9 @@ use tokio::task::JoinHandle;
 use crate::failure::STOPPED;
 use crate::output::Output;
 use crate::progress::Progress;
+
+/// Signals within this time are one request: `timeout`, terminals and supervisors signal a process and its group.
+const ONE_REQUEST: Duration = Duration::from_millis(500);
 
 /// Listens to interrupt and termination signals until it is dropped.
 pub(crate) struct Listening(JoinHandle<()>);
@@ -29,7 +33,10 @@ pub(crate) fn listen(cancel: &Cancel, progress: &Progress) -> Result<Listening> 
         either(&mut interrupt, &mut terminate).await;
         progress.say("Stopping at the next safe point; interrupt again to stop at once.");
         cancel.request();
-        either(&mut interrupt, &mut terminate).await;
+        let asked = Instant::now();
+        while asked.elapsed() < ONE_REQUEST {
+            either(&mut interrupt, &mut terminate).await;
+        }
         progress.end();
         exit(i32::from(STOPPED));
     })))

@@ -125,8 +125,35 @@ fn a_second_signal_stops_at_once_and_the_next_run_goes_on() {
     kill();
     let note = notes.next().expect("a note").expect("text");
     assert!(note.contains("interrupt again"), "{note}");
+    std::thread::sleep(std::time::Duration::from_millis(600));
     kill();
     assert_eq!(run.wait().expect("it ends").code(), Some(130));
+    stage.done(&["run", "m.yaml"]);
+    stage.same("shop.db", "copy.db");
+}
+
+/// As `timeout` does, which signals the process and its group.
+#[test]
+fn two_signals_at_once_are_one_request() {
+    let stage = Stage::shop(20_000);
+    stage.write(
+        "m.yaml",
+        "longshore: v1\nname: x\nmoves: [{from: 'sqlite:shop.db', to: 'sqlite:copy.db'}]\n\
+         limits: {chunk: 64KiB}\n",
+    );
+    let mut run = stage.start(&["run", "m.yaml", "--json", "--source-rate", "256KiB/s"]);
+    let mut lines = BufReader::new(run.stdout.take().expect("piped")).lines();
+    assert!(lines.by_ref().any(|line| line.expect("text").contains("\"copied\"")));
+    let mut notes = BufReader::new(run.stderr.take().expect("piped")).lines();
+    let id = run.id().to_string();
+    let kill =
+        || assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill").success());
+    kill();
+    assert!(notes.next().expect("a note").expect("text").contains("interrupt again"));
+    kill();
+    let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
+    assert_eq!(run.wait().expect("it ends").code(), Some(130), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("\"cancelled\"")), "{rest:?}");
     stage.done(&["run", "m.yaml"]);
     stage.same("shop.db", "copy.db");
 }
