@@ -91,11 +91,10 @@ fn follow(page: &str) -> usize {
     let uses = |name: &str| {
         text.contains(&format!("${name}")) || text.contains(&format!("${{secret:{name}}}"))
     };
-    let mysql = uses("MYSQL") || uses("MARIADB");
-    if uses("SOURCE") || uses("TARGET") && !mysql {
+    if uses("SOURCE") || uses("TARGET") {
         servers.extend(serve());
     }
-    if mysql {
+    if uses("MYSQL") || uses("MARIADB") {
         servers.extend(serve_mysql());
     }
     if uses("BUCKET") {
@@ -179,17 +178,12 @@ fn serve() -> Vec<(&'static str, String)> {
     vec![("SOURCE", source.url(&from)), ("TARGET", target.url(&to))]
 }
 
-/// A shop on MySQL, and empty databases on the others.
+/// A shop on MySQL and an empty database on MariaDB.
 fn serve_mysql() -> Vec<(&'static str, String)> {
     let (mysql, mariadb) = (Mysql::shared(Flavor::MySql), Mysql::shared(Flavor::MariaDb));
-    let target = Postgres::shared(Version::V18);
-    let (from, middle, to) = (mysql.create("shop"), mariadb.create("shop"), target.create("shop"));
+    let (from, to) = (mysql.create("shop"), mariadb.create("shop"));
     mysql.sql(&from, SERVED_BY_MYSQL);
-    vec![
-        ("MYSQL", mysql.url(&from)),
-        ("MARIADB", mariadb.url(&middle)),
-        ("TARGET", target.url(&to)),
-    ]
+    vec![("MYSQL", mysql.url(&from)), ("MARIADB", mariadb.url(&to))]
 }
 
 /// An empty bucket, and the environment that other tools find it by.

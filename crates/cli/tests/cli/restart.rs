@@ -1,5 +1,7 @@
-use std::io::{BufRead, BufReader};
-use std::process::Command;
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStderr, ChildStdout, Command};
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::stage::Stage;
 
@@ -108,26 +110,44 @@ fn a_finished_migration_run_again_copies_nothing() {
     stage.same("shop.db", "copy.db");
 }
 
-#[test]
-fn a_second_signal_stops_at_once_and_the_next_run_goes_on() {
-    let stage = Stage::shop(20_000);
+/// A run that was asked to stop, and what it writes from then on.
+struct Asked {
+    run: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    /// Open for as long as the run writes to it.
+    _notes: Lines<BufReader<ChildStderr>>,
+}
+
+/// A run that copies slowly and has been asked to stop by a signal, which it has noted.
+fn asked_to_stop(stage: &Stage, limits: &str, rate: &str) -> Asked {
     stage.write(
         "m.yaml",
-        "longshore: v1\nname: x\nmoves: [{from: 'sqlite:shop.db', to: 'sqlite:copy.db'}]\n",
+        &format!(
+            "longshore: v1\nname: x\nmoves: [{{from: 'sqlite:shop.db', to: 'sqlite:copy.db'}}]\nlimits: {{{limits}}}\n"
+        ),
     );
-    let mut run = stage.start(&["run", "m.yaml", "--json", "--source-rate", "512KiB/s"]);
+    let mut run = stage.start(&["run", "m.yaml", "--json", "--source-rate", rate]);
     let mut lines = BufReader::new(run.stdout.take().expect("piped")).lines();
     assert!(lines.by_ref().any(|line| line.expect("text").contains("\"copied\"")));
     let mut notes = BufReader::new(run.stderr.take().expect("piped")).lines();
-    let id = run.id().to_string();
-    let kill =
-        || assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill").success());
-    kill();
+    signal(&run, "-INT");
     let note = notes.next().expect("a note").expect("text");
     assert!(note.contains("interrupt again"), "{note}");
-    std::thread::sleep(std::time::Duration::from_millis(600));
-    kill();
-    assert_eq!(run.wait().expect("it ends").code(), Some(130));
+    Asked { run, lines, _notes: notes }
+}
+
+fn signal(run: &Child, name: &str) {
+    let id = run.id().to_string();
+    assert!(Command::new("kill").args([name, &id]).status().expect("kill").success());
+}
+
+#[test]
+fn a_second_signal_stops_at_once_and_the_next_run_goes_on() {
+    let stage = Stage::shop(20_000);
+    let mut asked = asked_to_stop(&stage, "", "512KiB/s");
+    sleep(Duration::from_millis(600));
+    signal(&asked.run, "-INT");
+    assert_eq!(asked.run.wait().expect("it ends").code(), Some(130));
     stage.done(&["run", "m.yaml"]);
     stage.same("shop.db", "copy.db");
 }
@@ -136,23 +156,10 @@ fn a_second_signal_stops_at_once_and_the_next_run_goes_on() {
 #[test]
 fn two_signals_at_once_are_one_request() {
     let stage = Stage::shop(20_000);
-    stage.write(
-        "m.yaml",
-        "longshore: v1\nname: x\nmoves: [{from: 'sqlite:shop.db', to: 'sqlite:copy.db'}]\n\
-         limits: {chunk: 64KiB}\n",
-    );
-    let mut run = stage.start(&["run", "m.yaml", "--json", "--source-rate", "256KiB/s"]);
-    let mut lines = BufReader::new(run.stdout.take().expect("piped")).lines();
-    assert!(lines.by_ref().any(|line| line.expect("text").contains("\"copied\"")));
-    let mut notes = BufReader::new(run.stderr.take().expect("piped")).lines();
-    let id = run.id().to_string();
-    let kill =
-        || assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill").success());
-    kill();
-    assert!(notes.next().expect("a note").expect("text").contains("interrupt again"));
-    kill();
-    let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
-    assert_eq!(run.wait().expect("it ends").code(), Some(130), "{rest:?}");
+    let mut asked = asked_to_stop(&stage, "chunk: 64KiB", "256KiB/s");
+    signal(&asked.run, "-INT");
+    let rest: Vec<String> = asked.lines.map(|line| line.expect("text")).collect();
+    assert_eq!(asked.run.wait().expect("it ends").code(), Some(130), "{rest:?}");
     assert!(rest.iter().any(|line| line.contains("\"cancelled\"")), "{rest:?}");
     stage.done(&["run", "m.yaml"]);
     stage.same("shop.db", "copy.db");
@@ -171,8 +178,7 @@ fn a_second_run_is_refused_and_a_signal_stops_the_first_at_a_safe_point() {
     assert_eq!(second.code, Some(75), "{}", second.err);
     assert!(second.err.contains("LS0202"), "{}", second.err);
 
-    let id = first.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+    signal(&first, "-TERM");
     let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
     assert_eq!(first.wait().expect("it ends").code(), Some(130), "{rest:?}");
     assert!(rest.iter().any(|line| line.contains("\"cancelled\"")), "{rest:?}");

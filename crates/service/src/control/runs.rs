@@ -21,7 +21,7 @@ impl Control {
         let kept = self.order(&asked)?;
         self.refuse_another(&kept)?;
         let (folder, task) = (self.new_folder()?, kept.task.as_str());
-        self.enter(kept, &folder, by, ("run.ask", &folder.id, task))
+        self.enter(kept, &folder, by, "run.ask", task)
     }
 
     /// Runs addresses as they are given, which may hold passwords. They are not kept, so that such a run is not
@@ -35,7 +35,7 @@ impl Control {
         };
         let folder = self.new_folder()?;
         self.remember(&folder.id, spec);
-        self.enter(kept, &folder, by, ("run.ask", &folder.id, "migrate"))
+        self.enter(kept, &folder, by, "run.ask", "migrate")
     }
 
     /// Asks for the same again: another run that goes on with what is in the target.
@@ -63,7 +63,7 @@ impl Control {
         if let Some(spec) = spec {
             self.remember(&folder.id, spec);
         }
-        self.enter(kept, &folder, by, ("run.retry", &folder.id, id))
+        self.enter(kept, &folder, by, "run.retry", id)
     }
 
     /// Asks a run to stop at a safe point.
@@ -116,11 +116,12 @@ impl Control {
         kept: Kept,
         folder: &RunFolder,
         by: &User,
-        (action, subject, outcome): (&str, &str, &str),
+        action: &str,
+        outcome: &str,
     ) -> Result<Run> {
         let now = self.now();
         let run = kept.run(folder, &now, &by.name);
-        self.book.enter(&run, &kept, &entry(&now, &by.name, action, subject, outcome))?;
+        self.book.enter(&run, &kept, &entry(&now, &by.name, action, &run.id, outcome))?;
         self.tell(&run);
         self.start(&run.id);
         Ok(run)

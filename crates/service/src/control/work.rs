@@ -64,7 +64,7 @@ fn settle(control: &Control, id: &str, live: &Live, ended: Result<End>) -> Resul
     let is_left = control.is_leaving() && run.state != RunState::Stopping;
     let goes_on = is_left && (end.ending == Ending::Cancelled || run.on != Where::Here);
     let now = control.now();
-    control.change(id, |run| {
+    let settled = control.change(id, |run| {
         (run.rows, run.bytes) = (progress.rows, progress.bytes);
         (run.rows_expected, run.bytes_expected) = (progress.rows_expected, progress.bytes_expected);
         run.seconds = progress.elapsed;
@@ -72,8 +72,8 @@ fn settle(control: &Control, id: &str, live: &Live, ended: Result<End>) -> Resul
             true => run.state = RunState::Queued,
             false => run.end(end.ending, now, &end.error),
         }
-    })?;
-    Ok(())
+    });
+    settled.map(drop)
 }
 
 async fn at_work(control: &Arc<Control>, id: &str, live: &Arc<Live>) -> Result<End> {

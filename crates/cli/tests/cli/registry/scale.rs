@@ -26,7 +26,7 @@ fn mib(server: &Server, what: &str) -> u64 {
 
 /// A stage whose registry is in memory, unless a folder is given: how long a disk takes to free what a file held is
 /// no matter of ours.
-fn in_memory() -> (Stage, tempfile::TempDir) {
+fn registry_stage() -> (Stage, tempfile::TempDir) {
     let folder = std::env::var_os("LONGSHORE_REGISTRY_FOLDER").unwrap_or("/dev/shm".into());
     let (stage, memory) = (Stage::empty(), tempfile::tempdir_in(folder).expect("a folder"));
     std::os::unix::fs::symlink(memory.path(), stage.join("images")).expect("a link");
@@ -52,7 +52,7 @@ fn push(server: &Server, name: &str, word: &str) -> Vec<u8> {
 
 #[test]
 fn a_hundred_thousand_tags_are_listed_in_pages() {
-    let (stage, _memory) = in_memory();
+    let (stage, _memory) = registry_stage();
     let server = Server::start(&stage, &[]);
     let image = digest(&push(&server, "many", "one"));
     let tags = stage.join("images/repositories/many/_tags");
@@ -102,7 +102,7 @@ fn a_hundred_thousand_tags_are_listed_in_pages() {
 
 #[test]
 fn a_hundred_thousand_blobs_are_collected_while_pushes_go_on() {
-    let (stage, memory) = in_memory();
+    let (stage, memory) = registry_stage();
     let root = memory.path().to_path_buf();
     let server = Server::start(&stage, &[]);
     push(&server, "busy", "first");

@@ -269,11 +269,11 @@ impl Keyed {
         Self { columns, characters, own: same, wide: bytes > ROW_BYTES }
     }
 
-    /// What becomes of a column without a bound that is in a key.
+    /// What becomes of a column in a key that holds less there than it would elsewhere.
     fn risk(&self, table: &TablePlan, column: &ColumnPlan) -> Option<String> {
-        let is_large = matches!(types::word(&column.native), "longtext" | "longblob");
         let declared = self.declare(column);
-        (is_large && declared != column.native).then(|| {
+        let is_cut = self.columns.contains(&column.target) && declared != column.native;
+        is_cut.then(|| {
             format!(
                 "{}.{} is in a key and becomes {declared}: the run fails at a longer value",
                 table.target, column.target
