@@ -187,3 +187,27 @@ fn structure_of_postgres_arrives() {
         }
     }
 }
+
+#[test]
+fn the_plan_names_texts_of_keys_that_hold_less() {
+    let postgres = Postgres::shared(Version::V18);
+    let from = postgres.create("keys");
+    postgres.psql(
+        &from,
+        "CREATE TABLE page (url text PRIMARY KEY, title varchar(1000) UNIQUE, lang varchar(10) UNIQUE, body text)",
+    );
+    for flavor in BOTH {
+        let (server, stage) = (Mysql::shared(flavor), Stage::empty());
+        verified(&stage.migrate(&postgres.url(&from), &server.url(&server.create("keys")), ""));
+        let risks = stage.risks().join("\n");
+        let told: Vec<&str> = risks.lines().filter(|risk| risk.contains("is in a key")).collect();
+        assert_eq!(
+            told,
+            [
+                "page.url is in a key and becomes varchar(255): the run fails at a longer value",
+                "page.title is in a key and becomes varchar(768): the run fails at a longer value",
+            ],
+            "{flavor:?}"
+        );
+    }
+}
