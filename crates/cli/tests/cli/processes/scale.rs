@@ -74,7 +74,7 @@ fn leases_cost_the_target_little() {
     let (stage, from, to) = (Stage::empty(), seed(&server), server.create("leased"));
     server.psql(&to, "CREATE EXTENSION pg_stat_statements SCHEMA public");
     // Small chunks where there are few rows, and those of the default where there are many.
-    let limits = if rows() >= 1_000_000 { "workers: 2" } else { "chunk: 256KiB, workers: 2" };
+    let limits = if rows() >= 1_000_000 { "workers: 2" } else { "chunk: 1MiB, workers: 2" };
     run(&stage, 2, &server.url(&from), &server.url(&to), limits);
     let spent = |of: &str| {
         let sql = format!(
