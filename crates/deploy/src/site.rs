@@ -4,6 +4,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use longshore_model::Result;
 
+use crate::kubernetes::Kubernetes;
 use crate::{Containers, Found, Line, Local};
 
 /// A platform that deployments run on.
@@ -13,6 +14,8 @@ pub enum Site {
     Containers(Containers),
     /// This machine itself.
     Local(Local),
+    /// A cluster.
+    Kubernetes(Kubernetes),
 }
 
 impl Site {
@@ -21,6 +24,7 @@ impl Site {
         match self {
             Self::Containers(site) => site.find(name).await,
             Self::Local(site) => site.find(name),
+            Self::Kubernetes(site) => site.find(name).await,
         }
     }
 
@@ -29,6 +33,7 @@ impl Site {
         match self {
             Self::Containers(site) => site.lines(name, follow).boxed(),
             Self::Local(site) => site.lines(name, follow).boxed(),
+            Self::Kubernetes(site) => site.lines(name, follow),
         }
     }
 
@@ -37,6 +42,7 @@ impl Site {
         match self {
             Self::Containers(site) => site.stop(name, grace).await,
             Self::Local(site) => site.stop(name, grace).await,
+            Self::Kubernetes(site) => site.stop(name, grace).await,
         }
     }
 
@@ -45,14 +51,7 @@ impl Site {
         match self {
             Self::Containers(site) => site.remove(name).await,
             Self::Local(site) => site.remove(name).await,
-        }
-    }
-
-    /// A file of a deployment by its path there, also of one that has ended. `None` where it has no such file.
-    pub async fn file(&self, name: &str, path: &str) -> Result<Option<Vec<u8>>> {
-        match self {
-            Self::Containers(site) => site.file(name, path).await,
-            Self::Local(site) => site.file(name, path),
+            Self::Kubernetes(site) => site.remove(name).await,
         }
     }
 }

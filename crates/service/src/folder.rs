@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use longshore_engine::Event;
 use longshore_engine::report::{Report, render_html};
 use longshore_model::{Code, Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::secret::Secrets;
 use crate::store::RunFolder;
@@ -28,6 +28,23 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = std::fs::remove_file(&beside);
         Error::io("write the file", path.display(), error)
     })
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "event", rename = "report")]
+struct ReportLine<R> {
+    report: R,
+}
+
+/// A report as one line of JSON, for whoever cannot read the folder of its run.
+pub fn report_line(report: &Report) -> Result<String> {
+    serde_json::to_string(&ReportLine { report })
+        .map_err(|error| Error::new(Code::Internal, "the report cannot be written").because(error))
+}
+
+/// A report out of a line that [`report_line`] made.
+pub fn parse_report_line(line: &str) -> Option<Report> {
+    serde_json::from_str::<ReportLine<Report>>(line).ok().map(|line| line.report)
 }
 
 impl RunFolder {

@@ -30,13 +30,13 @@ pub(crate) use run::open_spec;
 pub use deploy::{
     DeployOptions, DeployOrder, Deployed, Platform, Record, Records, Standing, Wanted,
 };
-pub use folder::{event_line, parse_event_line};
+pub use folder::{event_line, parse_event_line, parse_report_line, report_line};
 pub use image::{
     BuildOrder, Difference, EngineDifference, Evidence, ImageLine, Images, Inspection, LayerLine,
     MirrorFate, MirrorLine, MirrorOrder, Origin, PackageDifference, Place, Referrer, Removal,
     Unpacked, mirror, refuse_local, tags,
 };
-pub use longshore_deploy::kubernetes::{Claim, Cluster};
+pub use longshore_deploy::kubernetes::{Claim, Cluster, Kubernetes, Place as Namespace};
 pub use longshore_deploy::local::{
     Measure, enter as enter_confined, supervise as supervise_confined,
 };

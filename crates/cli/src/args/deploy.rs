@@ -17,7 +17,7 @@ pub(crate) enum On {
     Podman,
     /// This machine itself, confined as far as its kernel grants that.
     Local,
-    /// Kubernetes: with --dry-run, which writes its objects.
+    /// Kubernetes, over its API; with --dry-run, its objects are written.
     Kubernetes,
 }
 
@@ -69,7 +69,10 @@ pub(crate) struct DeployArgs {
     /// too, and come to it as files.
     #[arg(long, short, value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
-    /// The namespace of Kubernetes.
+    /// The context of kubectl's settings; the current one without it, and in a pod the cluster that it runs in.
+    #[arg(long, value_name = "NAME", help_heading = "Kubernetes")]
+    pub(crate) context: Option<String>,
+    /// The namespace; that of the context without it.
     #[arg(long, value_name = "NAME", help_heading = "Kubernetes")]
     pub(crate) namespace: Option<String>,
     /// A PersistentVolumeClaim that it sees, and where: NAME:PLACE or NAME:PLACE:ro; can be given again.
@@ -78,9 +81,13 @@ pub(crate) struct DeployArgs {
     /// A port that it may reach; can be given again. Those of source and target without it.
     #[arg(long, value_name = "PORT", help_heading = "Kubernetes")]
     pub(crate) egress: Vec<u16>,
-    /// The object that holds the secrets; the deployment's name and -secrets without it.
+    /// The object that holds the secrets in the cluster already. Without it, one is made of what is set here, and goes
+    /// with the deployment; it is called as the deployment and -secrets.
     #[arg(long, value_name = "NAME", help_heading = "Kubernetes")]
     pub(crate) secret: Option<String>,
+    /// The object by which the cluster may pull the image.
+    #[arg(long, value_name = "NAME", help_heading = "Kubernetes")]
+    pub(crate) pull_secret: Option<String>,
     /// How many processes run the migration together, each in a pod of its own: an Indexed Job.
     #[arg(long, value_name = "N", help_heading = "Kubernetes", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) processes: u32,

@@ -86,6 +86,9 @@ pub(crate) struct RunArgs {
     pub(crate) trust: TrustArgs,
     #[command(flatten)]
     pub(crate) options: RunOptions,
+    /// With --json, write the whole report as an event too, for whoever cannot read the folder of the run.
+    #[arg(long)]
+    pub(crate) emit_report: bool,
     #[command(flatten)]
     pub(crate) processes: ProcessArgs,
 }

@@ -5,10 +5,12 @@ use std::time::SystemTime;
 
 use futures_util::StreamExt;
 use longshore_engine::Cancel;
+use longshore_engine::report::Report;
 use longshore_model::{Code, Error, Result};
 use longshore_service::{
-    Cluster, DeployOptions, DeployOrder, Deployed, Images, Line, Place, Platform, Record, Records,
-    Standing, State, Wanted, enter_confined, refuse_local, supervise_confined,
+    Cluster, DeployOptions, DeployOrder, Deployed, Images, Kubernetes, Line, Namespace, Place,
+    Platform, Record, Records, Standing, State, Wanted, enter_confined, parse_report_line,
+    supervise_confined,
 };
 use serde_json::{Value, json};
 
@@ -37,28 +39,33 @@ pub(crate) async fn deploy(args: &DeployArgs, context: &Context) -> Result<u8> {
         },
         options: options(args),
     };
-    if matches!(args.on, On::Kubernetes) {
-        return for_kubernetes(args, &wanted, &images, context);
-    }
-    if args.processes > 1 {
+    if args.processes > 1 && !matches!(args.on, On::Kubernetes) {
         return Err(Error::new(Code::Usage, "several processes are for Kubernetes")
             .hint("Start them yourself: `longshore run MIGRATION --process INDEX/COUNT`."));
     }
     let order = DeployOrder {
         wanted,
-        on: platform(args.on, args.socket.clone(), context)?,
+        on: match args.on {
+            // Objects need no cluster.
+            On::Kubernetes if args.dry_run => Platform::Kubernetes(Namespace::default()),
+            On::Kubernetes => Platform::Kubernetes(
+                Kubernetes::place(args.context.as_deref(), args.namespace.as_deref()).await?,
+            ),
+            On::Docker => docker(args.socket.clone())?,
+            On::Podman => podman(args.socket.clone())?,
+            On::Local => local(context)?,
+        },
         private: private_folder(context),
         launcher: launcher()?,
         now: SystemTime::now(),
     };
     if args.dry_run {
-        let body = context.service.rendered(&order, &images)?;
-        context.print(&format!("{body:#}\n"));
+        context.print(&context.service.rendered(&order, &images)?);
         return Ok(DONE);
     }
     for path in context.service.unseen(&order.wanted, &images)? {
         context.output.note(&format!(
-            "warning: the migration names {path}, which no --volume shows it; what it writes there goes with the deployment\n"
+            "warning: the migration names {path}, which no --volume or --claim shows it; what it writes there goes with the deployment\n"
         ));
     }
     let records = Records::of(&context.state);
@@ -68,34 +75,6 @@ pub(crate) async fn deploy(args: &DeployArgs, context: &Context) -> Result<u8> {
         true => Ok(DONE),
         false => follow(&record, context).await,
     }
-}
-
-/// Writes the objects that deploy the image in Kubernetes.
-fn for_kubernetes(
-    args: &DeployArgs,
-    wanted: &Wanted<'_>,
-    images: &Images,
-    context: &Context,
-) -> Result<u8> {
-    let Place::Name(name) = &args.image else {
-        return Err(Error::new(Code::Usage, "a cluster pulls from a registry")
-            .hint("Push the image, and name it: longshore push PLACE HOST/REPOSITORY:TAG."));
-    };
-    refuse_local(name)?;
-    if !args.dry_run {
-        return Err(Error::new(Code::Unsupported, "Kubernetes is not spoken to yet").hint(
-            "Write its objects with --dry-run, and give them to `kubectl apply --filename -`.",
-        ));
-    }
-    let cluster = Cluster {
-        namespace: args.namespace.clone(),
-        secret: args.secret.clone(),
-        ports: args.egress.clone(),
-        claims: args.claim.clone(),
-        processes: args.processes,
-    };
-    context.print(&context.service.for_kubernetes(wanted, name, cluster, images)?);
-    Ok(DONE)
 }
 
 fn options(args: &DeployArgs) -> DeployOptions {
@@ -108,6 +87,14 @@ fn options(args: &DeployArgs) -> DeployOptions {
         cpus: args.cpus,
         environment: args.env.iter().cloned().collect(),
         arguments: args.arguments.clone(),
+        cluster: Cluster {
+            namespace: args.namespace.clone(),
+            secret: args.secret.clone(),
+            pull_secret: args.pull_secret.clone(),
+            ports: args.egress.clone(),
+            claims: args.claim.clone(),
+            processes: args.processes,
+        },
     }
 }
 
@@ -232,24 +219,24 @@ async fn follow(record: &Record, context: &Context) -> Result<u8> {
     let followed = context
         .drive(|progress, cancel| async move {
             let mut lines = record.lines(true).await?;
-            let mut run = None;
+            let mut report = None;
             loop {
                 match until(&cancel, lines.next()).await {
                     None => return Ok(None),
-                    Some(None) => return Ok(Some(run)),
-                    Some(Some(line)) => relay(&line?, &progress, &mut run),
+                    Some(None) => return Ok(Some(report)),
+                    Some(Some(line)) => relay(&line?, &progress, &mut report),
                 }
             }
         })
         .await?;
-    let Some(run) = followed else {
+    let Some(report) = followed else {
         context.output.note(&format!(
             "{} goes on. Follow it with `longshore logs {0} --follow`, end it with `longshore stop {0}`.\n",
             record.name
         ));
         return Ok(STOPPED);
     };
-    ended(record, run.as_deref(), context).await
+    ended(record, report.as_ref(), context).await
 }
 
 /// What comes, or nothing when somebody asks to stop first.
@@ -257,38 +244,34 @@ async fn until<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Option<T> {
     cancel.guard(async { Ok(work.await) }).await.ok()
 }
 
-/// Shows a line, and notes the run that it tells the result of.
-fn relay(line: &Line, progress: &Progress, run: &mut Option<String>) {
+/// Shows a line, and notes the report.
+fn relay(line: &Line, progress: &Progress, report: &mut Option<Report>) {
     let text = match line {
         Line::Error(text) => return progress.say(text),
         Line::Out(text) => text,
     };
-    // An engine writes nothing else; what is not understood is shown, and not lost.
-    let Ok(value) = serde_json::from_str::<Value>(text) else { return progress.say(text) };
-    if value["event"] == "result" {
-        *run = value["run"].as_str().map(str::to_string);
+    if let Some(whole) = parse_report_line(text) {
+        *report = Some(whole);
+        return;
+    }
+    // An engine writes nothing but JSON; what is not understood is shown, and not lost.
+    if serde_json::from_str::<Value>(text).is_err() {
+        return progress.say(text);
     }
     progress.relay(text);
 }
 
-async fn ended(record: &Record, run: Option<&str>, context: &Context) -> Result<u8> {
-    let store = context.store();
-    let brought = match run {
-        Some(run) => record.fetch(run, &store).await,
-        None => Ok(None),
-    };
-    let reported = brought.and_then(|folder| match folder {
-        Some(folder) => folder.report().map(|report| Some((folder, report))),
-        None => Ok(None),
-    });
-    match reported {
-        Ok(Some((folder, report))) if !context.json => {
-            let page = folder.path.join("report.html");
-            context.print(&summary::render(&report, &page, &context.output));
+async fn ended(record: &Record, report: Option<&Report>, context: &Context) -> Result<u8> {
+    if let Some(report) = report {
+        match context.service.keep_report(report, &context.store()) {
+            Ok(folder) if !context.json => {
+                let page = folder.path.join("report.html");
+                context.print(&summary::render(report, &page, &context.output));
+            }
+            Ok(_) => {}
+            // How the migration ended does not depend on whether its report could be kept here.
+            Err(error) => failure::warn(&context.output, &error),
         }
-        Ok(_) => {}
-        // How the migration ended does not depend on whether its report could be brought here.
-        Err(error) => failure::warn(&context.output, &error),
     }
     match record.state().await? {
         Some(State::Ended { out_of_memory: true, .. }) => {
@@ -309,26 +292,24 @@ async fn ended(record: &Record, run: Option<&str>, context: &Context) -> Result<
     }
 }
 
-pub(super) fn platform(on: On, socket: Option<PathBuf>, context: &Context) -> Result<Platform> {
-    Ok(match on {
-        On::Docker => {
-            let usual = vec![PathBuf::from("/var/run/docker.sock")];
-            Platform::Docker { socket: choose(socket, "DOCKER_HOST", usual)? }
-        }
-        On::Podman => {
-            let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-            let own = own.map(|folder| folder.join("podman/podman.sock"));
-            let of_root = PathBuf::from("/run/podman/podman.sock");
-            let usual = own.into_iter().chain([of_root]).collect();
-            Platform::Podman { socket: choose(socket, "CONTAINER_HOST", usual)? }
-        }
-        On::Local | On::Kubernetes => {
-            let folder = context.state.join("local");
-            let folder = std::path::absolute(&folder)
-                .map_err(|error| Error::io("find a folder", folder.display(), error))?;
-            Platform::Local { folder }
-        }
-    })
+pub(super) fn docker(socket: Option<PathBuf>) -> Result<Platform> {
+    let usual = vec![PathBuf::from("/var/run/docker.sock")];
+    Ok(Platform::Docker { socket: choose(socket, "DOCKER_HOST", usual)? })
+}
+
+pub(super) fn podman(socket: Option<PathBuf>) -> Result<Platform> {
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let own = own.map(|folder| folder.join("podman/podman.sock"));
+    let of_root = PathBuf::from("/run/podman/podman.sock");
+    let usual = own.into_iter().chain([of_root]).collect();
+    Ok(Platform::Podman { socket: choose(socket, "CONTAINER_HOST", usual)? })
+}
+
+pub(super) fn local(context: &Context) -> Result<Platform> {
+    let folder = context.state.join("local");
+    let folder = std::path::absolute(&folder)
+        .map_err(|error| Error::io("find a folder", folder.display(), error))?;
+    Ok(Platform::Local { folder })
 }
 
 /// The socket that is given, that of the variable which the platform's own client reads, or a usual one.

@@ -6,7 +6,7 @@ use longshore_engine::Process;
 use longshore_model::Result;
 use longshore_model::plan::Plan;
 use longshore_model::spec::Spec;
-use longshore_service::{Ended, RunOrder, load_plan};
+use longshore_service::{Ended, RunOrder, load_plan, report_line};
 
 use crate::args::{CopyArgs, RunArgs, RunOptions, VerifyChoice};
 use crate::commands::{migration, plan, sealed};
@@ -15,14 +15,15 @@ use crate::failure::{self, DONE, exit_of, exit_of_outcome};
 use crate::summary;
 
 pub(crate) async fn copy(args: &CopyArgs, context: &Context) -> Result<u8> {
-    start(Spec::short(&args.from, &args.to), None, &args.options, None, context).await
+    start(Spec::short(&args.from, &args.to), None, &args.options, None, false, context).await
 }
 
 pub(crate) async fn run(args: &RunArgs, context: &Context) -> Result<u8> {
     sealed::enter(&args.migration, &args.trust, context).await?;
     let (spec, plan) = migration::read(&args.migration)?;
     let process = args.processes.process();
-    start(spec, args.plan.clone().or(plan), &args.options, process, context).await
+    let plan = args.plan.clone().or(plan);
+    start(spec, plan, &args.options, process, args.emit_report, context).await
 }
 
 async fn start(
@@ -30,6 +31,7 @@ async fn start(
     plan_file: Option<PathBuf>,
     options: &RunOptions,
     process: Option<Process>,
+    emit_report: bool,
     context: &Context,
 ) -> Result<u8> {
     options.overrides.overrides().apply(&mut spec);
@@ -57,6 +59,9 @@ async fn start(
             context.service.run(order, &context.store()).await
         })
         .await?;
+    if emit_report && context.json {
+        context.print(&format!("{}\n", report_line(&ended.report)?));
+    }
     Ok(finish(&ended, context))
 }
 

@@ -14,9 +14,9 @@ use longshore_service::control::{
 use longshore_service::{Platform, load, load_plan, rfc3339};
 use serde_json::json;
 
-use super::deploy::{launcher, platform, private_folder};
+use super::deploy::{docker, launcher, local, podman, private_folder};
 use super::registry_serve::{bind, limits};
-use crate::args::{ControlArgs, On, RoleChoice, TokenArgs};
+use crate::args::{ControlArgs, RoleChoice, TokenArgs};
 use crate::context::{Context, machine, secret};
 use crate::failure::DONE;
 use crate::interrupt;
@@ -71,12 +71,11 @@ async fn stop(control: Arc<Control>, grace: std::time::Duration, context: &Conte
 fn setting(args: &ControlArgs, sealed: Vec<Plan>, context: &Context) -> Result<Setting> {
     let (output, whole) = (context.output.clone(), context.again());
     let platforms = move |on: Where| -> Result<Platform> {
-        let on = match on {
-            Where::Docker => On::Docker,
-            Where::Podman => On::Podman,
-            Where::Local | Where::Here => On::Local,
-        };
-        platform(on, None, &whole)
+        match on {
+            Where::Docker => docker(None),
+            Where::Podman => podman(None),
+            Where::Local | Where::Here => local(&whole),
+        }
     };
     Ok(Setting {
         service: context.service.clone(),

@@ -3,14 +3,13 @@
 mod body;
 mod lines;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bollard::Docker;
 use bollard::models::{ContainerState, ContainerStateStatusEnum};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, ImportImageOptionsBuilder,
-    LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, ImportImageOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
@@ -24,8 +23,6 @@ use lines::Lines;
 /// Seconds that an engine has for an answer. Loading an image and stopping a container take long.
 const PATIENCE: u64 = 300;
 const PIECE: usize = 1 << 20;
-/// The largest file that is read out of a container.
-const LARGEST: usize = 256 << 20;
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,29 +201,6 @@ impl Containers {
         }
     }
 
-    /// A file of a deployment, also of one that has ended. `None` where it has no such file.
-    pub async fn file(&self, name: &str, path: &str) -> Result<Option<Vec<u8>>> {
-        let options = DownloadFromContainerOptionsBuilder::new().path(path).build();
-        let mut pieces = Box::pin(self.docker.download_from_container(name, Some(options)));
-        let mut archive = Vec::new();
-        while let Some(piece) = pieces.next().await {
-            match piece {
-                Ok(piece) if archive.len() < LARGEST => archive.extend_from_slice(&piece),
-                Ok(_) => {
-                    return Err(Error::new(
-                        Code::PlatformRefused,
-                        "a file of the container is too large",
-                    )
-                    .with("file", path.to_string())
-                    .with("limit", LARGEST.to_string()));
-                }
-                Err(error) if is_missing(&error) => return Ok(None),
-                Err(error) => return Err(self.failed("read what it has left", error)),
-            }
-        }
-        first_file(&archive).map_err(|error| Error::io("read what it has left", path, error))
-    }
-
     fn failed(&self, doing: &str, error: bollard::errors::Error) -> Error {
         let code = match &error {
             bollard::errors::Error::DockerResponseServerError { .. } => Code::PlatformRefused,
@@ -236,19 +210,6 @@ impl Containers {
             .with("socket", self.socket.display().to_string())
             .because(told(error))
     }
-}
-
-/// The first file of an archive of tar.
-fn first_file(archive: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
-    for entry in tar::Archive::new(archive).entries()? {
-        let mut entry = entry?;
-        if entry.header().entry_type().is_file() {
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes)?;
-            return Ok(Some(bytes));
-        }
-    }
-    Ok(None)
 }
 
 fn state_of(state: ContainerState) -> State {

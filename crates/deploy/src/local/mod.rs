@@ -182,20 +182,6 @@ impl Local {
         }
     }
 
-    /// A file of a deployment by the path that it has in a container.
-    pub fn file(&self, name: &str, path: &str) -> Result<Option<Vec<u8>>> {
-        let Some(order) = read::<Order>(&self.folder(name)?.join(ORDER))? else { return Ok(None) };
-        let path = match Path::new(path).strip_prefix(WORK) {
-            Ok(inner) => order.work.join(inner),
-            Err(_) => PathBuf::from(path),
-        };
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("read what it has left", path.display(), error)),
-        }
-    }
-
     fn folder(&self, name: &str) -> Result<PathBuf> {
         demand_name(name)?;
         Ok(self.0.join(name))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
+use longshore_engine::report::Report;
 use longshore_engine::{Events, VerifyMode};
 use longshore_model::plan::Plan;
 use longshore_model::spec::{Spec, VerifyLevel};
@@ -14,7 +15,7 @@ use super::book::{Ending, Kept, Run, RunState, Task};
 use super::live::{Live, Mark};
 use super::order::Where;
 use super::runs::not_kept;
-use crate::folder::{parse_event_line, write_whole};
+use crate::folder::{parse_event_line, parse_report_line, write_whole};
 use crate::{
     DeployOptions, DeployOrder, Ended, Images, Line, Place, Record, Records, RunFolder, RunOrder,
     VerifyOrder, Wanted,
@@ -176,15 +177,15 @@ async fn deployed(control: &Control, run: &Run, kept: &Kept, live: &Arc<Live>) -
         _ => deploy(control, run, &records).await?,
     };
     let mut lines = record.lines(true).await?;
-    let mut result = None;
+    let mut told = Told::default();
     // Cancelled when the server is left; the deployment goes on, and is followed by the next one.
     while let Some(line) = live.cancel().guard(async { Ok(lines.next().await) }).await? {
         match line? {
-            Line::Out(text) => listen(&text, live, &mut result),
+            Line::Out(text) => listen(&text, live, &mut told),
             Line::Error(text) => live.warn(text),
         }
     }
-    brought(control, run, &record, result).await
+    brought(control, run, &record, told).await
 }
 
 async fn deploy(control: &Control, run: &Run, records: &Records) -> Result<Record> {
@@ -210,43 +211,46 @@ async fn deploy(control: &Control, run: &Run, records: &Records) -> Result<Recor
     Ok(record)
 }
 
-/// Takes a line that an engine wrote: an event, or its result.
-fn listen(text: &str, live: &Live, result: &mut Option<Value>) {
+/// What an engine said of its end.
+#[derive(Default)]
+struct Told {
+    report: Option<Report>,
+    error: Option<String>,
+}
+
+/// Takes a line that an engine wrote: an event, its report, or how it ended.
+fn listen(text: &str, live: &Live, told: &mut Told) {
     if let Some((at, event)) = parse_event_line(text) {
         return live.listen(at, &event);
     }
+    if let Some(report) = parse_report_line(text) {
+        told.report = Some(report);
+        return;
+    }
     match serde_json::from_str::<Value>(text) {
-        Ok(value) if value["event"] == "result" || value["event"] == "error" => {
-            *result = Some(value)
+        Ok(value) if value["event"] == "error" => {
+            told.error = value["message"].as_str().map(str::to_string);
         }
+        Ok(value) if value["event"] == "result" => {}
         // What an engine writes otherwise is shown, and not lost.
         _ => live.warn(text.to_string()),
     }
 }
 
-/// Brings the report of a deployment here, and says how it ended.
-async fn brought(
-    control: &Control,
-    run: &Run,
-    record: &Record,
-    result: Option<Value>,
-) -> Result<End> {
-    let id = result.as_ref().and_then(|result| result["run"].as_str());
-    if let Some(id) = id
-        && let Some(folder) = record.fetch(id, &control.store).await?
-    {
-        let report = folder.report()?;
+/// Keeps the report of a deployment here, and says how it ended.
+async fn brought(control: &Control, run: &Run, record: &Record, told: Told) -> Result<End> {
+    if let Some(report) = told.report {
+        let folder = control.setting.service.keep_report(&report, &control.store)?;
         control.change(&run.id, |run| run.folder = Some(folder.id.clone()))?;
         return Ok(End { ending: report.outcome.into(), error: report.error });
     }
-    let told = result.as_ref().and_then(|result| result["message"].as_str());
     let state = record.state().await?;
     let error = Error::new(Code::PlatformRefused, "the deployment ended without a report")
         .with("deployment", record.name.clone())
         .with("state", format!("{state:?}"))
         .hint(format!("`longshore logs {}` shows what it wrote.", record.name));
     let mut lines = described(&error);
-    lines.extend(told.map(str::to_string));
+    lines.extend(told.error);
     Ok(End { ending: Ending::Failed, error: lines })
 }
 

@@ -1,17 +1,18 @@
 //! Images deployed where containers run: started, followed, stopped, and what they leave brought here.
 
+mod cluster;
 mod prepare;
 mod record;
-mod results;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use futures_util::stream::BoxStream;
-use longshore_deploy::kubernetes::{self, Cluster};
+use longshore_deploy::kubernetes::{self, Kubernetes};
 use longshore_deploy::local::{Files, Measure};
 use longshore_deploy::{Containers, Deployment, Found, Kind, Line, Local, Site, State};
+use longshore_engine::report::Report;
 use longshore_image::Name;
 use longshore_image::document::{self, Descriptor};
 use longshore_model::{Code, Error, Result};
@@ -41,6 +42,8 @@ pub enum Platform {
         /// The folder of such deployments.
         folder: PathBuf,
     },
+    /// A namespace of a cluster.
+    Kubernetes(kubernetes::Place),
 }
 
 /// What is to be deployed, wherever that is.
@@ -96,6 +99,7 @@ impl Platform {
             Self::Docker { .. } => "docker",
             Self::Podman { .. } => "podman",
             Self::Local { .. } => "local",
+            Self::Kubernetes(_) => "kubernetes",
         }
     }
 
@@ -105,6 +109,7 @@ impl Platform {
             Self::Docker { socket } => Site::Containers(connect(Kind::Docker, socket).await?),
             Self::Podman { socket } => Site::Containers(connect(Kind::Podman, socket).await?),
             Self::Local { folder } => Site::Local(Local::of(folder)),
+            Self::Kubernetes(place) => Site::Kubernetes(Kubernetes::connect(place).await?),
         })
     }
 }
@@ -118,8 +123,12 @@ impl Service {
         images: &Images,
         records: &Records,
     ) -> Result<(Record, Deployed)> {
-        let deployment = self.deployment(&order.wanted, images)?;
-        let secrets = self.deployed_secrets(order.wanted.image, images)?;
+        let deployment = self.described(order, images)?;
+        let secrets = match order.wanted.options.cluster.secret {
+            // The cluster has them already.
+            Some(_) => BTreeMap::new(),
+            None => self.deployed_secrets(order.wanted.image, images)?,
+        };
         let site = order.on.site().await?;
         let record = Record::of(&deployment, order, rfc3339(order.now));
         let _held = prepare::hold(&order.private, &deployment.name)?;
@@ -137,6 +146,10 @@ impl Service {
         let started = match &site {
             Site::Containers(site) => start(site, deployment, &secrets, order, images).await,
             Site::Local(site) => start_here(site, &deployment, &secrets, order, images).await,
+            Site::Kubernetes(site) => {
+                let cluster = self.cluster(&order.wanted, images)?;
+                site.start(&deployment, &cluster, &secrets).await
+            }
         };
         if let Err(error) = started {
             records.forget(&record.name)?;
@@ -146,43 +159,38 @@ impl Service {
         Ok((record, Deployed::Started))
     }
 
-    /// What would be sent, or started, to deploy an image.
-    pub fn rendered(&self, order: &DeployOrder<'_>, images: &Images) -> Result<serde_json::Value> {
-        let mut deployment = self.deployment(&order.wanted, images)?;
+    /// What would be sent, or started, to deploy an image: JSON, and objects of Kubernetes as YAML.
+    pub fn rendered(&self, order: &DeployOrder<'_>, images: &Images) -> Result<String> {
+        let mut deployment = self.described(order, images)?;
         if !deployment.secrets.is_empty() {
             deployment.secrets_folder =
                 Some(prepare::secrets_folder(&order.private, &deployment.name));
         }
-        match &order.on {
+        let json = match &order.on {
             Platform::Local { .. } => serde_json::to_value(&deployment).map_err(|error| {
                 Error::new(Code::Internal, "the deployment cannot be shown").because(error)
-            }),
-            _ => Containers::render(&deployment),
+            })?,
+            Platform::Kubernetes(_) => {
+                return kubernetes::yaml(&deployment, &self.cluster(&order.wanted, images)?);
+            }
+            Platform::Docker { .. } | Platform::Podman { .. } => Containers::render(&deployment)?,
+        };
+        Ok(format!("{json:#}\n"))
+    }
+
+    fn described(&self, order: &DeployOrder<'_>, images: &Images) -> Result<Deployment> {
+        let deployment = self.deployment(&order.wanted, images)?;
+        match order.on {
+            Platform::Kubernetes(_) => cluster::pulled(deployment, &order.wanted),
+            _ => Ok(deployment),
         }
     }
 
-    /// The objects that deploy an image in Kubernetes, as YAML. The image must be in a registry, under a name.
-    pub fn for_kubernetes(
-        &self,
-        wanted: &Wanted<'_>,
-        name: &Name,
-        mut cluster: Cluster,
-        images: &Images,
-    ) -> Result<String> {
-        let mut deployment = self.deployment(wanted, images)?;
-        deployment.image.name = name.at(&wanted.image.digest).to_string();
-        if !deployment.mounts.is_empty() {
-            return Err(Error::new(Code::Usage, "a cluster has no folders of this machine").hint(
-                "Name a PersistentVolumeClaim with --claim NAME:PLACE instead of a --volume.",
-            ));
-        }
-        if cluster.processes > 1 {
-            self.demand_shared(wanted.image, images)?;
-        }
-        if cluster.ports.is_empty() {
-            cluster.ports = self.ports(wanted.image, images)?;
-        }
-        kubernetes::yaml(&deployment, &cluster)
+    /// Keeps here what a run elsewhere has reported.
+    pub fn keep_report(&self, report: &Report, store: &Store) -> Result<RunFolder> {
+        let folder = store.adopt(&report.run)?;
+        folder.write_report(report, self.secrets())?;
+        Ok(folder)
     }
 }
 
@@ -254,11 +262,6 @@ impl Record {
         self.platform.site().await?.remove(&self.name).await?;
         prepare::remove_secrets(private, &self.name)?;
         records.forget(&self.name)
-    }
-
-    /// Brings what a run of it has left here; `None` where it has left nothing.
-    pub async fn fetch(&self, run: &str, store: &Store) -> Result<Option<RunFolder>> {
-        results::fetch(&self.platform.site().await?, &self.name, run, store).await
     }
 
     /// What keeps it apart from the machine, where that is not the matter of an engine of containers.

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use longshore_deploy::kubernetes::Cluster;
 use longshore_deploy::{Deployment, Limits, Mount, Sealed, demand_name};
 use longshore_image::Name;
 use longshore_image::document::{Descriptor, Platform, annotation};
@@ -44,6 +45,8 @@ pub struct DeployOptions {
     pub environment: BTreeMap<String, String>,
     /// More words for the engine, after `run /migration`.
     pub arguments: Vec<String>,
+    /// What a cluster needs to be told; for others it is as it is without any wish.
+    pub cluster: Cluster,
 }
 
 impl Service {
@@ -57,7 +60,8 @@ impl Service {
             None => default_name(&spec.name, &digest),
         };
         demand_name(&name)?;
-        let mut command = vec!["run".to_string(), "/migration".to_string(), "--json".to_string()];
+        let mut command =
+            ["run", "/migration", "--json", "--emit-report"].map(str::to_string).to_vec();
         command.extend(options.arguments.iter().cloned());
         let secrets = self.secret_names(&spec);
         Ok(Deployment {

@@ -21,8 +21,14 @@ fn the_objects_of_kubernetes_are_what_its_schemas_say() {
     let built: Ran = build.arg(engine()).env("SOURCE", &source).output().expect("it runs").into();
     assert_eq!(built.code, Some(0), "{}", built.err);
     let how = ["deploy", name, "--on", "kubernetes"];
-    let refused = stage.run(&how);
-    assert_eq!(refused.code, Some(42), "{}", refused.err);
+    let nowhere = stage.join("none");
+    let mut unknown = stage.command(&how);
+    let unknown = unknown.env("KUBECONFIG", &nowhere).env("HOME", stage.path());
+    let unknown: Ran = unknown.output().expect("it runs").into();
+    assert_eq!(unknown.code, Some(1), "{}", unknown.err);
+    for word in ["--context", "KUBECONFIG"] {
+        assert!(unknown.err.contains(word), "{}", unknown.err);
+    }
     let blind = stage.run(&[&how[..], &["--dry-run"]].concat());
     assert!(blind.err.contains("--egress"), "{}", blind.err);
     let all = [&how[..], &["--dry-run", "--claim", "shop-data:/work", "--cpus", "1.5"]].concat();

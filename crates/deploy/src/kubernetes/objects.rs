@@ -1,17 +1,18 @@
 //! A deployment as objects of Kubernetes: a job that cannot do more than its migration needs, and the network that it
 //! may reach. They hold under the *restricted* Pod Security Standard.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::collections::BTreeMap;
 
 use longshore_model::{Code, Error, Result};
-use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::Cluster;
 use crate::{DEPLOYMENT, Deployment, SECRETS};
 
 /// The container's name.
-const CONTAINER: &str = "longshore";
+pub(super) const CONTAINER: &str = "longshore";
+/// Who says so of what it makes.
+pub(super) const MANAGER: &str = "longshore";
 const WORK: &str = "/work";
 /// The user of images.
 const USER: u32 = 65532;
@@ -27,55 +28,26 @@ const FINAL_OF_ONE: [u8; 1] = [42];
 /// afterwards.
 const WAIT: u32 = 300;
 
-/// What a cluster needs to be told beside the deployment.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Cluster {
-    /// The namespace; the one that is current where it is applied without it.
-    pub namespace: Option<String>,
-    /// The object that holds the secrets, each under its name.
-    pub secret: Option<String>,
-    /// The ports that source and target listen at.
-    pub ports: Vec<u16>,
-    /// Volumes that it sees.
-    pub claims: Vec<Claim>,
-    /// The processes that run the migration together; 0 and 1 are one.
-    pub processes: u32,
-}
-
-/// A volume of the cluster, and where a deployment sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Claim {
-    /// The name of the PersistentVolumeClaim.
-    pub name: String,
-    /// Its place in the container.
-    pub to: PathBuf,
-    /// Whether it must not be changed.
-    pub read_only: bool,
-}
-
-impl FromStr for Claim {
-    type Err = Error;
-
-    /// Reads `NAME:PLACE` or `NAME:PLACE:ro`.
-    fn from_str(text: &str) -> Result<Self> {
-        let parts: Vec<&str> = text.split(':').collect();
-        let (name, to, read_only) = match parts[..] {
-            [name, to] => (name, to, false),
-            [name, to, "ro"] => (name, to, true),
-            _ => ("", "", false),
-        };
-        if name.is_empty() || !to.starts_with('/') {
-            return Err(Error::new(Code::Usage, "a claim is not understood")
-                .with("claim", text)
-                .hint("Write NAME:PLACE or NAME:PLACE:ro, such as shop-data:/work."));
-        }
-        Ok(Self { name: name.to_string(), to: to.into(), read_only })
-    }
-}
-
 /// The objects, in the order in which they are applied: the network's rules before what they hold for.
-pub fn objects(deployment: &Deployment, cluster: &Cluster) -> Vec<Value> {
-    vec![network(deployment, cluster), job(deployment, cluster)]
+fn objects(deployment: &Deployment, cluster: &Cluster) -> [Value; 2] {
+    [network(deployment, cluster), job(deployment, cluster)]
+}
+
+/// The object that holds the secrets.
+pub(super) fn secret(
+    deployment: &Deployment,
+    cluster: &Cluster,
+    values: &BTreeMap<String, String>,
+) -> Value {
+    let mut metadata = metadata(deployment, cluster);
+    metadata["name"] = json!(secret_name(deployment, cluster));
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "type": "Opaque",
+        "stringData": values,
+    })
 }
 
 /// The objects as YAML.
@@ -105,13 +77,13 @@ fn metadata(deployment: &Deployment, cluster: &Cluster) -> Value {
 /// What is chosen by. Digests are too long for labels, and are annotations.
 fn labels(deployment: &Deployment) -> Value {
     json!({
-        "app.kubernetes.io/managed-by": "longshore",
+        "app.kubernetes.io/managed-by": MANAGER,
         "app.kubernetes.io/name": "longshore",
         DEPLOYMENT: deployment.name,
     })
 }
 
-fn network(deployment: &Deployment, cluster: &Cluster) -> Value {
+pub(super) fn network(deployment: &Deployment, cluster: &Cluster) -> Value {
     let port = |protocol: &str, port: u16| json!({ "protocol": protocol, "port": port });
     let ports: Vec<Value> = cluster.ports.iter().map(|one| port("TCP", *one)).collect();
     let mut egress = vec![json!({ "ports": [port("UDP", 53), port("TCP", 53)] })];
@@ -131,7 +103,7 @@ fn network(deployment: &Deployment, cluster: &Cluster) -> Value {
     })
 }
 
-fn job(deployment: &Deployment, cluster: &Cluster) -> Value {
+pub(super) fn job(deployment: &Deployment, cluster: &Cluster) -> Value {
     let mut spec = match cluster.processes {
         0 | 1 => json!({
             "backoffLimit": TRIES,
@@ -203,6 +175,7 @@ fn pod(deployment: &Deployment, cluster: &Cluster) -> Value {
             "fsGroup": group,
             "seccompProfile": { "type": "RuntimeDefault" },
         },
+        "imagePullSecrets": cluster.pull_secret.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
         "containers": [container(deployment, cluster)],
         "volumes": volumes(deployment, cluster),
     })
@@ -289,6 +262,6 @@ fn is_work_claimed(cluster: &Cluster) -> bool {
 }
 
 /// The name of the object that holds the secrets.
-pub fn secret_name(deployment: &Deployment, cluster: &Cluster) -> String {
+pub(super) fn secret_name(deployment: &Deployment, cluster: &Cluster) -> String {
     cluster.secret.clone().unwrap_or_else(|| format!("{}-secrets", deployment.name))
 }
