@@ -25,7 +25,7 @@ mod server;
 pub mod size;
 pub mod store_server;
 
-pub use longshore_services::kubernetes_schemas;
+pub use longshore_services::{kubernetes_schemas, postgres_programs};
 
 pub use http_faults::{Fault, HttpFaults};
 pub use memory::{Counts, Memory, Store};

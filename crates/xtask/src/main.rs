@@ -1,10 +1,11 @@
 //! Development tasks: `cargo x check`, `cargo x test`, `cargo x bench`, `cargo x docs`,
-//! `cargo x fuzz`, `cargo x services`.
+//! `cargo x fuzz`, `cargo x cluster`, `cargo x services`.
 //!
 //! It starts other programs and reads their exit codes; it knows nothing of migrations.
 
 mod bench;
 mod check;
+mod cluster;
 mod docs;
 mod fuzz;
 mod services;
@@ -22,6 +23,7 @@ cargo x bench […]       the benchmark as a release build; its options are in b
 cargo x docs            writes docs/reference anew
 cargo x docs --check    fails when docs/reference is stale
 cargo x fuzz [SECONDS]  every fuzz target for so long, 60 seconds by default
+cargo x cluster         the tests that need a cluster of Kubernetes; without one, says what they need
 cargo x services        fetches the servers that tests need
 cargo x services --peers  and the tools that the benchmark compares with
 ";
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         ["fuzz", seconds] if seconds.parse::<u32>().is_ok() => {
             fuzz::run(seconds.parse().unwrap_or(60))
         }
+        ["cluster"] => cluster::run(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["services"] => services::run(false),

@@ -136,7 +136,7 @@ fn asked_to_stop(stage: &Stage, limits: &str, rate: &str) -> Asked {
     Asked { run, lines, _notes: notes }
 }
 
-fn signal(run: &Child, name: &str) {
+pub(crate) fn signal(run: &Child, name: &str) {
     let id = run.id().to_string();
     assert!(Command::new("kill").args([name, &id]).status().expect("kill").success());
 }

@@ -1,5 +1,6 @@
 //! Images deployed: on real engines of containers, without one, and as objects of Kubernetes.
 
+mod cluster;
 mod engines;
 mod kubernetes;
 mod local;
