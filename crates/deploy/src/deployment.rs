@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use longshore_model::{Code, Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One description of a deployment, for every platform.
 #[derive(Debug, Clone, Serialize)]
@@ -47,7 +47,7 @@ pub struct Sealed {
 }
 
 /// What a deployment may use.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes of memory.
     pub memory: Option<u64>,

@@ -275,7 +275,7 @@ async fn ended(record: &Record, report: Option<&Report>, context: &Context) -> R
     }
     match record.state().await? {
         Some(State::Ended { out_of_memory: true, .. }) => {
-            Err(Error::new(Code::PlatformRefused, "the container ran out of memory")
+            Err(Error::new(Code::PlatformRefused, "the deployment ran out of memory")
                 .with("deployment", record.name.clone())
                 .hint("Give it more with --memory SIZE, or allow less for rows: `limits: {memory: …}` in the migration. The same command goes on."))
         }

@@ -99,6 +99,8 @@ pub(crate) fn failure(doing: &str, error: rusqlite::Error) -> Error {
             "It was left by a crash. Open it once with its own application, or with sqlite3, \
                    so that SQLite can recover it.",
         )
+    } else if error.sqlite_error_code() == Some(ErrorCode::OutOfMemory) {
+        made.hint("Give it more memory (deployed: --memory SIZE), or fewer --workers.")
     } else {
         made
     };

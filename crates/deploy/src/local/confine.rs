@@ -11,8 +11,10 @@ use landlock::{
     ABI, Access, AccessFs, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
     path_beneath_rules,
 };
+use longshore_model::spec::Size;
 use longshore_model::{Code, Error, Result};
 use rustix::process::{Resource, Rlimit, geteuid, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use serde::{Deserialize, Serialize};
 
@@ -148,6 +150,7 @@ pub(super) fn order(
         write: mounts(false).chain([work.clone(), scratch]).collect(),
         work,
         engine,
+        limits: deployment.limits,
         secrets,
     })
 }
@@ -277,7 +280,10 @@ fn prepare(folder: &Path) -> Result<Command> {
     let path = folder.join(MEASURES);
     let failed = |error| Error::io("write down what keeps it apart", path.display(), error);
     let file = fs::File::create(&path).map_err(failed)?;
-    let measures = [of_user(&order), without_cores(), view_of(&order), calls()];
+    let mut measures = vec![of_user(&order), without_cores()];
+    measures.extend(order.limits.memory.map(memory));
+    measures.extend(order.limits.cpus.map(processors));
+    measures.extend([view_of(&order), calls()]);
     serde_json::to_writer_pretty(file, &measures).map_err(|error| failed(error.into()))?;
     let mut engine = Command::new(&order.engine);
     engine.args(&order.arguments);
@@ -308,6 +314,45 @@ fn without_cores() -> Measure {
         holds: done.is_ok(),
         why: match done {
             Ok(()) => "rows in memory do not come into a file when it crashes".to_string(),
+            Err(error) => error.to_string(),
+        },
+    }
+}
+
+/// What it may allocate. A control group would count what is resident, and takes rights that few accounts have.
+fn memory(most: u64) -> Measure {
+    let limit = Rlimit { current: Some(most), maximum: Some(most) };
+    let done = setrlimit(Resource::Data, limit);
+    Measure {
+        what: "a limit of memory".to_string(),
+        holds: done.is_ok(),
+        why: match done {
+            Ok(()) => format!("it may allocate {}", Size(most)),
+            Err(error) => error.to_string(),
+        },
+    }
+}
+
+/// As many processors as hold what was asked for, of those that this process may use.
+fn processors(most: f64) -> Measure {
+    let limited = || -> rustix::io::Result<usize> {
+        let all = sched_getaffinity(None)?;
+        let mine: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|one| all.is_set(*one)).collect();
+        // Deployments beside each other begin at different ones.
+        let first = std::process::id() as usize % mine.len();
+        let wanted = (most.ceil() as usize).clamp(1, mine.len());
+        let mut chosen = CpuSet::new();
+        mine.iter().cycle().skip(first).take(wanted).for_each(|one| chosen.set(*one));
+        sched_setaffinity(None, &chosen)?;
+        Ok(wanted)
+    };
+    let done = limited();
+    Measure {
+        what: "a limit of processors".to_string(),
+        holds: done.is_ok(),
+        why: match done {
+            Ok(1) => "it runs on 1 processor".to_string(),
+            Ok(count) => format!("it runs on {count} processors"),
             Err(error) => error.to_string(),
         },
     }

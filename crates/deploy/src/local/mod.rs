@@ -20,6 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::deployment::Limits;
 use crate::deployment::demand_name;
 use crate::{DEPLOYMENT, Deployment, Found, Line, State};
 
@@ -59,6 +60,8 @@ pub(crate) struct Order {
     read: Vec<PathBuf>,
     /// What it may change.
     write: Vec<PathBuf>,
+    /// What it may use.
+    limits: Limits,
     /// The folder of its secrets, which goes when it ends.
     secrets: Option<PathBuf>,
 }
@@ -82,6 +85,9 @@ pub(crate) struct Process {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct End {
     exit: i64,
+    /// Whether it was refused more memory.
+    #[serde(default)]
+    out_of_memory: bool,
 }
 
 /// An unpacked image.
@@ -202,7 +208,9 @@ fn state(folder: &Path) -> Result<State> {
     let is_there = processes.is_some_and(|all| all.engine.is_there() || all.supervisor.is_there());
     let end: Option<End> = read(&folder.join(END))?;
     Ok(match (end, processes.is_some(), is_there) {
-        (Some(end), ..) => State::Ended { exit: end.exit, out_of_memory: false, at: None },
+        (Some(end), ..) => {
+            State::Ended { exit: end.exit, out_of_memory: end.out_of_memory, at: None }
+        }
         (None, false, _) => State::Created,
         (None, true, true) => State::Running { since: None },
         (None, true, false) => State::Ended { exit: 137, out_of_memory: false, at: None },

@@ -9,6 +9,13 @@ use longshore_model::{Code, Error, Result};
 
 use super::{END, ERROR, End, ORDER, OUT, Order, PROCESS, Process, Processes, read, write};
 
+/// The exit code of an engine that gave up.
+const ABORTED: i64 = 134;
+/// What it then says of memory that it was refused.
+const REFUSED: &str = "memory allocation of ";
+/// The end of a log is enough to find it.
+const TAIL: usize = 4096;
+
 /// Starts the engine of the deployment in a folder by `launcher`, waits for it, and writes down how it ended.
 ///
 /// # Errors
@@ -22,14 +29,21 @@ pub fn supervise(folder: &Path, launcher: &Path) -> Result<()> {
         let _ = fs::write(folder.join(ERROR), format!("{}\n", error.chain().join(": ")));
     }
     let exit = *ended.as_ref().unwrap_or(&1);
+    let out_of_memory = exit == ABORTED && tells_of_memory(&folder.join(ERROR));
     if let Ok(Some(order)) = read::<Order>(&folder.join(ORDER))
         && let Some(secrets) = order.secrets
     {
         // What stays goes with the deployment.
         let _ = fs::remove_dir_all(secrets);
     }
-    write(&folder.join(END), &End { exit })?;
+    write(&folder.join(END), &End { exit, out_of_memory })?;
     ended.map(drop)
+}
+
+fn tells_of_memory(log: &Path) -> bool {
+    let text = fs::read(log).unwrap_or_default();
+    let tail = &text[text.len().saturating_sub(TAIL)..];
+    String::from_utf8_lossy(tail).contains(REFUSED)
 }
 
 fn run(folder: &Path, launcher: &Path) -> Result<i64> {

@@ -20,13 +20,13 @@ fn without_containers_the_engine_runs_confined() {
     let stage = open_stage(300);
     let volume = volume(&stage);
     let how = ["deploy", "shop:1.4.0", "--on", "local", "--name", "here", "--volume", &volume];
-    let ran = stage.done(&[&how[..], &["--json"]].concat());
+    let ran = stage.done(&[&how[..], &["--cpus", "0.5", "--json"]].concat());
     stage.same("work/shop.db", "work/copy.db");
     let owner = fs::metadata(stage.join("work/copy.db")).expect("a file").uid();
     assert_eq!(owner, USER, "it was another user");
     let told = ran.event("deployed");
     let measures = told["isolation"].as_array().expect("measures");
-    assert_eq!(measures.len(), 4, "{told}");
+    assert_eq!(measures.len(), 6, "{told}");
     for measure in measures {
         assert_eq!(measure["holds"], true, "every kernel since 5.13 grants this: {measure}");
     }
@@ -82,5 +82,23 @@ fn a_confined_engine_that_was_killed_goes_on_where_it_was() {
     let stopped = stage.done(&["stop"]).out;
     assert!(stopped.contains("stopped (130)"), "{stopped}");
     stage.done(&how);
+    stage.same("work/shop.db", "work/copy.db");
+}
+
+#[test]
+fn a_confined_engine_that_runs_out_of_memory_says_so() {
+    let stage = open_stage(10);
+    // The plan knows nothing of this row, which is larger than what it may have.
+    stage.sql("work/shop.db", "INSERT INTO orders VALUES (11, 'x', 1, zeroblob(150000000), 1)");
+    let volume = volume(&stage);
+    let how = ["deploy", "shop:1.4.0", "--on", "local", "--volume", &volume];
+    // SQLite cannot read it; or it can, and the engine cannot take it.
+    let unread = stage.run(&[&how[..], &["--memory", "64MiB"]].concat());
+    assert_eq!(unread.code, Some(1), "{}\n{}", unread.out, unread.err);
+    assert!(unread.err.contains("--memory SIZE"), "{}", unread.err);
+    let refused = stage.run(&[&how[..], &["--memory", "250MiB"]].concat());
+    assert_eq!(refused.code, Some(42), "{}\n{}", refused.out, refused.err);
+    assert!(refused.err.contains("ran out of memory"), "{}", refused.err);
+    stage.done(&[&how[..], &["--memory", "2GiB"]].concat());
     stage.same("work/shop.db", "work/copy.db");
 }
