@@ -1,6 +1,7 @@
 //! Images deployed: on real engines of containers, without one, and as objects of Kubernetes.
 
 mod cluster;
+mod cut;
 mod engines;
 mod kubernetes;
 mod local;
