@@ -4,10 +4,12 @@
 //! `cargo x bench [--scale N] [--runs N] [--dir DIR] [--steps NAME,…]` prints JSON: seconds,
 //! processor time, peak memory, ratios. Peers that are not installed are left out.
 
+mod load;
 mod meter;
 mod mysql;
 mod peers;
 mod postgres;
+mod serve;
 mod servers;
 mod steps;
 mod stores;
@@ -101,16 +103,16 @@ struct Options {
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [word, name, dir] = arguments.as_slice()
+    if let [word, name, dir, scale] = arguments.as_slice()
         && word == "step"
     {
-        return print(&json!(steps::run(name, Path::new(dir))?));
+        return print(&json!(steps::run(name, Path::new(dir), scale.parse()?)?));
     }
     let options = options(&arguments)?;
     std::fs::create_dir_all(&options.dir)?;
     let all = || {
         let rows = steps::NAMES.iter().chain(postgres::NAMES).chain(mysql::NAMES);
-        rows.chain(trees::NAMES).chain(stores::NAMES)
+        rows.chain(trees::NAMES).chain(stores::NAMES).chain(serve::NAMES)
     };
     if let Some(unknown) = options.steps.iter().find(|step| !all().any(|name| name == step)) {
         return Err(format!("there is no step {unknown}").into());
@@ -118,7 +120,8 @@ fn main() -> Result<(), Failure> {
     let wanted =
         |name: &&&str| options.steps.is_empty() || options.steps.iter().any(|s| s == **name);
     let steps: Vec<&str> = all().filter(wanted).copied().collect();
-    let has_rows = |step: &&str| !trees::NAMES.contains(step) && !stores::NAMES.contains(step);
+    let others = [trees::NAMES, stores::NAMES, serve::NAMES];
+    let has_rows = |step: &&str| !others.iter().any(|names| names.contains(step));
     let data = steps::source(&options.dir);
     if steps.iter().any(has_rows) && !data.exists() {
         steps::generate(&data, options.scale)?;
@@ -134,13 +137,14 @@ fn main() -> Result<(), Failure> {
     if steps.iter().any(|step| trees::NAMES.contains(step)) {
         trees::plant(&options.dir, options.scale)?;
     }
+    serve::build(&steps)?;
     let _stores = stores::Servers::for_steps(&steps, &options.dir, options.scale)?;
     let mut results: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     // A tool of others that fails must not hide the other figures.
     let mut failed: BTreeMap<String, String> = BTreeMap::new();
     for _ in 0..options.runs {
         for step in &steps {
-            match in_process(step, &options.dir) {
+            match in_process(step, &options) {
                 Ok(Value::Null) => {}
                 Ok(result) => results.entry(step).or_default().push(result),
                 Err(error) if is_peer(step) => {
@@ -161,9 +165,10 @@ fn is_peer(step: &str) -> bool {
     of_others.iter().any(|names| names.contains(&step)) || stores::is_peer(step)
 }
 
-fn in_process(step: &str, dir: &Path) -> Result<Value, Failure> {
+fn in_process(step: &str, options: &Options) -> Result<Value, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
-    let output = command.args(["step", step]).arg(dir).output()?;
+    command.args(["step", step]).arg(&options.dir).arg(options.scale.to_string());
+    let output = command.output()?;
     if !output.status.success() {
         return Err(format!("{step}: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
@@ -204,6 +209,7 @@ fn summary(options: &Options, results: &BTreeMap<&str, Vec<Value>>) -> Value {
                 "own_share": median(numbers(runs, "own_share")),
                 "waits": runs.last().map(|run| &run["waits"]),
                 "stages": runs.last().map(|run| &run["stages"]),
+                "figures": runs.iter().map(|run| &run["figures"]).filter(|one| !one.is_null()).collect::<Vec<_>>(),
             }),
         );
     }

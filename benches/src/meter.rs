@@ -42,7 +42,12 @@ impl Meter {
 
 /// The processor time of this process and of the children that have ended.
 fn own() -> Result<f64, Failure> {
-    let (_, fields) = stat("self")?;
+    processor_time("self")
+}
+
+/// The processor time of a process and of its children that have ended.
+pub(crate) fn processor_time(process: &str) -> Result<f64, Failure> {
+    let (_, fields) = stat(process)?;
     Ok(fields[11..15].iter().sum::<f64>() / TICKS)
 }
 
@@ -75,11 +80,16 @@ fn stat(process: &str) -> Result<(u64, Vec<f64>), Failure> {
 
 /// The largest resident set of this process so far, in MiB.
 fn peak_mib() -> Result<f64, Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    status_mib("self", "VmHWM:")
+}
+
+/// What a process's `status` says of its memory, in MiB: `VmHWM:`, `VmRSS:`.
+pub(crate) fn status_mib(process: &str, name: &str) -> Result<f64, Failure> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib: f64 = line
         .and_then(|line| line.trim().strip_suffix(" kB"))
-        .ok_or("no VmHWM in /proc/self/status")?
+        .ok_or_else(|| format!("no {name} in the status of {process}"))?
         .trim()
         .parse()?;
     Ok(kib / 1024.0)

@@ -54,7 +54,10 @@ pub(crate) fn generate(path: &Path, scale: f64) -> Result<(), Failure> {
 }
 
 /// Runs one step and measures it; `None` when it needs a tool that is not there.
-pub(crate) fn run(name: &str, dir: &Path) -> Result<Option<Value>, Failure> {
+pub(crate) fn run(name: &str, dir: &Path, scale: f64) -> Result<Option<Value>, Failure> {
+    if crate::serve::NAMES.contains(&name) {
+        return crate::serve::run(name, dir, scale);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     if crate::postgres::NAMES.contains(&name) {
         return runtime.block_on(crate::postgres::run(name, dir));
