@@ -23,7 +23,7 @@ pub(crate) use images::{
 };
 pub(crate) use migrations::{
     CopyArgs, DemoArgs, InitArgs, MigrationArgs, OverrideArgs, PlanArgs, ReportArgs, RunArgs,
-    RunOptions, TrustArgs, VerifyArgs, VerifyChoice,
+    RunOptions, TraceArgs, TrustArgs, VerifyArgs, VerifyChoice,
 };
 pub(crate) use registry::{
     FetchArgs, GcArgs, PatienceArgs, PromoteArgs, PullArgs, PushArgs, RegistryArgs, RegistryVerb,

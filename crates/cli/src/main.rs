@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod reference;
 mod summary;
+mod traces;
 
 use std::process::ExitCode;
 use std::time::Duration;

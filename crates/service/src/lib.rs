@@ -14,6 +14,7 @@ mod run;
 mod secret;
 mod source;
 mod store;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub use run::{Ended, Machine, RunOrder, VerifyOrder};
 pub use secret::{Lookup, Secrets};
 pub use source::{Overrides, load, load_plan};
 pub use store::{RunFolder, Store, rfc3339};
+pub use traces::Traces;
 
 /// The use cases over the connectors of this build.
 pub struct Service {

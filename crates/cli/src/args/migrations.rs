@@ -146,6 +146,17 @@ pub(crate) struct RunOptions {
     /// Show the plan and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) traces: TraceArgs,
+}
+
+/// Where what is done is traced.
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// Send traces to a collector of OpenTelemetry, by OTLP over HTTP: its address, such as http://127.0.0.1:4318.
+    /// They are parts of the trace that TRACEPARENT names, where it is set.
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -182,6 +193,8 @@ pub(crate) struct VerifyArgs {
     /// How much is verified; the migration's own level without it.
     #[arg(long)]
     pub(crate) level: Option<LevelChoice>,
+    #[command(flatten)]
+    pub(crate) traces: TraceArgs,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::TraceArgs;
 use super::registry::PatienceArgs;
 
 #[derive(Debug, Args)]
@@ -44,6 +45,8 @@ pub(crate) struct ControlArgs {
     /// The longest that runs may take to stop at a safe point when the server is asked to end.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) grace: Duration,
+    #[command(flatten)]
+    pub(crate) traces: TraceArgs,
     #[command(flatten)]
     pub(crate) patience: PatienceArgs,
 }

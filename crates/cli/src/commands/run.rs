@@ -12,7 +12,7 @@ use crate::args::{CopyArgs, RunArgs, RunOptions, VerifyChoice};
 use crate::commands::{migration, plan, sealed};
 use crate::context::{Context, machine};
 use crate::failure::{self, DONE, exit_of, exit_of_outcome};
-use crate::summary;
+use crate::{summary, traces};
 
 pub(crate) async fn copy(args: &CopyArgs, context: &Context) -> Result<u8> {
     start(Spec::short(&args.from, &args.to), None, &args.options, None, false, context).await
@@ -45,6 +45,8 @@ async fn start(
         return Ok(DONE);
     }
     let verify = options.verify.map_or(Some(spec.verify), VerifyChoice::level);
+    let traces = options.traces.open()?;
+    let followed = traces.as_ref();
     let ended = context
         .drive(|progress, cancel| async move {
             let order = RunOrder {
@@ -53,12 +55,14 @@ async fn start(
                 verify,
                 machine: machine(),
                 process,
-                events: progress.events(),
+                events: traces::follow(followed, progress.events(), "run", context),
                 cancel,
             };
             context.service.run(order, &context.store()).await
         })
-        .await?;
+        .await;
+    traces::end(traces.as_ref(), context).await;
+    let ended = ended?;
     if emit_report && context.json {
         context.print(&format!("{}\n", report_line(&ended.report)?));
     }

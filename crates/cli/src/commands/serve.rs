@@ -11,7 +11,7 @@ use longshore_server::{Server, serve as serve_http};
 use longshore_service::control::{
     Asked, Control, Role, Setting, User, Where, make_token_in, revoke_token_in,
 };
-use longshore_service::{Platform, load, load_plan, rfc3339};
+use longshore_service::{Platform, Traces, load, load_plan, rfc3339};
 use serde_json::json;
 
 use super::deploy::{docker, launcher, local, podman, private_folder};
@@ -19,7 +19,7 @@ use super::registry_serve::{bind, limits};
 use crate::args::{ControlArgs, RoleChoice, TokenArgs};
 use crate::context::{Context, machine, secret};
 use crate::failure::DONE;
-use crate::interrupt;
+use crate::{interrupt, traces};
 
 /// The secret that is the administrator's token, where one is given.
 const TOKEN: &str = "LONGSHORE_TOKEN";
@@ -32,7 +32,8 @@ pub(crate) async fn serve(args: &ControlArgs, context: &Context) -> Result<u8> {
     };
     let sealed =
         args.migrations.iter().filter_map(|path| plan_beside(path)).collect::<Result<_>>()?;
-    let control = Control::open(setting(args, sealed, context)?)?;
+    let traces = args.traces.open()?;
+    let control = Control::open(setting(args, sealed, traces.as_ref(), context)?)?;
     let registry = match args.no_registry {
         true => None,
         false => {
@@ -53,6 +54,7 @@ pub(crate) async fn serve(args: &ControlArgs, context: &Context) -> Result<u8> {
     let stop = stop(control.clone(), args.grace, context);
     let server = Server { control, registry, identity, house };
     serve_http(listener, server, stop).await;
+    traces::end(traces.as_ref(), context).await;
     Ok(DONE)
 }
 
@@ -68,7 +70,12 @@ async fn stop(control: Arc<Control>, grace: std::time::Duration, context: &Conte
     control.leave(grace).await;
 }
 
-fn setting(args: &ControlArgs, sealed: Vec<Plan>, context: &Context) -> Result<Setting> {
+fn setting(
+    args: &ControlArgs,
+    sealed: Vec<Plan>,
+    traces: Option<&Traces>,
+    context: &Context,
+) -> Result<Setting> {
     let (output, whole) = (context.output.clone(), context.again());
     let platforms = move |on: Where| -> Result<Platform> {
         match on {
@@ -85,6 +92,7 @@ fn setting(args: &ControlArgs, sealed: Vec<Plan>, context: &Context) -> Result<S
         sealed,
         platforms: Box::new(platforms),
         webhooks: args.webhook.clone(),
+        traces: traces.cloned(),
         private: private_folder(context),
         launcher: launcher()?,
         note: Box::new(move |text| output.note(&format!("{text}\n"))),

@@ -8,6 +8,7 @@ use crate::args::VerifyArgs;
 use crate::commands::run::finish;
 use crate::commands::{migration, sealed};
 use crate::context::{Context, machine};
+use crate::traces;
 
 pub(crate) async fn verify(args: &VerifyArgs, context: &Context) -> Result<u8> {
     sealed::enter(&args.migration, &args.trust, context).await?;
@@ -17,12 +18,15 @@ pub(crate) async fn verify(args: &VerifyArgs, context: &Context) -> Result<u8> {
         independent: args.independent,
         repair: args.repair,
     };
+    let traces = args.traces.open()?;
+    let followed = traces.as_ref();
     let ended = context
         .drive(|progress, cancel| async move {
-            let order =
-                VerifyOrder { spec, mode, machine: machine(), events: progress.events(), cancel };
+            let events = traces::follow(followed, progress.events(), "verify", context);
+            let order = VerifyOrder { spec, mode, machine: machine(), events, cancel };
             context.service.verify(order, &context.store()).await
         })
-        .await?;
-    Ok(finish(&ended, context))
+        .await;
+    traces::end(traces.as_ref(), context).await;
+    Ok(finish(&ended?, context))
 }

@@ -26,5 +26,6 @@ mod serve;
 mod soak;
 mod stage;
 mod stores;
+mod traces;
 mod trees;
 mod writer;

@@ -75,6 +75,20 @@ pub enum Outcome {
     Cancelled,
 }
 
+impl Outcome {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Copied => "copied",
+            Self::Rejected => "rejected",
+            Self::Different => "different",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// One step of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {

@@ -23,7 +23,7 @@ use longshore_model::{Code, Error, Result};
 use tokio::sync::{Semaphore, broadcast};
 
 use crate::store::rfc3339;
-use crate::{Machine, Platform, RunFolder, Service, Store};
+use crate::{Machine, Platform, RunFolder, Service, Store, Traces};
 use book::Book;
 
 pub use book::{
@@ -54,6 +54,8 @@ pub struct Setting {
     pub platforms: Box<dyn Fn(Where) -> Result<Platform> + Send + Sync>,
     /// Addresses that are told when runs begin and end; `${secret:NAME}` stands for a secret.
     pub webhooks: Vec<String>,
+    /// Where runs here are traced.
+    pub traces: Option<Traces>,
     /// The folder for the files of secrets.
     pub private: PathBuf,
     /// The program that starts engines on this machine itself.

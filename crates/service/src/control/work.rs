@@ -110,6 +110,10 @@ async fn here(control: &Control, run: &Run, kept: &Kept, live: &Arc<Live>) -> Re
     let events = Events::new(move |at, event| listener.listen(at, event));
     let (cancel, machine) = (live.cancel().clone(), (control.setting.machine)());
     let service = &control.setting.service;
+    let events = match &control.setting.traces {
+        Some(traces) => traces.follow(&events, run.task.as_str(), service),
+        None => events,
+    };
     let ended = match run.task {
         Task::Plan => return plan(control, &spec, &folder, events, live).await,
         Task::Run => {
