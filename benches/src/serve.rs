@@ -14,7 +14,7 @@ use crate::meter::{self, Meter};
 use crate::peers::emptied;
 
 /// Every step, in the order of a turn.
-pub(crate) const NAMES: &[&str] = &["serve-migrate", "serve-api", "serve-runs"];
+pub(crate) const NAMES: &[&str] = &["serve-migrate", "serve-accept", "serve-api", "serve-runs"];
 
 const TOKEN: &str = "lsh_of-the-administrator-of-the-bench";
 /// Connections that ask at the same time.
@@ -50,6 +50,7 @@ pub(crate) fn run(name: &str, dir: &Path, scale: f64) -> Result<Option<Value>, F
     let meter = Meter::start(dir)?;
     let figures = match name {
         "serve-migrate" => migrations(&folder, requests / 10)?,
+        "serve-accept" => accepted(&folder, requests / 10)?,
         "serve-api" => api(&folder, requests)?,
         "serve-runs" => runs(&folder)?,
         _ => return Err(format!("unknown step {name}").into()),
@@ -66,6 +67,28 @@ fn migrations(folder: &Path, requests: usize) -> Result<Value, Failure> {
     let mut figures = server.migrate(folder, requests)?;
     figures["server_cpu_ms_each"] = json!(server.cpu()? * 1000.0 / requests as f64);
     figures["resident_mib"] = json!(server.resident_mib()?);
+    Ok(figures)
+}
+
+/// The same, each answered at once: how many are taken, and that all of them come to their end.
+fn accepted(folder: &Path, requests: usize) -> Result<Value, Failure> {
+    let server = Server::start(folder)?;
+    let start = Instant::now();
+    let mut figures = server.ask(folder, requests, false)?;
+    let mut client = server.client()?;
+    loop {
+        let told: Value = serde_json::from_slice(&client.send(&Request::get("/api/v1/overview"))?)?;
+        let runs = &told["runs"];
+        if runs["verified"] == json!(requests) {
+            break;
+        }
+        let left = ["queued", "running"].iter().filter_map(|state| runs[state].as_u64());
+        if left.sum::<u64>() == 0 {
+            return Err(format!("runs ended otherwise: {runs}").into());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    figures["ended_per_second"] = json!(requests as f64 / start.elapsed().as_secs_f64());
     Ok(figures)
 }
 
@@ -148,10 +171,14 @@ impl Server {
     }
 
     fn migrate(&self, folder: &Path, requests: usize) -> Result<Value, Failure> {
+        self.ask(folder, requests, true)
+    }
+
+    fn ask(&self, folder: &Path, requests: usize, wait: bool) -> Result<Value, Failure> {
         load(self.at(), CONNECTIONS, requests, &|number| {
             let from = format!("sqlite:{}", folder.join("shop.db").display());
             let to = format!("sqlite:{}", folder.join(format!("copy-{number}.db")).display());
-            let body = json!({ "source": from, "target": to }).to_string();
+            let body = json!({ "source": from, "target": to, "wait": wait }).to_string();
             Request { method: "POST", path: "/migrate".to_string(), body }
         })
     }
