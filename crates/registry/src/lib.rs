@@ -13,6 +13,7 @@ mod policy;
 mod promote;
 mod retention;
 mod store;
+mod take_out;
 mod usage;
 
 pub use access::{Access, Right, Visitor};
@@ -24,4 +25,5 @@ pub use meter::{Meter, NumberPage, Sort};
 pub use promote::promote;
 pub use retention::{Judged, retain};
 pub use store::{Held, Hold, Kept, Page, Repository, Store, Upload};
+pub use take_out::take_out;
 pub use usage::{Share, Usage, usage};

@@ -50,7 +50,7 @@ fn give(
 }
 
 /// A manifest after all those that it names.
-fn gather(
+pub(crate) fn gather(
     store: &Store,
     from: &Repository,
     kept: Kept,
@@ -96,7 +96,7 @@ fn mount(store: &Store, from: &Repository, to: &Repository, manifest: &[u8]) -> 
     Ok(())
 }
 
-fn named(bytes: &[u8]) -> Result<Named> {
+pub(crate) fn named(bytes: &[u8]) -> Result<Named> {
     Named::of(bytes)
         .map_err(|error| Fault::ManifestInvalid(format!("it is not understood: {error}")))
 }
@@ -107,7 +107,7 @@ fn refused(why: &str) -> Error {
         .hint("Its policy, or a hold, says so.")
 }
 
-fn missing(from: &Repository, reference: &str) -> Error {
+pub(crate) fn missing(from: &Repository, reference: &str) -> Error {
     Error::new(longshore_model::Code::ImageMissing, "there is no such image in the registry")
         .with("image", format!("{}:{reference}", from.as_str()))
 }

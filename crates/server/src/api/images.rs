@@ -162,7 +162,7 @@ async fn promote(
 }
 
 /// The repository of a name, and its tag or digest.
-fn parts(name: &str) -> Result<(Repository, String)> {
+pub(super) fn parts(name: &str) -> Result<(Repository, String)> {
     let wrong = || {
         Error::new(Code::ImageName, "the name of an image is not understood")
             .with("name", name)

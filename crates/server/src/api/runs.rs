@@ -11,12 +11,17 @@ use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use longshore_model::{Code, Error};
-use longshore_service::control::{Asked, Control, Mark, Progress, Run, RunFilter, Task, User};
+use longshore_image::Name;
+use longshore_model::{Code, Error, Result};
+use longshore_registry::take_out;
+use longshore_service::control::{
+    Asked, Control, Mark, Progress, Role, Run, RunFilter, Task, User,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::images::parts;
 use super::{Answer, off};
 use crate::App;
 use crate::endpoint::{Table, get, post};
@@ -29,6 +34,8 @@ const ONE: &str = "/api/v1/runs/{id}";
 /// What the page of a report may do: it holds its styles, and nothing else.
 const REPORT: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'";
+/// Where images are from that were taken out of the registry on this port.
+const OURS: &str = "localhost";
 /// Lines of a log that are answered at most.
 const LINES: u64 = 2000;
 
@@ -141,9 +148,28 @@ async fn ask(
     Extension(user): Extension<User>,
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Run>), Failure> {
-    let Json(asked) = asked?;
-    let run = off(move || app.control.ask(asked, &user)).await?;
+    let Json(mut asked) = asked?;
+    let run = off(move || {
+        user.demand(Role::Operator)?;
+        asked.image = asked.image.map(|image| taken_out(&app, image)).transpose()?;
+        app.control.ask(asked, &user)
+    });
+    let run = run.await?;
     Ok((StatusCode::CREATED, Json(run)))
+}
+
+/// The name under which an image is here that the registry on this port has; others keep the name that they have.
+fn taken_out(app: &App, image: String) -> Result<String> {
+    let Some(registry) = &app.registry else { return Ok(image) };
+    let Ok((repository, reference)) = parts(&image) else { return Ok(image) };
+    if !registry.store.has(&repository) {
+        return Ok(image);
+    }
+    let images = app.control.images()?;
+    let taken = take_out(&registry.store, &repository, &reference, images.layout())?;
+    let name: Name = format!("{OURS}/{image}").parse()?;
+    images.layout().tag(&taken, &name)?;
+    Ok(name.to_string())
 }
 
 async fn one(State(app): State<App>, Path(id): Path<String>) -> Answer<Whole> {

@@ -23,7 +23,7 @@ use longshore_model::{Code, Error, Result};
 use tokio::sync::{Semaphore, broadcast};
 
 use crate::store::rfc3339;
-use crate::{Machine, Platform, RunFolder, Service, Store, Traces};
+use crate::{Images, Machine, Platform, RunFolder, Service, Store, Traces};
 use book::Book;
 
 pub use book::{
@@ -82,6 +82,11 @@ pub struct Control {
 }
 
 impl Control {
+    /// The images of the state folder.
+    pub fn images(&self) -> Result<Images> {
+        Images::of(&self.setting.state)
+    }
+
     /// Opens the control plane of a state folder. One process at a time has it.
     pub fn open(setting: Setting) -> Result<Arc<Self>> {
         std::fs::create_dir_all(&setting.state)

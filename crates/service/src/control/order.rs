@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Control;
 use super::book::{Kept, Task};
-use crate::{Images, Place};
+use crate::Place;
 
 /// Where a run is at work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -98,9 +98,13 @@ impl Control {
             return Err(Error::new(Code::Unsupported, "an image does what is sealed in it")
                 .hint("Leave `task` and `verify` out."));
         }
-        let images = Images::of(&self.setting.state)?;
+        let images = self.images()?;
         let place: Place = image.parse()?;
-        let found = images.find(&place)?;
+        let found = images.find(&place).map_err(|error| match error.code() {
+            Code::ImageMissing => error
+                .hint("Push it into the registry of this server, and name it as REPOSITORY:TAG."),
+            _ => error,
+        })?;
         let inspected = images.inspect(&found, None)?;
         let said = |name: &str| inspected.annotations.get(name).cloned().unwrap_or_default();
         Ok(Kept {

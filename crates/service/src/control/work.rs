@@ -17,7 +17,7 @@ use super::order::Where;
 use super::runs::not_kept;
 use crate::folder::{parse_event_line, parse_report_line, write_whole};
 use crate::{
-    DeployOptions, DeployOrder, Ended, Images, Line, Place, Record, Records, RunFolder, RunOrder,
+    DeployOptions, DeployOrder, Ended, Line, Place, Record, Records, RunFolder, RunOrder,
     VerifyOrder, Wanted,
 };
 
@@ -194,7 +194,7 @@ async fn deployed(control: &Control, run: &Run, kept: &Kept, live: &Arc<Live>) -
 
 async fn deploy(control: &Control, run: &Run, records: &Records) -> Result<Record> {
     let setting = &control.setting;
-    let images = Images::of(&setting.state)?;
+    let images = control.images()?;
     let name = run.image.clone().unwrap_or_default();
     let place: Place = name.parse()?;
     let image = images.find(&place)?;

@@ -64,6 +64,11 @@ impl Images {
         Ok(Self { layout, state: state.to_path_buf(), hold })
     }
 
+    /// The layout that holds them.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// The image at a place; one in an archive or another layout is taken in first, without its names.
     pub fn find(&self, place: &Place) -> Result<Descriptor> {
         match place {

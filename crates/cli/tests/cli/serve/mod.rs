@@ -2,6 +2,7 @@
 
 mod access;
 mod contained;
+mod deployed;
 mod figures;
 mod runs;
 pub(crate) mod server;
