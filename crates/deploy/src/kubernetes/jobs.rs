@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::stream::BoxStream;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{Event, Pod, Secret};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, PropagationPolicy};
 use kube::config::KubeConfigOptions;
@@ -193,6 +193,15 @@ impl Kubernetes {
         });
         pods.sort_by_key(pods::age);
         Ok(pods)
+    }
+
+    /// The last thing that the cluster warns of about a pod; nothing where this account may not know it.
+    pub(super) async fn warning(&self, pod: &Pod) -> Option<String> {
+        let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+        let its = ListParams::default().fields(&format!("involvedObject.uid={uid},type=Warning"));
+        let events = self.all::<Event>().list(&its).await.ok()?.items;
+        let last = events.into_iter().max_by_key(|event| event.last_timestamp.clone())?;
+        Some(pods::joined(&last.reason.unwrap_or_default(), last.message.as_deref()))
     }
 
     pub(super) fn all<K>(&self) -> Api<K>

@@ -62,9 +62,11 @@ impl Teller {
                     reasons.clear();
                 } else if follow && !is_over {
                     // A pod that cannot have its image goes back and forth between two of them.
-                    let why = pods::waits_for(pod);
-                    if reasons.insert(why.clone()) {
-                        self.say(pod, why.as_deref()).await;
+                    if let Some((reason, why)) = self.why(pod).await
+                        && reasons.insert(reason)
+                    {
+                        let name = pod.metadata.name.clone().unwrap_or_default();
+                        self.say(format!("pod {name} waits: {why}")).await;
                     }
                 }
             }
@@ -76,14 +78,20 @@ impl Teller {
         Ok(())
     }
 
-    async fn say(&self, pod: &Pod, why: Option<&str>) {
-        // Every pod creates its container for a moment.
-        let Some(why) = why.filter(|why| !matches!(*why, "ContainerCreating" | "PodInitializing"))
-        else {
-            return;
+    /// Why a pod has not begun: the reason in a word, and all that the cluster says of it.
+    async fn why(&self, pod: &Pod) -> Option<(String, String)> {
+        let why = match pods::waits_for(pod) {
+            // Every pod creates its container for a moment; what keeps it there is told elsewhere.
+            Some(why) if !matches!(&*why, "ContainerCreating" | "PodInitializing") => why,
+            _ => self.cluster.warning(pod).await?,
         };
-        let name = pod.metadata.name.clone().unwrap_or_default();
-        let _ = self.tell.send(Ok(Line::Error(format!("pod {name} waits: {why}")))).await;
+        let reason = why.split(':').next().unwrap_or_default().to_string();
+        Some((reason, why))
+    }
+
+    async fn say(&self, text: String) {
+        // Nobody may be left to hear it.
+        let _ = self.tell.send(Ok(Line::Error(text))).await;
     }
 
     /// The whole log of a pod. One that is followed is taken up where it was until the pod has ended.
@@ -115,8 +123,7 @@ impl Teller {
         let now = self.cluster.all::<Pod>().get_opt(&name).await;
         let now = now.map_err(|error| self.cluster.failed("look at the pod", error))?;
         if let Some(exit) = now.as_ref().and_then(pods::exit).filter(|exit| *exit != 0) {
-            let line = format!("pod {name} ended with exit code {exit}");
-            let _ = self.tell.send(Ok(Line::Error(line))).await;
+            self.say(format!("pod {name} ended with exit code {exit}")).await;
         }
         Ok(())
     }

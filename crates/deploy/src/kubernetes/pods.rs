@@ -64,7 +64,7 @@ pub(super) fn waits_for(pod: &Pod) -> Option<String> {
     Some(joined(refused.reason.as_deref().unwrap_or_default(), refused.message.as_deref()))
 }
 
-fn joined(reason: &str, message: Option<&str>) -> String {
+pub(super) fn joined(reason: &str, message: Option<&str>) -> String {
     match message {
         Some(message) => format!("{reason}: {message}"),
         None => reason.to_string(),
