@@ -1,5 +1,6 @@
 //! Copies within one store, whose bytes the store moves.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use longshore_testkit::http_faults::{Fault, HttpFaults};
@@ -194,4 +195,67 @@ fn copies_that_no_server_can_make_are_refused() {
     let to = shop.from().replace("/p?", "/q?");
     let ran = shop.stage.run(&["plan", &shop.bucket.address("p"), &to]);
     assert!(ran.err.contains("one of a source"), "{}", ran.err);
+}
+
+#[test]
+fn an_account_of_azure_copies_also_between_its_containers() {
+    let shop = Shop::of(StoreKind::Azurite);
+    let stage = &shop.stage;
+    plant(&stage.join("from"));
+    stage.done(&["copy", &left_out(StoreKind::Azurite), &shop.bucket.address("p")]);
+    let other = Bucket::of(StoreKind::Azurite);
+    let elsewhere = other.address_by(shop.proxy.port(), "q");
+    for to in [shop.to(), elsewhere] {
+        let before = shop.asked("GET", "p");
+        migration(stage, &shop.from(), &to);
+        assert!(stage.done(&["plan", "m.yaml"]).out.contains("copy=server"));
+        verified(&go(stage));
+        // Links, and what may stand for a folder, are read.
+        let read = shop.asked("GET", "p") - before;
+        assert!(read < 30, "{read}");
+        let _ = fs::remove_dir_all(stage.join("back"));
+        stage.done(&["copy", &format!("{to}&owners=true"), "file:back?format=objects"]);
+        assert_eq!(picture(&stage.join("back")), kept(stage, StoreKind::Azurite));
+        verified(&stage.run(&["verify", "m.yaml", "--independent", "--json"]));
+    }
+}
+
+#[test]
+fn an_account_of_azure_copies_what_others_have_written_in_blocks_and_again() {
+    let shop = Shop::of(StoreKind::Azurite);
+    let told = [("x-ms-blob-content-type", "image/png"), ("x-ms-meta-colour", "red")];
+    shop.bucket.put("p/a%20b/%C3%A4%2B%25.png", &told, b"picture");
+    for number in 0..20 {
+        shop.bucket.put(&format!("p/{number}"), &[], b"bytes");
+    }
+    shop.bucket.put("p/empty", &[], b"");
+    fs::create_dir(shop.stage.join("from")).expect("a folder");
+    write_random(&shop.stage.join("from/big"), SIZE);
+    let into = shop.bucket.address("p/large");
+    shop.stage.done(&["copy", "file:from?format=objects", &into]);
+    shop.proxy.fail("PUT", "/q/7", Fault::Status(412), 1);
+    shop.proxy.fail("PUT", "/q/8", Fault::Status(503), 2);
+    shop.proxy.fail("PUT", "/q/9", Fault::Lost, 2);
+    migration(&shop.stage, &shop.from(), &shop.to());
+    verified(&go(&shop.stage));
+    assert_eq!(shop.proxy.left(), 0);
+    let got = |key: &str| {
+        shop.bucket.server.request("GET", &format!("/{}/{key}", shop.bucket.name), &[], b"")
+    };
+    let picture = got("q/a%20b/%C3%A4%2B%25.png");
+    assert_eq!((picture.status, picture.body.as_slice()), (200, &b"picture"[..]));
+    assert_eq!(picture.header("content-type"), Some("image/png"));
+    assert_eq!(picture.header("x-ms-meta-colour"), Some("red"));
+    assert_eq!((got("q/empty").status, got("q/empty").body.len()), (200, 0));
+    // A chunk that is taken again copies them again.
+    let block = |seen: &String| {
+        let (_, query) = seen.split_once("/q/large/big?comp=block&")?;
+        query.split('&').next().map(str::to_string)
+    };
+    let blocks: BTreeSet<String> = shop.proxy.seen().iter().filter_map(block).collect();
+    assert_eq!(blocks.len(), 2, "{blocks:?}");
+    let (there, here) =
+        (shop.bucket.get("q/large/big"), fs::read(shop.stage.join("from/big")).ok());
+    assert!(there == here, "the object differs");
+    verified(&shop.stage.run(&["verify", "m.yaml", "--independent", "--json"]));
 }

@@ -11,6 +11,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
 
+use super::azure::Azure;
 use super::client::{Connector, retries};
 use super::google::Identity;
 use super::signed::Signed;
@@ -143,6 +144,7 @@ pub(super) struct Opened {
     pub(super) pages: Arc<dyn PaginatedListStore>,
     /// For what the client has no call for, where requests are signed.
     pub(super) signed: Option<Signed>,
+    pub(super) azure: Option<Azure>,
 }
 
 impl Opened {
@@ -151,7 +153,8 @@ impl Opened {
         T: ObjectStore + MultipartStore + PaginatedListStore,
     {
         let client = Arc::new(client);
-        Self { objects: client.clone(), uploads: client.clone(), pages: client, signed: None }
+        let (objects, uploads) = (client.clone(), client.clone());
+        Self { objects, uploads, pages: client, signed: None, azure: None }
     }
 }
 
@@ -262,6 +265,7 @@ fn azure(
     settings: &Settings,
     connector: Connector,
 ) -> object_store::Result<Opened> {
+    let client = connector.client().clone();
     let mut builder = MicrosoftAzureBuilder::new()
         .with_container_name(container)
         .with_http_connector(connector)
@@ -282,7 +286,12 @@ fn azure(
             builder = builder.with_config(key, value);
         }
     }
-    Ok(Opened::of(builder.with_skip_signature(settings.is_anonymous()).build()?))
+    let builder = builder.with_skip_signature(settings.is_anonymous());
+    let azure = match settings.is_anonymous() {
+        true => None,
+        false => Azure::new(&builder, client, container),
+    };
+    Ok(Opened { azure, ..Opened::of(builder.build()?) })
 }
 
 /// What an address says, and the environment of who gave it.

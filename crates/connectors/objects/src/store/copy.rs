@@ -9,6 +9,7 @@ use object_store::Attributes;
 use object_store::signer::Method;
 use serde::{Deserialize, Serialize};
 
+use super::azure::Azure;
 use super::error::{is_changed, is_gone};
 use super::{Store, signed};
 
@@ -27,32 +28,41 @@ pub(crate) struct Server(String);
 impl Store {
     /// The server that copies within this store; `None` where none can be asked to.
     pub(crate) fn copies(&self) -> Option<Server> {
-        self.signed.as_ref().map(|signed| Server(signed.server().to_string()))
+        let s3 = self.signed.as_ref().map(signed::Signed::server);
+        let server = s3.or(self.azure.as_ref().map(Azure::server));
+        server.map(|server| Server(server.to_string()))
     }
 
     /// An object of this store, in one state, as another of the same server is told of it.
     pub(crate) fn original(&self, key: &str, tag: Option<&str>) -> Original {
+        let s3 = self.signed.as_ref().map(signed::Signed::bucket);
+        let container = s3.or(self.azure.as_ref().map(Azure::container));
         Original {
-            container: self.signed.as_ref().map_or("", signed::Signed::bucket).to_string(),
+            container: container.unwrap_or_default().to_string(),
             key: format!("{}{key}", self.prefix),
             tag: tag.map(str::to_string),
         }
     }
 
-    /// Whether an object of so many bytes is copied in parts.
-    pub(crate) fn copies_in_parts(size: u64) -> bool {
-        size > WHOLE
+    /// Whether an object of so many bytes is copied into an upload, which is there until it is ended or given up.
+    pub(crate) fn copies_in_parts(&self, size: u64) -> bool {
+        self.azure.is_none() && size > WHOLE
     }
 
-    /// Writes an object that the server has under another key.
+    /// Writes an object of so many bytes that the server has under another key.
     pub(crate) async fn copy(
         &self,
         original: &Original,
         key: &str,
+        size: u64,
         attributes: Attributes,
     ) -> Result<()> {
         let path = self.path(key)?;
         let (attributes, tags) = self.apart(attributes)?;
+        if let Some(azure) = &self.azure {
+            let copied = azure.copy(original, &path, size, &attributes).await;
+            return copied.map_err(|error| self.uncopied(original, key, error));
+        }
         let copy = async {
             let mut headers = signed::original(original)?;
             headers.extend(signed::described(&attributes, &tags)?);

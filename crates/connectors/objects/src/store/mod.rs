@@ -5,6 +5,7 @@
 //! `a//b`, is refused when it is listed.
 
 mod address;
+mod azure;
 mod client;
 mod copy;
 mod error;
@@ -51,7 +52,10 @@ pub(crate) struct Store {
     objects: Arc<dyn ObjectStore>,
     uploads: Arc<dyn MultipartStore>,
     pages: Arc<dyn PaginatedListStore>,
+    /// For copies within S3, and tags.
     signed: Option<signed::Signed>,
+    /// For copies within Azure.
+    azure: Option<azure::Azure>,
     handle: Handle,
     /// Whether the server gives parts of objects, once that is known.
     divides: Arc<OnceCell<bool>>,
@@ -162,7 +166,7 @@ impl Store {
         let prefix = if path.is_empty() { path } else { format!("{path}/") };
         let opened = address::open(provider, &bucket, endpoint)?;
         let handle = Handle::current();
-        let address::Opened { objects, uploads, pages, signed } = opened;
+        let address::Opened { objects, uploads, pages, signed, azure } = opened;
         Ok(Self {
             provider,
             shown,
@@ -171,6 +175,7 @@ impl Store {
             uploads,
             pages,
             signed,
+            azure,
             handle,
             divides: Arc::default(),
             tells_tags: false,

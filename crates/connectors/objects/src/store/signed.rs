@@ -13,6 +13,8 @@ use serde::Deserialize;
 use super::error::{is_broken, is_busy};
 use super::rest;
 
+/// What such requests are told of in errors.
+const STORE: &str = "store";
 /// How long a signature holds.
 const HOLDS: Duration = Duration::from_secs(3600);
 /// How often a request is made, and the pauses between.
@@ -105,19 +107,8 @@ impl Signed {
         understood::<Copied>(&answer).map(|copied| copied.tag)
     }
 
-    /// Makes a request, again where that may help.
     async fn send(&self, request: &Request<'_>) -> object_store::Result<String> {
-        let mut pause = PAUSE;
-        for _ in 1..TRIES {
-            match self.try_to_send(request).await {
-                Err(error) if is_broken(&error) || is_busy(&error) => {
-                    rest(pause).await;
-                }
-                done => return done,
-            }
-            pause = (2 * pause).min(LONGEST_PAUSE);
-        }
-        self.try_to_send(request).await
+        again(|| self.try_to_send(request)).await
     }
 
     async fn try_to_send(&self, request: &Request<'_>) -> object_store::Result<String> {
@@ -127,24 +118,49 @@ impl Signed {
         let method = request.method.clone();
         let url = self.signer.signed_url_opts(method.clone(), request.path, HOLDS, &options);
         let sent = self.client.request(method, url.await?).headers(request.headers.clone());
-        let answer = sent.send().await.map_err(broken)?;
-        let status = answer.status();
-        let text = answer.text().await.map_err(broken)?;
-        // A copy that fails after it has begun is an error with the status of a success.
-        if status.is_success() && !text.contains("<Error>") {
-            return Ok(text);
-        }
-        let path = request.path.to_string();
-        let source = match status.is_success() {
-            true => format!("Server returned error response: {text}"),
-            false => format!("Server returned non-2xx status code: {status}: {text}"),
-        };
-        Err(match status.as_u16() {
-            404 => object_store::Error::NotFound { path, source: source.into() },
-            412 => object_store::Error::Precondition { path, source: source.into() },
-            _ => object_store::Error::Generic { store: "S3", source: source.into() },
-        })
+        answered(sent.send().await.map_err(broken)?, request.path).await
     }
+}
+
+/// Makes a request, again where that may help.
+pub(super) async fn again<T, W>(request: impl Fn() -> W) -> object_store::Result<T>
+where
+    W: Future<Output = object_store::Result<T>>,
+{
+    let mut pause = PAUSE;
+    for _ in 1..TRIES {
+        match request().await {
+            Err(error) if is_broken(&error) || is_busy(&error) => {
+                rest(pause).await;
+            }
+            done => return done,
+        }
+        pause = (2 * pause).min(LONGEST_PAUSE);
+    }
+    request().await
+}
+
+/// What a server answered, or the error that it is.
+pub(super) async fn answered(
+    answer: reqwest::Response,
+    path: &Path,
+) -> object_store::Result<String> {
+    let status = answer.status();
+    let text = answer.text().await.map_err(broken)?;
+    // A copy that fails after it has begun is an error with the status of a success.
+    if status.is_success() && !text.contains("<Error>") {
+        return Ok(text);
+    }
+    let path = path.to_string();
+    let source = match status.is_success() {
+        true => format!("Server returned error response: {text}"),
+        false => format!("Server returned non-2xx status code: {status}: {text}"),
+    };
+    Err(match status.as_u16() {
+        404 => object_store::Error::NotFound { path, source: source.into() },
+        412 => object_store::Error::Precondition { path, source: source.into() },
+        _ => object_store::Error::Generic { store: STORE, source: source.into() },
+    })
 }
 
 /// The headers by which a copy says of which object it is, in which state.
@@ -200,19 +216,21 @@ pub(super) fn range(
     Ok((HeaderName::from_static("x-amz-copy-source-range"), told))
 }
 
-fn value(text: &str) -> object_store::Result<HeaderValue> {
+pub(super) fn value(text: &str) -> object_store::Result<HeaderValue> {
     HeaderValue::from_str(text).map_err(not_sent)
 }
 
-fn not_sent(error: impl std::error::Error + Send + Sync + 'static) -> object_store::Error {
-    object_store::Error::Generic { store: "S3", source: Box::new(error) }
+pub(super) fn not_sent(
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> object_store::Error {
+    object_store::Error::Generic { store: STORE, source: Box::new(error) }
 }
 
 /// What broke the way to the server, without the address, which holds a signature.
-fn broken(error: reqwest::Error) -> object_store::Error {
+pub(super) fn broken(error: reqwest::Error) -> object_store::Error {
     use object_store::client::{HttpError, HttpErrorKind};
     let error = HttpError::new(HttpErrorKind::Request, error.without_url());
-    object_store::Error::Generic { store: "S3", source: Box::new(error) }
+    object_store::Error::Generic { store: STORE, source: Box::new(error) }
 }
 
 fn understood<T: for<'de> Deserialize<'de>>(answer: &str) -> object_store::Result<T> {

@@ -141,8 +141,10 @@ fn in_store(provider: Provider) -> About {
         ),
     };
     let mut options = vec![FORMAT, HASH, EXCLUDE, OWNERS];
-    if provider == Provider::S3 {
-        options.extend([COPY, TAGS]);
+    match provider {
+        Provider::S3 => options.extend([COPY, TAGS]),
+        Provider::Azure => options.push(COPY),
+        Provider::Gcs => {}
     }
     options.extend(provider.options());
     About {
@@ -226,7 +228,7 @@ impl Reading {
                 "copies within a store and tags need requests that are signed",
             )
             .with("address", endpoint.to_string())
-            .hint("Leave out anonymous=true, or copy=server and tags=true."));
+            .hint("Name credentials that can sign (for Azure, the key of the account), or leave out copy=server and tags=true."));
         }
         Ok(Self { copies: copies.flatten(), ..reading })
     }

@@ -23,7 +23,7 @@ fn a_push_that_is_killed_goes_on_in_a_new_process() {
     let stage = sealed(&name);
     let all: u64 = blobs(&stage.join(".longshore/images")).iter().map(|(size, _)| size).sum();
     let (largest, _) = blobs(&stage.join(".longshore/images"))[0];
-    assert!(largest > PART && largest < 2 * PART, "two parts: {largest}");
+    assert!(largest > PART, "several parts: {largest}");
     killed(&stage, &["push", &name, "--failpoint", "registry.part:2"]);
     assert!(proxy.passed() > PART);
     let before = proxy.passed();

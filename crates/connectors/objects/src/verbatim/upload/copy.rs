@@ -8,7 +8,6 @@ use longshore_model::object::{Object, Original};
 
 use super::{StoreWriter, key_of, metadata, twin};
 use crate::record::Upload;
-use crate::store::Store;
 
 impl StoreWriter {
     /// Has the store copy an object, unless it holds the same already.
@@ -22,12 +21,12 @@ impl StoreWriter {
         if self.compares && twin::is_copied(&self.store, &key, object, &self.order).await? {
             return Ok(());
         }
-        if !Store::copies_in_parts(object.size) {
+        if !self.store.copies_in_parts(object.size) {
             let held = self.permits(0).await?;
-            let store = self.store.clone();
+            let (store, size) = (self.store.clone(), object.size);
             self.tasks.spawn(async move {
                 let _held = held;
-                store.copy(&original, &key, attributes).await
+                store.copy(&original, &key, size, attributes).await
             });
             return Ok(());
         }
