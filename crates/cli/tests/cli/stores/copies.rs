@@ -198,12 +198,21 @@ fn copies_that_no_server_can_make_are_refused() {
 }
 
 #[test]
-fn an_account_of_azure_copies_also_between_its_containers() {
-    let shop = Shop::of(StoreKind::Azurite);
+fn azure_copies_also_between_the_containers_of_an_account() {
+    copies_also_into_another_bucket(StoreKind::Azurite);
+}
+
+#[test]
+fn google_copies_also_between_buckets() {
+    copies_also_into_another_bucket(StoreKind::Gcs);
+}
+
+fn copies_also_into_another_bucket(kind: StoreKind) {
+    let shop = Shop::of(kind);
     let stage = &shop.stage;
     plant(&stage.join("from"));
-    stage.done(&["copy", &left_out(StoreKind::Azurite), &shop.bucket.address("p")]);
-    let other = Bucket::of(StoreKind::Azurite);
+    stage.done(&["copy", &left_out(kind), &shop.bucket.address("p")]);
+    let other = Bucket::of(kind);
     let elsewhere = other.address_by(shop.proxy.port(), "q");
     for to in [shop.to(), elsewhere] {
         let before = shop.asked("GET", "p");
@@ -215,15 +224,32 @@ fn an_account_of_azure_copies_also_between_its_containers() {
         assert!(read < 30, "{read}");
         let _ = fs::remove_dir_all(stage.join("back"));
         stage.done(&["copy", &format!("{to}&owners=true"), "file:back?format=objects"]);
-        assert_eq!(picture(&stage.join("back")), kept(stage, StoreKind::Azurite));
+        assert_eq!(picture(&stage.join("back")), kept(stage, kind));
         verified(&stage.run(&["verify", "m.yaml", "--independent", "--json"]));
     }
 }
 
 #[test]
-fn an_account_of_azure_copies_what_others_have_written_in_blocks_and_again() {
-    let shop = Shop::of(StoreKind::Azurite);
+fn azure_copies_what_others_have_written_in_blocks_and_again() {
     let told = [("x-ms-blob-content-type", "image/png"), ("x-ms-meta-colour", "red")];
+    let shop = copies_what_others_have_written(StoreKind::Azurite, told, "x-ms-meta-colour");
+    // A chunk that is taken again copies them again.
+    let block = |seen: &String| {
+        let (_, query) = seen.split_once("/q/large/big?comp=block&")?;
+        query.split('&').next().map(str::to_string)
+    };
+    let blocks: BTreeSet<String> = shop.proxy.seen().iter().filter_map(block).collect();
+    assert_eq!(blocks.len(), 2, "{blocks:?}");
+}
+
+#[test]
+fn google_copies_what_others_have_written_and_again() {
+    let told = [("content-type", "image/png"), ("x-amz-meta-colour", "red")];
+    copies_what_others_have_written(StoreKind::Gcs, told, "x-goog-meta-colour");
+}
+
+fn copies_what_others_have_written(kind: StoreKind, told: [(&str, &str); 2], colour: &str) -> Shop {
+    let shop = Shop::of(kind);
     shop.bucket.put("p/a%20b/%C3%A4%2B%25.png", &told, b"picture");
     for number in 0..20 {
         shop.bucket.put(&format!("p/{number}"), &[], b"bytes");
@@ -245,17 +271,11 @@ fn an_account_of_azure_copies_what_others_have_written_in_blocks_and_again() {
     let picture = got("q/a%20b/%C3%A4%2B%25.png");
     assert_eq!((picture.status, picture.body.as_slice()), (200, &b"picture"[..]));
     assert_eq!(picture.header("content-type"), Some("image/png"));
-    assert_eq!(picture.header("x-ms-meta-colour"), Some("red"));
+    assert_eq!(picture.header(colour), Some("red"));
     assert_eq!((got("q/empty").status, got("q/empty").body.len()), (200, 0));
-    // A chunk that is taken again copies them again.
-    let block = |seen: &String| {
-        let (_, query) = seen.split_once("/q/large/big?comp=block&")?;
-        query.split('&').next().map(str::to_string)
-    };
-    let blocks: BTreeSet<String> = shop.proxy.seen().iter().filter_map(block).collect();
-    assert_eq!(blocks.len(), 2, "{blocks:?}");
     let (there, here) =
         (shop.bucket.get("q/large/big"), fs::read(shop.stage.join("from/big")).ok());
     assert!(there == here, "the object differs");
     verified(&shop.stage.run(&["verify", "m.yaml", "--independent", "--json"]));
+    shop
 }

@@ -13,7 +13,9 @@ use object_store::multipart::MultipartStore;
 
 use super::azure::Azure;
 use super::client::{Connector, retries};
+use super::copy::Copier;
 use super::google::Identity;
+use super::google_copy::Google;
 use super::signed::Signed;
 
 /// Who runs a store.
@@ -143,8 +145,7 @@ pub(super) struct Opened {
     pub(super) uploads: Arc<dyn MultipartStore>,
     pub(super) pages: Arc<dyn PaginatedListStore>,
     /// For what the client has no call for, where requests are signed.
-    pub(super) signed: Option<Signed>,
-    pub(super) azure: Option<Azure>,
+    pub(super) copier: Option<Copier>,
 }
 
 impl Opened {
@@ -154,7 +155,7 @@ impl Opened {
     {
         let client = Arc::new(client);
         let (objects, uploads) = (client.clone(), client.clone());
-        Self { objects, uploads, pages: client, signed: None, azure: None }
+        Self { objects, uploads, pages: client, copier: None }
     }
 }
 
@@ -239,8 +240,8 @@ fn s3(bucket: &str, settings: &Settings, connector: Connector) -> object_store::
     let server = known.iter().find_map(|key| builder.get_config_value(key));
     let built = builder.with_skip_signature(settings.is_anonymous()).build()?;
     let signer = Arc::new(built.clone());
-    let signed = (!settings.is_anonymous()).then(|| Signed::new(signer, client, server, bucket));
-    Ok(Opened { signed, ..Opened::of(built) })
+    let copier = || Copier::S3(Signed::new(signer, client, server, bucket));
+    Ok(Opened { copier: (!settings.is_anonymous()).then(copier), ..Opened::of(built) })
 }
 
 fn gcs(
@@ -249,6 +250,7 @@ fn gcs(
     identity: Identity,
     connector: Connector,
 ) -> object_store::Result<Opened> {
+    let client = connector.client().clone();
     let mut builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(bucket)
         .with_http_connector(connector.unopened())
@@ -257,7 +259,11 @@ fn gcs(
     if let Some(base) = settings.told("endpoint") {
         builder = builder.with_base_url(base.trim_end_matches('/'));
     }
-    Ok(Opened::of(identity.put(builder).build()?))
+    let built = identity.put(builder).build()?;
+    let credentials = built.credentials().clone();
+    let copier =
+        || Copier::Google(Google::new(credentials, client, settings.told("endpoint"), bucket));
+    Ok(Opened { copier: (!settings.is_anonymous()).then(copier), ..Opened::of(built) })
 }
 
 fn azure(
@@ -287,11 +293,11 @@ fn azure(
         }
     }
     let builder = builder.with_skip_signature(settings.is_anonymous());
-    let azure = match settings.is_anonymous() {
+    let copier = match settings.is_anonymous() {
         true => None,
-        false => Azure::new(&builder, client, container),
+        false => Azure::new(&builder, client, container).map(Copier::Azure),
     };
-    Ok(Opened { azure, ..Opened::of(builder.build()?) })
+    Ok(Opened { copier, ..Opened::of(builder.build()?) })
 }
 
 /// What an address says, and the environment of who gave it.

@@ -16,7 +16,7 @@ use object_store::{Attribute, Attributes};
 use reqwest::Url;
 use ring::hmac;
 
-use super::signed::{again, answered, broken, not_sent, value};
+use super::signed::{again, answered, broken, named, not_sent, value};
 
 /// How long a signature holds.
 const HOLDS: Duration = Duration::from_secs(3600);
@@ -177,18 +177,9 @@ fn described(attributes: &Attributes) -> object_store::Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (attribute, told) in attributes {
         let name = match attribute {
-            Attribute::CacheControl => "x-ms-blob-cache-control".to_string(),
-            Attribute::ContentDisposition => "x-ms-blob-content-disposition".to_string(),
-            Attribute::ContentEncoding => "x-ms-blob-content-encoding".to_string(),
-            Attribute::ContentLanguage => "x-ms-blob-content-language".to_string(),
-            Attribute::ContentType => "x-ms-blob-content-type".to_string(),
             Attribute::StorageClass => "x-ms-access-tier".to_string(),
             Attribute::Metadata(name) => format!("x-ms-meta-{name}"),
-            // What is not sent would be lost: a copy takes nothing from its original.
-            other => {
-                let source = format!("a copy cannot be given {other:?}").into();
-                return Err(object_store::Error::NotSupported { source });
-            }
+            plain => format!("x-ms-blob-{}", named(plain)?),
         };
         headers.insert(HeaderName::try_from(name).map_err(not_sent)?, value(told)?);
     }

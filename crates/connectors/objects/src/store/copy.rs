@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::azure::Azure;
 use super::error::{is_changed, is_gone};
+use super::google_copy::Google;
+use super::signed::Signed;
 use super::{Store, signed};
 
 /// An object of more bytes is copied in parts: a store takes 5 GiB in one request, and is quicker with
@@ -25,20 +27,43 @@ const PARTS: u64 = 9_000;
 #[serde(transparent)]
 pub(crate) struct Server(String);
 
+/// Who asks the server of a store for what its client has no call for.
+#[derive(Clone)]
+pub(super) enum Copier {
+    S3(Signed),
+    Google(Google),
+    Azure(Azure),
+}
+
+impl Copier {
+    fn server(&self) -> &str {
+        match self {
+            Self::S3(one) => one.server(),
+            Self::Google(one) => one.server(),
+            Self::Azure(one) => one.server(),
+        }
+    }
+
+    /// The bucket, or container.
+    fn bucket(&self) -> &str {
+        match self {
+            Self::S3(one) => one.bucket(),
+            Self::Google(one) => one.bucket(),
+            Self::Azure(one) => one.container(),
+        }
+    }
+}
+
 impl Store {
     /// The server that copies within this store; `None` where none can be asked to.
     pub(crate) fn copies(&self) -> Option<Server> {
-        let s3 = self.signed.as_ref().map(signed::Signed::server);
-        let server = s3.or(self.azure.as_ref().map(Azure::server));
-        server.map(|server| Server(server.to_string()))
+        self.copier.as_ref().map(|copier| Server(copier.server().to_string()))
     }
 
     /// An object of this store, in one state, as another of the same server is told of it.
     pub(crate) fn original(&self, key: &str, tag: Option<&str>) -> Original {
-        let s3 = self.signed.as_ref().map(signed::Signed::bucket);
-        let container = s3.or(self.azure.as_ref().map(Azure::container));
         Original {
-            container: container.unwrap_or_default().to_string(),
+            container: self.copier.as_ref().map_or("", Copier::bucket).to_string(),
             key: format!("{}{key}", self.prefix),
             tag: tag.map(str::to_string),
         }
@@ -46,7 +71,7 @@ impl Store {
 
     /// Whether an object of so many bytes is copied into an upload, which is there until it is ended or given up.
     pub(crate) fn copies_in_parts(&self, size: u64) -> bool {
-        self.azure.is_none() && size > WHOLE
+        matches!(self.copier, Some(Copier::S3(_))) && size > WHOLE
     }
 
     /// Writes an object of so many bytes that the server has under another key.
@@ -59,18 +84,21 @@ impl Store {
     ) -> Result<()> {
         let path = self.path(key)?;
         let (attributes, tags) = self.apart(attributes)?;
-        if let Some(azure) = &self.azure {
-            let copied = azure.copy(original, &path, size, &attributes).await;
-            return copied.map_err(|error| self.uncopied(original, key, error));
-        }
         let copy = async {
-            let mut headers = signed::original(original)?;
-            headers.extend(signed::described(&attributes, &tags)?);
-            let query = Vec::new();
-            let request = signed::Request { method: Method::PUT, path: &path, query, headers };
-            self.signed()?.copy(&request).await
+            match &self.copier {
+                Some(Copier::Azure(azure)) => azure.copy(original, &path, size, &attributes).await,
+                Some(Copier::Google(google)) => google.copy(original, &path, &attributes).await,
+                Some(Copier::S3(_)) | None => {
+                    let mut headers = signed::original(original)?;
+                    headers.extend(signed::described(&attributes, &tags)?);
+                    let query = Vec::new();
+                    let request =
+                        signed::Request { method: Method::PUT, path: &path, query, headers };
+                    self.s3()?.copy(&request).await.map(drop)
+                }
+            }
         };
-        copy.await.map(drop).map_err(|error| self.uncopied(original, key, error))
+        copy.await.map_err(|error| self.uncopied(original, key, error))
     }
 
     /// Fills an upload with an object of so many bytes that the server has under another key, and ends it.
@@ -106,13 +134,21 @@ impl Store {
         headers.extend([signed::range(&range)?]);
         let query =
             vec![("partNumber", (number + 1).to_string()), ("uploadId", upload.to_string())];
-        self.signed()?.copy(&signed::Request { method: Method::PUT, path, query, headers }).await
+        self.s3()?.copy(&signed::Request { method: Method::PUT, path, query, headers }).await
     }
 
-    fn signed(&self) -> object_store::Result<&signed::Signed> {
-        self.signed.as_ref().ok_or_else(|| object_store::Error::NotSupported {
+    fn s3(&self) -> object_store::Result<&Signed> {
+        self.signed().ok_or_else(|| object_store::Error::NotSupported {
             source: "copies within this store are not known".into(),
         })
+    }
+
+    /// Who signs requests, in S3.
+    pub(super) fn signed(&self) -> Option<&Signed> {
+        match &self.copier {
+            Some(Copier::S3(signed)) => Some(signed),
+            _ => None,
+        }
     }
 
     fn uncopied(&self, original: &Original, key: &str, error: object_store::Error) -> Error {

@@ -10,6 +10,7 @@ mod client;
 mod copy;
 mod error;
 mod google;
+mod google_copy;
 mod parts;
 mod signed;
 mod tags;
@@ -52,10 +53,8 @@ pub(crate) struct Store {
     objects: Arc<dyn ObjectStore>,
     uploads: Arc<dyn MultipartStore>,
     pages: Arc<dyn PaginatedListStore>,
-    /// For copies within S3, and tags.
-    signed: Option<signed::Signed>,
-    /// For copies within Azure.
-    azure: Option<azure::Azure>,
+    /// For copies within the store, and tags.
+    copier: Option<copy::Copier>,
     handle: Handle,
     /// Whether the server gives parts of objects, once that is known.
     divides: Arc<OnceCell<bool>>,
@@ -166,7 +165,7 @@ impl Store {
         let prefix = if path.is_empty() { path } else { format!("{path}/") };
         let opened = address::open(provider, &bucket, endpoint)?;
         let handle = Handle::current();
-        let address::Opened { objects, uploads, pages, signed, azure } = opened;
+        let address::Opened { objects, uploads, pages, copier } = opened;
         Ok(Self {
             provider,
             shown,
@@ -174,8 +173,7 @@ impl Store {
             objects,
             uploads,
             pages,
-            signed,
-            azure,
+            copier,
             handle,
             divides: Arc::default(),
             tells_tags: false,

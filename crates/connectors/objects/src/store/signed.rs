@@ -167,7 +167,7 @@ pub(super) async fn answered(
 pub(super) fn original(original: &Original) -> object_store::Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     let Original { container, key, tag } = original;
-    let source = format!("/{container}/{}", utf8_percent_encode(key, PLAIN));
+    let source = format!("/{container}/{}", escaped(key));
     headers.insert(HeaderName::from_static("x-amz-copy-source"), value(&source)?);
     if let Some(tag) = tag {
         headers.insert(HeaderName::from_static("x-amz-copy-source-if-match"), value(tag)?);
@@ -189,23 +189,35 @@ pub(super) fn described(
     }
     for (attribute, told) in attributes {
         let name = match attribute {
-            Attribute::CacheControl => "cache-control".to_string(),
-            Attribute::ContentDisposition => "content-disposition".to_string(),
-            Attribute::ContentEncoding => "content-encoding".to_string(),
-            Attribute::ContentLanguage => "content-language".to_string(),
-            Attribute::ContentType => "content-type".to_string(),
             Attribute::StorageClass => "x-amz-storage-class".to_string(),
             Attribute::Metadata(name) => format!("x-amz-meta-{name}"),
-            // What is not sent would be lost: a copy takes nothing from its original.
-            other => {
-                let source = format!("a copy cannot be given {other:?}").into();
-                return Err(object_store::Error::NotSupported { source });
-            }
+            plain => named(plain)?.to_string(),
         };
         let name = HeaderName::try_from(name).map_err(not_sent)?;
         headers.insert(name, value(told)?);
     }
     Ok(headers)
+}
+
+/// The header of an attribute that every store calls the same.
+pub(super) fn named(attribute: &Attribute) -> object_store::Result<&'static str> {
+    Ok(match attribute {
+        Attribute::CacheControl => "cache-control",
+        Attribute::ContentDisposition => "content-disposition",
+        Attribute::ContentEncoding => "content-encoding",
+        Attribute::ContentLanguage => "content-language",
+        Attribute::ContentType => "content-type",
+        // What is not sent would be lost: a copy takes nothing from its original.
+        other => {
+            let source = format!("a copy cannot be given {other:?}").into();
+            return Err(object_store::Error::NotSupported { source });
+        }
+    })
+}
+
+/// A key as it stands in addresses and headers.
+pub(super) fn escaped(key: &str) -> String {
+    utf8_percent_encode(key, PLAIN).to_string()
 }
 
 /// The header that says which part of an original is copied.

@@ -18,12 +18,12 @@ impl Store {
 
     /// Whether tags can be read here and written.
     pub(crate) fn keeps_tags(&self) -> bool {
-        self.signed.is_some()
+        self.signed().is_some()
     }
 
     /// Adds the tags of an object to its attributes, where they are told.
     pub(super) async fn add_tags(&self, key: &str, attributes: &mut Attributes) -> Result<()> {
-        let Some(signed) = self.signed.as_ref().filter(|_| self.tells_tags) else { return Ok(()) };
+        let Some(signed) = self.signed().filter(|_| self.tells_tags) else { return Ok(()) };
         let tags = signed.tags(&self.path(key)?).await;
         let tags = tags.map_err(|error| self.failed("read the tags of an object", key, error))?;
         for tag in tags {

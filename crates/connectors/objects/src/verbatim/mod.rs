@@ -143,8 +143,7 @@ fn in_store(provider: Provider) -> About {
     let mut options = vec![FORMAT, HASH, EXCLUDE, OWNERS];
     match provider {
         Provider::S3 => options.extend([COPY, TAGS]),
-        Provider::Azure => options.push(COPY),
-        Provider::Gcs => {}
+        Provider::Gcs | Provider::Azure => options.push(COPY),
     }
     options.extend(provider.options());
     About {

@@ -71,10 +71,12 @@ fn wish(asked: &Asked) -> Result<Wish, Refusal> {
 }
 
 fn headers(asked: &Asked, wish: Wish) -> Result<(), Refusal> {
-    const KNOWN: [&str; 5] = [
+    const KNOWN: [&str; 7] = [
         "x-goog-storage-class",
         "x-goog-if-generation-match",
         "x-goog-copy-source",
+        "x-goog-copy-source-if-match",
+        "x-goog-metadata-directive",
         "x-goog-project-id",
         "x-goog-user-project",
     ];

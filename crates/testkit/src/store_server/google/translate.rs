@@ -35,8 +35,11 @@ const SAME: [&str; 13] = [
 ];
 
 /// Headers with the same meaning and other names: Google's, S3's.
-const RENAMED: [(&str, &str); 2] =
-    [("x-goog-meta-", "x-amz-meta-"), ("x-goog-copy-source", "x-amz-copy-source")];
+const RENAMED: [(&str, &str); 3] = [
+    ("x-goog-meta-", "x-amz-meta-"),
+    ("x-goog-metadata-directive", "x-amz-metadata-directive"),
+    ("x-goog-copy-source", "x-amz-copy-source"),
+];
 
 pub(super) fn request(asked: &Asked) -> Translated<'_> {
     let headers = translated(&asked.headers, |(google, s3)| (google, s3));
