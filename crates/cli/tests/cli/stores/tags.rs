@@ -9,7 +9,8 @@ use crate::stage::Stage;
 const TOLD: &str = "colour=dark+red&a%2Fb%3D%C3%A4=%2B%3D%40&empty=";
 
 fn tags(bucket: &Bucket, key: &str) -> Vec<(String, String)> {
-    let got = bucket.server.request("GET", &format!("/{}/{key}?tagging=", bucket.name), &[], b"");
+    let asks = if bucket.server.kind() == StoreKind::Azurite { "comp=tags" } else { "tagging=" };
+    let got = bucket.server.request("GET", &format!("/{}/{key}?{asks}", bucket.name), &[], b"");
     assert_eq!(got.status, 200, "{key}: {got:?}");
     let text = got.text().to_string();
     let between = |part: &str, name: &str| {
@@ -86,8 +87,8 @@ fn a_mirror_of_tags_writes_what_differs() {
 fn a_target_that_keeps_no_tags_is_refused() {
     let (stage, bucket) = tagged();
     let from = format!("{}&tags=true", bucket.address("p"));
-    let azure = Bucket::of(StoreKind::Azurite);
-    for to in ["file:to?format=objects".to_string(), azure.address("q")] {
+    let google = Bucket::of(StoreKind::Gcs);
+    for to in ["file:to?format=objects".to_string(), google.address("q")] {
         let ran = stage.run(&["plan", &from, &to]);
         assert_eq!(ran.code, Some(42), "{}{}", ran.out, ran.err);
         assert!(ran.err.contains("keeps no tags"), "{}", ran.err);
@@ -98,4 +99,30 @@ fn a_target_that_keeps_no_tags_is_refused() {
     let from = format!("{}&tags=true", other.address("p"));
     let ran = stage.run(&["copy", &from, &bucket.address("r")]);
     assert!(ran.code != Some(0) && ran.err.contains("tags"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn tags_of_blobs_move_to_azure_and_to_s3() {
+    let (stage, azure) = (Stage::empty(), Bucket::of(StoreKind::Azurite));
+    azure.put("p/a%20b", &[("x-ms-tags", "colour=dark%20red&of=a%2Fb")], b"bytes");
+    azure.put("p/large", &[("x-ms-tags", "of=large")], &vec![7; 9 << 20]);
+    azure.put("p/plain", &[], b"plain");
+    let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
+    let told = [pair("colour", "dark red"), pair("of", "a/b")];
+    assert_eq!(tags(&azure, "p/a%20b"), told);
+    let s3 = Bucket::of(StoreKind::Moto);
+    for (more, to) in [("", &azure), ("&copy=server", &azure), ("", &s3)] {
+        let from = format!("{}&tags=true{more}", azure.address("p"));
+        let path = if more.is_empty() { "q" } else { "r" };
+        migration(&stage, &from, &to.address(path));
+        let plan = stage.done(&["plan", "m.yaml"]);
+        assert!(!plan.out.contains("stay behind"), "{}", plan.out);
+        verified(&go(&stage));
+        assert_eq!(tags(to, &format!("{path}/a%20b")), told, "{more}");
+        assert_eq!(tags(to, &format!("{path}/large")), [pair("of", "large")], "{more}");
+        assert_eq!(tags(to, &format!("{path}/plain")), [], "{more}");
+        verified(&stage.run(&["verify", "m.yaml", "--independent", "--json"]));
+    }
+    let plan = stage.done(&["plan", &azure.address("p"), &azure.address("s")]);
+    assert!(plan.out.contains("tags of objects stay behind"), "{}", plan.out);
 }

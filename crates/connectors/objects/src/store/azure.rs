@@ -1,4 +1,5 @@
-//! Copies within an account of Azure: blocks that the server takes out of another blob, and the list that makes them one.
+//! What the client of Azure has no call for: copies within an account, which are blocks that the server takes out of another
+//! blob and the list that makes them one, and tags.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,11 +13,11 @@ use longshore_model::object::Original;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::path::Path;
 use object_store::signer::{HeaderMap, HeaderName, HeaderValue};
-use object_store::{Attribute, Attributes};
+use object_store::{Attribute, Attributes, TagSet};
 use reqwest::Url;
 use ring::hmac;
 
-use super::signed::{again, answered, broken, named, not_sent, value};
+use super::signed::{Tag, again, answered, broken, named, not_sent, tags_of, value};
 
 /// How long a signature holds.
 const HOLDS: Duration = Duration::from_secs(3600);
@@ -67,13 +68,23 @@ impl Azure {
         &self.container
     }
 
+    /// The tags of a blob.
+    pub(super) async fn tags(&self, path: &Path) -> object_store::Result<Vec<Tag>> {
+        let url = asking(self.signed(&self.container, path, "t")?, "comp=tags");
+        let answer = again(|| async {
+            let asked = self.client.get(url.clone()).header(VERSION.0, VERSION.1).send();
+            answered(asked.await.map_err(broken)?, path).await
+        });
+        tags_of(&answer.await?)
+    }
+
     /// Makes a blob of one of so many bytes that the account has.
     pub(super) async fn copy(
         &self,
         original: &Original,
         path: &Path,
         size: u64,
-        attributes: &Attributes,
+        (attributes, tags): (&Attributes, &TagSet),
     ) -> object_store::Result<()> {
         let length = size.div_ceil(BLOCKS).next_multiple_of(1 << 20).max(BLOCK);
         let blocks = (0..size.div_ceil(length)).map(|number| {
@@ -85,7 +96,10 @@ impl Azure {
         let listed: String = blocks.iter().map(|id| format!("<Latest>{id}</Latest>")).collect();
         let list =
             format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>{listed}</BlockList>");
-        let described = described(attributes)?;
+        let mut described = described(attributes)?;
+        if !tags.is_empty() {
+            described.insert(HeaderName::from_static("x-ms-tags"), value(tags.encoded())?);
+        }
         again(|| self.put(path, "comp=blocklist", described.clone(), list.clone())).await
     }
 
@@ -160,9 +174,7 @@ impl Azure {
         mut headers: HeaderMap,
         body: String,
     ) -> object_store::Result<()> {
-        let mut url = self.signed(&self.container, path, "w")?;
-        let signature = url.query().unwrap_or_default().to_string();
-        url.set_query(Some(&format!("{query}&{signature}")));
+        let url = asking(self.signed(&self.container, path, "wt")?, query);
         let version = HeaderValue::from_static(VERSION.1);
         headers.insert(HeaderName::from_static(VERSION.0), version);
         // A body without bytes needs the header all the same.
@@ -170,6 +182,13 @@ impl Azure {
         let sent = self.client.put(url).headers(headers).body(body).send();
         answered(sent.await.map_err(broken)?, path).await.map(drop)
     }
+}
+
+/// An address that is signed, with what is asked of it.
+fn asking(mut url: Url, query: &str) -> Url {
+    let signature = url.query().unwrap_or_default().to_string();
+    url.set_query(Some(&format!("{query}&{signature}")));
+    url
 }
 
 /// The headers that say what a blob has beside its bytes.

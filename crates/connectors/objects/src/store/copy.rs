@@ -86,7 +86,9 @@ impl Store {
         let (attributes, tags) = self.apart(attributes)?;
         let copy = async {
             match &self.copier {
-                Some(Copier::Azure(azure)) => azure.copy(original, &path, size, &attributes).await,
+                Some(Copier::Azure(azure)) => {
+                    azure.copy(original, &path, size, (&attributes, &tags)).await
+                }
                 Some(Copier::Google(google)) => google.copy(original, &path, &attributes).await,
                 Some(Copier::S3(_)) | None => {
                     let mut headers = signed::original(original)?;
@@ -138,16 +140,11 @@ impl Store {
     }
 
     fn s3(&self) -> object_store::Result<&Signed> {
-        self.signed().ok_or_else(|| object_store::Error::NotSupported {
-            source: "copies within this store are not known".into(),
-        })
-    }
-
-    /// Who signs requests, in S3.
-    pub(super) fn signed(&self) -> Option<&Signed> {
         match &self.copier {
-            Some(Copier::S3(signed)) => Some(signed),
-            _ => None,
+            Some(Copier::S3(signed)) => Ok(signed),
+            _ => Err(object_store::Error::NotSupported {
+                source: "copies within this store are not known".into(),
+            }),
         }
     }
 

@@ -96,9 +96,7 @@ impl Signed {
     pub(super) async fn tags(&self, path: &Path) -> object_store::Result<Vec<Tag>> {
         let query = vec![("tagging", String::new())];
         let request = Request { method: Method::GET, path, query, headers: HeaderMap::new() };
-        let answer = self.send(&request).await?;
-        let tagging: Tagging = understood(&answer)?;
-        Ok(tagging.tag_set.tag)
+        tags_of(&self.send(&request).await?)
     }
 
     /// Copies an object, or a part of one into a part of an upload; gives the tag of what was made.
@@ -243,6 +241,11 @@ pub(super) fn broken(error: reqwest::Error) -> object_store::Error {
     use object_store::client::{HttpError, HttpErrorKind};
     let error = HttpError::new(HttpErrorKind::Request, error.without_url());
     object_store::Error::Generic { store: STORE, source: Box::new(error) }
+}
+
+/// The tags that an answer tells; S3 and Azure tell them alike.
+pub(super) fn tags_of(answer: &str) -> object_store::Result<Vec<Tag>> {
+    understood(answer).map(|tagging: Tagging| tagging.tag_set.tag)
 }
 
 fn understood<T: for<'de> Deserialize<'de>>(answer: &str) -> object_store::Result<T> {

@@ -6,6 +6,7 @@ use object_store::{Attribute, Attributes, TagSet};
 use longshore_model::{Code, Error, Result};
 
 use super::Store;
+use super::copy::Copier;
 
 /// What the names of tags begin with among metadata.
 pub(crate) const TAG: &str = "tag:";
@@ -18,13 +19,20 @@ impl Store {
 
     /// Whether tags can be read here and written.
     pub(crate) fn keeps_tags(&self) -> bool {
-        self.signed().is_some()
+        matches!(self.copier, Some(Copier::S3(_) | Copier::Azure(_)))
     }
 
     /// Adds the tags of an object to its attributes, where they are told.
     pub(super) async fn add_tags(&self, key: &str, attributes: &mut Attributes) -> Result<()> {
-        let Some(signed) = self.signed().filter(|_| self.tells_tags) else { return Ok(()) };
-        let tags = signed.tags(&self.path(key)?).await;
+        if !self.tells_tags {
+            return Ok(());
+        }
+        let path = self.path(key)?;
+        let tags = match &self.copier {
+            Some(Copier::S3(signed)) => signed.tags(&path).await,
+            Some(Copier::Azure(azure)) => azure.tags(&path).await,
+            Some(Copier::Google(_)) | None => return Ok(()),
+        };
         let tags = tags.map_err(|error| self.failed("read the tags of an object", key, error))?;
         for tag in tags {
             let name = format!("{TAG}{}", tag.key);

@@ -78,7 +78,7 @@ const COPY: (&str, &str) = (
 const TAGS: (&str, &str) = (
     "tags",
     "true: a source tells the tags of its objects, for a request more for each, and the target keeps \
-     them, which must be S3 too",
+     them, which must be S3 or Azure too",
 );
 
 /// Options that a target does not have.
@@ -142,8 +142,8 @@ fn in_store(provider: Provider) -> About {
     };
     let mut options = vec![FORMAT, HASH, EXCLUDE, OWNERS];
     match provider {
-        Provider::S3 => options.extend([COPY, TAGS]),
-        Provider::Gcs | Provider::Azure => options.push(COPY),
+        Provider::S3 | Provider::Azure => options.extend([COPY, TAGS]),
+        Provider::Gcs => options.push(COPY),
     }
     options.extend(provider.options());
     About {

@@ -38,8 +38,8 @@ const COPIED: &str = "the store copies the bytes (copy=server): the hash that an
                       as its own, one that carries none is read, and verification reads the copies";
 const COPIED_UNSEEN: &str = "the store copies the bytes (copy=server), and without the column hash \
                              nobody reads them: sizes and attributes are all that is compared";
-const UNTAGGED: &str = "tags of objects stay behind; tags=true at the source moves them to S3";
-const UNTAGGED_BLOBS: &str = "tags of blobs stay behind";
+const UNTAGGED: &str =
+    "tags of objects stay behind; tags=true at the source moves them to S3 and Azure";
 
 /// A tree as a source.
 pub(crate) struct TreeSource {
@@ -132,8 +132,7 @@ impl TreeSource {
             (None, _) => {}
         }
         match (shelf.store().provider(), self.reading.tags) {
-            (Provider::S3, false) => notes.push(UNTAGGED.to_string()),
-            (Provider::Azure, _) => notes.push(UNTAGGED_BLOBS.to_string()),
+            (Provider::S3 | Provider::Azure, false) => notes.push(UNTAGGED.to_string()),
             _ => {}
         }
         notes
