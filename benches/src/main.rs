@@ -139,6 +139,7 @@ fn main() -> Result<(), Failure> {
     }
     serve::build(&steps)?;
     let _stores = stores::Servers::for_steps(&steps, &options.dir, options.scale)?;
+    let has_trees = steps.iter().any(|step| trees::NAMES.contains(step));
     let mut results: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     // A tool of others that fails must not hide the other figures.
     let mut failed: BTreeMap<String, String> = BTreeMap::new();
@@ -153,6 +154,9 @@ fn main() -> Result<(), Failure> {
                 Err(error) => return Err(error),
             }
         }
+    }
+    if has_trees {
+        trees::clear(&options.dir)?;
     }
     let mut summary = summary(&options, &results);
     summary["failed_peers"] = json!(failed);

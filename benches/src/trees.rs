@@ -19,6 +19,9 @@ pub(crate) const NAMES: &[&str] =
 /// The steps that run other tools.
 pub(crate) const PEERS: &[&str] = &["rclone-large", "rclone-small"];
 
+/// What the names of copies begin with.
+const COPY: &str = "tree-copy-";
+
 /// A tree of files of noise.
 #[derive(Clone, Copy)]
 pub(crate) struct Planted {
@@ -79,6 +82,18 @@ fn noise(random: &mut Random, bytes: usize) -> Vec<u8> {
     (0..bytes.div_ceil(8)).flat_map(|_| random.bits().to_le_bytes()).take(bytes).collect()
 }
 
+/// Removes what was copied.
+pub(crate) fn clear(dir: &Path) -> Result<(), Failure> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(COPY)) {
+            fs::remove_dir_all(path)?;
+        }
+    }
+    Command::new("sync").status()?;
+    Ok(())
+}
+
 fn tree(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("tree-{name}"))
 }
@@ -86,11 +101,11 @@ fn tree(dir: &Path, name: &str) -> PathBuf {
 /// Runs a step; `None` when the tool that it runs is not there.
 pub(crate) async fn run(name: &str, dir: &Path) -> Result<Option<Value>, Failure> {
     let (tool, which) = name.split_once('-').ok_or("a step without a tree")?;
-    let (from, to) = (tree(dir, which), dir.join("tree-copy"));
-    if to.exists() {
-        fs::remove_dir_all(&to)?;
-        Command::new("sync").status()?;
+    // Small files stay until the end: for minutes, ext4 looks for other inodes than those that were freed, one by one.
+    if which != "small" {
+        clear(dir)?;
     }
+    let (from, to) = (tree(dir, which), dir.join(format!("{COPY}{}", std::process::id())));
     match tool {
         "tree" => {
             let address = |path: &Path| format!("file:{}?format=objects", path.display());
