@@ -131,9 +131,9 @@ impl TreeSource {
             (Some(_), false) => notes.push(COPIED_UNSEEN.to_string()),
             (None, _) => {}
         }
-        match (shelf.store().provider(), self.reading.tags) {
-            (Provider::S3 | Provider::Azure, false) => notes.push(UNTAGGED.to_string()),
-            _ => {}
+        let has_tags = matches!(shelf.store().provider(), Provider::S3 | Provider::Azure);
+        if has_tags && !self.reading.tags {
+            notes.push(UNTAGGED.to_string());
         }
         notes
     }
