@@ -23,7 +23,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 use tokio::runtime::Handle;
 
-use crate::Service;
+use crate::{Service, without_password};
 
 /// The longest that spans may take to be sent.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ impl Traces {
     pub fn to(collector: &str, parent: Option<&str>) -> Result<Self> {
         let wrong = |why: &dyn std::fmt::Display| {
             Error::new(Code::Usage, "the collector of traces is not understood")
-                .with("address", collector)
+                .with("address", without_password(collector))
                 .because(std::io::Error::other(why.to_string()))
                 .hint("Write it as http://HOST:4318: OTLP over HTTP.")
         };
@@ -238,9 +238,11 @@ impl HttpClient for Client {
         let sent = self.runtime.spawn(async move {
             let mut request: reqwest::Request = request.try_into()?;
             *request.timeout_mut() = Some(PATIENCE);
-            let answer = http.execute(request).await?;
+            // Addresses may hold a password.
+            let answer = http.execute(request).await.map_err(reqwest::Error::without_url)?;
             let status = answer.status();
-            let mut told = Response::new(answer.bytes().await?);
+            let bytes = answer.bytes().await.map_err(reqwest::Error::without_url)?;
+            let mut told = Response::new(bytes);
             *told.status_mut() = status;
             Ok(told)
         });

@@ -82,9 +82,11 @@ impl Kubernetes {
         secrets: &BTreeMap<String, String>,
     ) -> Result<()> {
         let made = self.make(deployment, cluster, secrets).await;
-        if made.is_err() {
-            // What was made for a job that is not there is of no use to anyone.
-            let _ = self.remove(&deployment.name).await;
+        // What was made for a job that is not there is of no use to anyone. One that is there may be another's, who was
+        // quicker, or ours, where the answer was lost.
+        if made.is_err() && matches!(self.job(&deployment.name).await, Ok(None)) {
+            // The error is that of the start.
+            let _ = self.clear(&deployment.name).await;
         }
         made
     }
@@ -167,6 +169,12 @@ impl Kubernetes {
         while self.job(name).await?.is_some() {
             wait.pause(&self.namespace).await?;
         }
+        self.clear(name).await
+    }
+
+    /// Removes what a job that is gone has used.
+    async fn clear(&self, name: &str) -> Result<()> {
+        let failed = |error| self.failed("remove what belongs to the job", error);
         let ours = ListParams::default()
             .labels(&format!("app.kubernetes.io/managed-by={MANAGER},{DEPLOYMENT}={name}"));
         let how = DeleteParams::default();

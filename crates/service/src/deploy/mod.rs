@@ -124,10 +124,10 @@ impl Service {
         records: &Records,
     ) -> Result<(Record, Deployed)> {
         let deployment = self.described(order, images)?;
-        let secrets = match order.wanted.options.cluster.secret {
+        let secrets = match (&order.on, &order.wanted.options.cluster.secret) {
             // The cluster has them already.
-            Some(_) => BTreeMap::new(),
-            None => self.deployed_secrets(order.wanted.image, images)?,
+            (Platform::Kubernetes(_), Some(_)) => BTreeMap::new(),
+            _ => self.deployed_secrets(order.wanted.image, images)?,
         };
         let site = order.on.site().await?;
         let record = Record::of(&deployment, order, rfc3339(order.now));
