@@ -161,9 +161,10 @@ fn a_collector_that_is_not_there_does_not_end_a_run() {
     let ran = stage.done(&["run", "m.yaml", "--otlp-endpoint", &nowhere]);
     assert!(ran.err.contains("traces could not be sent"), "{}", ran.err);
     stage.same("shop.db", "copy.db");
-    for wrong in ["127.0.0.1:4318", "grpc://127.0.0.1:4317", ""] {
+    for wrong in ["127.0.0.1:4318", "grpc://me:hunter2@127.0.0.1:4317", ""] {
         let refused = stage.run(&["run", "m.yaml", "--otlp-endpoint", wrong]);
         assert_eq!(refused.code, Some(2), "{wrong}: {}", refused.err);
         assert!(refused.err.contains("http://HOST:4318"), "{}", refused.err);
+        assert!(!refused.err.contains("hunter2"), "{}", refused.err);
     }
 }

@@ -201,6 +201,26 @@ fn a_pod_that_is_lost_is_followed_by_another_and_a_stopped_job_goes_on() {
 
 #[test]
 #[ignore = "cargo x cluster"]
+fn two_machines_that_deploy_at_once_leave_one_job_that_runs() {
+    let shop = Shop::new("twice", 3_000);
+    let start = ["deploy", &shop.image, "--on", "kubernetes", "--name", &shop.name, "--pull"];
+    let machines = [Stage::empty(), Stage::empty()];
+    let begun = machines.each_ref().map(|machine| {
+        let mut command = shop.command(&start);
+        command.current_dir(machine.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("it runs")
+    });
+    let ended = begun.map(|child| Ran::from(child.wait_with_output().expect("it ends")));
+    assert!(ended.iter().any(|ran| ran.code == Some(0)), "{} {}", ended[0].err, ended[1].err);
+    for ran in &ended {
+        assert!(matches!(ran.code, Some(0 | 42 | 75)), "{}\n{}", ran.out, ran.err);
+    }
+    shop.rows_are_the_same();
+    assert_eq!(shop.objects().lines().filter(|line| line.starts_with("job")).count(), 1);
+}
+
+#[test]
+#[ignore = "cargo x cluster"]
 fn pods_share_a_migration_and_its_exit_code_comes_through() {
     let shop = Shop::new("shared", 50_000);
     let ran = shop.deploy(&["--processes", "3"]);
